@@ -1,0 +1,107 @@
+"""The record of samples that travels from the simulator to the training."""
+
+from dataclasses import dataclass, fields
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from .arrays import Gradients, Points, Values
+from .errors import InputError
+from .precision import require_float64
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Inputs with values and, where known, derivatives of a (stochastic) model, all float64.
+
+    - `x`: inputs, `(n, d)`.
+    - `y`: values, `(n,)` for a scalar model or `(n, k)`.
+    - `dydx`: derivatives `dydx[i, j, c] = d y_ij / d x_ic`, `(n, d)` or `(n, k, d)`.
+    - `directions`, `hvp`: directions `v` of shape `(n, m, d)` and the Hessian-vector products `H v` along them, `(n, m, d)`
+      or `(n, m, k, d)`.
+    - `y_stderr`, `dydx_stderr`: standard errors, shaped as `y` and `dydx`.
+
+    Raises `InputError` naming the array, and the first row that is wrong, where shapes do not agree or a number is
+    not finite.
+
+    >>> Samples(x=[[0.0], [1.0]], y=[0.0, 2.0], dydx=[[2.0], [2.0]]).n_inputs
+    1
+    """
+
+    x: Points
+    y: Values
+    dydx: Gradients | None = None
+    directions: Float[Array, "n m d"] | None = None
+    hvp: Float[Array, "..."] | None = None
+    y_stderr: Values | None = None
+    dydx_stderr: Gradients | None = None
+
+    def __post_init__(self):
+        require_float64("Samples")
+        for name in (field.name for field in fields(self)):
+            given = getattr(self, name)
+            if given is not None:
+                object.__setattr__(self, name, _finite_array(given, name))
+        if self.x.ndim != 2:
+            raise InputError(f"x has shape {self.x.shape}; give one row per sample and one column per input.")
+        n, d = self.x.shape
+        if n == 0 or d == 0:
+            raise InputError(
+                f"x has shape {self.x.shape}, so there is nothing to learn from; give at least one sample."
+            )
+        if self.y.ndim not in (1, 2) or self.y.shape[0] != n:
+            raise InputError(f"y has shape {self.y.shape}; give ({n},), or ({n}, k) for k outputs, to match x.")
+        outputs = self.y.shape[1:]
+        self._expect("dydx", (n, *outputs, d))
+        self._expect("y_stderr", self.y.shape)
+        self._expect("dydx_stderr", (n, *outputs, d))
+        if (self.directions is None) != (self.hvp is None):
+            raise InputError("directions and hvp belong together; give both or neither.")
+        if self.directions is not None:
+            m = self.directions.shape[1] if self.directions.ndim == 3 else 1
+            self._expect("directions", (n, m, d))
+            self._expect("hvp", (n, m, *outputs, d))
+
+    def _expect(self, name: str, shape: tuple[int, ...]) -> None:
+        array = getattr(self, name)
+        if array is not None and array.shape != shape:
+            raise InputError(f"{name} has shape {array.shape}; to match x and y it must be {shape}.")
+
+    def __len__(self) -> int:
+        return self.x.shape[0]
+
+    def __getitem__(self, rows) -> "Samples":
+        """The samples of the given rows (a slice, an index array or a mask)."""
+        chosen = {f.name: getattr(self, f.name) for f in fields(self)}
+        return Samples(**{name: None if array is None else array[rows] for name, array in chosen.items()})
+
+    @property
+    def n_inputs(self) -> int:
+        return self.x.shape[1]
+
+    @property
+    def n_outputs(self) -> int:
+        return 1 if self.y.ndim == 1 else self.y.shape[1]
+
+    @property
+    def is_scalar(self) -> bool:
+        """Whether the output axis is dropped, as for a model with one output."""
+        return self.y.ndim == 1
+
+
+def _finite_array(given, name: str):
+    try:
+        array = np.asarray(given, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise InputError(f"{name} cannot be read as an array of numbers; give float64 values.") from None
+    finite = np.isfinite(array)
+    if not finite.all():
+        place = tuple(int(i) for i in np.argwhere(~finite)[0])
+        row, rest = place[0] if place else 0, place[1:]
+        where = f"row {row}" + (f", position {rest}" if rest else "")
+        raise InputError(
+            f"{name} holds {array[place]} at {where} ({int((~finite).sum())} such entries in all); "
+            "remove or recompute these samples."
+        )
+    return jnp.asarray(array)

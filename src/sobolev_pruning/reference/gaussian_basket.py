@@ -1,0 +1,230 @@
+"""A basket option on correlated Gaussian assets (Bachelier model), with its closed form: the case study of the paper."""
+
+from typing import Literal
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.scipy.stats import norm
+from jaxtyping import Array, Float
+
+from .._foundation.arrays import Gradients, Hessians, Points, PRNGKey, Values
+from .._foundation.errors import InputError
+from .._foundation.precision import require_float64
+from .model import AbstractReference
+
+WING_FACTOR = 1.5
+"""By how much training inputs are spread wider than the exposure, so that the wings are sampled too."""
+
+
+class GaussianBasket(AbstractReference):
+    """European call or put on `w'S` of `d` assets with Gaussian, correlated dynamics, seen at time `T1`.
+
+    With `drift` mu, `rate` r, `Sigma = L L' = diag(vol) corr diag(vol)` and `tau = T2 - T1`, the spots at maturity are
+
+        S(T2) = x e^{mu tau} +- sqrt((e^{2 mu tau} - 1) / (2 mu)) L z,    z standard normal,
+
+    exact for every drift (the factor is `sqrt(tau)` at mu = 0). A label is the mean of the discounted payoffs of the pair `+-z`.
+    With `F = e^{mu tau} w'x`, `s^2 = w' Sigma w (e^{2 mu tau} - 1)/(2 mu)`, `D = (F - K)/s`, the call at T1 is worth
+    `e^{-r tau} ((F - K) Phi(D) + s phi(D))`; the put follows by parity.
+
+    Arguments, all frozen at construction (times in years, spots and strike in units of currency):
+
+    - `weights`, `volatilities`, `spot`: `(d,)`; `volatilities` are per square root of a year, in units of currency.
+    - `correlation`: `(d, d)`, positive definite with unit diagonal.
+    - `strike`, `exposure_time` T1, `maturity` T2, `drift`, `rate`, `kind` "call" or "put".
+
+    `GaussianBasket.random(d, seed)` draws the market of the paper's case study (arXiv 2312.03510).
+
+    >>> import jax
+    >>> basket = GaussianBasket.random(n_assets=7, seed=0)
+    >>> basket.sample(jax.random.key(1), 100).dydx.shape
+    (100, 7)
+    """
+
+    weights: Float[Array, "d"]
+    volatilities: Float[Array, "d"]
+    correlation: Float[Array, "d d"]
+    spot: Float[Array, "d"]
+    strike: Float[Array, ""]
+    exposure_time: Float[Array, ""]
+    maturity: Float[Array, ""]
+    drift: Float[Array, ""]
+    rate: Float[Array, ""]
+    kind: Literal["call", "put"] = eqx.field(static=True)
+    n_inputs: int = eqx.field(static=True)
+    n_noise: int = eqx.field(static=True)
+
+    def __init__(
+        self,
+        weights,
+        volatilities,
+        correlation,
+        *,
+        spot=1.0,
+        strike: float = 1.1,
+        exposure_time: float = 1.0,
+        maturity: float = 2.0,
+        drift: float = 0.0,
+        rate: float = 0.0,
+        kind: Literal["call", "put"] = "call",
+    ):
+        require_float64("GaussianBasket")
+        weights = _numbers("weights", weights)
+        if weights.ndim != 1 or weights.size == 0:
+            raise InputError(f"weights has shape {weights.shape}; give one weight per asset.")
+        d = weights.size
+        volatilities = _numbers("volatilities", volatilities)
+        correlation = _numbers("correlation", correlation)
+        spot = np.broadcast_to(_numbers("spot", spot), (d,)) if np.ndim(spot) == 0 else _numbers("spot", spot)
+        for name, array, shape in (
+            ("volatilities", volatilities, (d,)),
+            ("correlation", correlation, (d, d)),
+            ("spot", spot, (d,)),
+        ):
+            if array.shape != shape:
+                raise InputError(f"{name} has shape {array.shape}; for {d} weights it must be {shape}.")
+        if (volatilities <= 0).any():
+            raise InputError(
+                f"volatilities[{int(np.argmin(volatilities))}] is {volatilities.min():g}; it must be above 0."
+            )
+        if not np.allclose(correlation, correlation.T, rtol=0, atol=1e-12) or not np.allclose(
+            np.diag(correlation), 1.0
+        ):
+            raise InputError("correlation is not symmetric with ones on its diagonal; give a correlation matrix.")
+        smallest = float(np.linalg.eigvalsh(correlation)[0])
+        if smallest <= 0:
+            raise InputError(
+                f"correlation is not positive definite (smallest eigenvalue {smallest:.3g}); correct its entries."
+            )
+        if np.dot(weights, weights) == 0:
+            raise InputError("weights are all 0, so the basket is worth nothing; give at least one weight.")
+        for name, number in (("strike", strike), ("drift", drift), ("rate", rate)):
+            if not np.isfinite(number):
+                raise InputError(f"{name} is {number}; it must be a finite number.")
+        if not 0 < exposure_time < np.inf:
+            raise InputError(f"exposure_time is {exposure_time}; it must be a positive number of years.")
+        if not exposure_time < maturity < np.inf:
+            raise InputError(f"maturity is {maturity}; it must lie after exposure_time, {exposure_time}.")
+        if kind not in ("call", "put"):
+            raise InputError(f'kind is {kind!r}; choose "call" or "put".')
+        self.weights = jnp.asarray(weights)
+        self.volatilities = jnp.asarray(volatilities)
+        self.correlation = jnp.asarray(correlation)
+        self.spot = jnp.asarray(spot)
+        self.strike = jnp.asarray(float(strike))
+        self.exposure_time = jnp.asarray(float(exposure_time))
+        self.maturity = jnp.asarray(float(maturity))
+        self.drift = jnp.asarray(float(drift))
+        self.rate = jnp.asarray(float(rate))
+        self.kind = kind
+        self.n_inputs = self.n_noise = d
+
+    @staticmethod
+    def random(n_assets: int, seed: int, **contract) -> "GaussianBasket":
+        """The paper's market: drawn once from `seed`, then frozen; `contract` goes to the constructor.
+
+        Weights U(1, 10) normalised to sum 1; correlation `R'R` normalised to a unit diagonal, R a `2d x d` matrix of U(-1, 1);
+        volatilities U(5, 50) rescaled so that the basket's volatility `sqrt(w' Sigma w)` is 0.2.
+        """
+        if n_assets < 1:
+            raise InputError(f"n_assets is {n_assets}; give at least 1.")
+        weight_key, factor_key, volatility_key = jax.random.split(jax.random.key(seed), 3)
+        weights = np.asarray(jax.random.uniform(weight_key, (n_assets,), jnp.float64, 1.0, 10.0))
+        weights = weights / weights.sum()
+        factors = np.asarray(jax.random.uniform(factor_key, (2 * n_assets, n_assets), jnp.float64, -1.0, 1.0))
+        covariance = factors.T @ factors
+        scale = np.sqrt(np.diag(covariance))
+        correlation = covariance / np.outer(scale, scale)
+        np.fill_diagonal(correlation, 1.0)
+        volatilities = np.asarray(jax.random.uniform(volatility_key, (n_assets,), jnp.float64, 5.0, 50.0))
+        basket_volatility = np.sqrt((weights * volatilities) @ correlation @ (weights * volatilities))
+        return GaussianBasket(weights, volatilities * 0.2 / basket_volatility, correlation, **contract)
+
+    @property
+    def gamma_direction(self) -> Float[Array, "d"]:
+        """All ones: gamma is what a parallel shift of all spots sees, the paper's definition."""
+        return jnp.ones(self.n_inputs)
+
+    @property
+    def box(self) -> tuple[Float[Array, "d"], Float[Array, "d"]]:
+        """`[spot - a/2, spot + a/2]^d` with `a = 1 + sqrt((d - 1)/12)/2`, which keeps the basket's range for any `d`."""
+        half = 0.5 * (1.0 + 0.5 * np.sqrt((self.n_inputs - 1) / 12.0))
+        return self.spot - half, self.spot + half
+
+    @property
+    def _horizon(self) -> Float[Array, ""]:
+        return self.maturity - self.exposure_time
+
+    @property
+    def _variance_factor(self) -> Float[Array, ""]:
+        """`(e^{2 mu tau} - 1) / (2 mu)`, `tau` at mu = 0; smooth in mu because the limit is taken by value and by slope."""
+        u = 2.0 * self.drift * self._horizon
+        small = jnp.abs(u) < 1e-5
+        safe = jnp.where(small, 1.0, u)
+        return self._horizon * jnp.where(small, 1.0 + u / 2.0 + u * u / 6.0, jnp.expm1(safe) / safe)
+
+    @property
+    def _cholesky(self) -> Float[Array, "d d"]:
+        return self.volatilities[:, None] * jnp.linalg.cholesky(self.correlation)
+
+    def training_inputs(self, key: PRNGKey, n: int) -> Points:
+        """`spot + 1.5 sqrt(T1) L z`: the exposure's law, spread wider so that the wings are sampled too."""
+        return self._inputs(key, n, WING_FACTOR)
+
+    def exposure_inputs(self, key: PRNGKey, n: int) -> Points:
+        """`spot + sqrt(T1) L z`: the spots that the surrogate meets at the exposure time."""
+        return self._inputs(key, n, 1.0)
+
+    def _inputs(self, key: PRNGKey, n: int, factor: float) -> Points:
+        z = jax.random.normal(key, (n, self.n_inputs), jnp.float64)
+        return self.spot + factor * jnp.sqrt(self.exposure_time) * z @ self._cholesky.T
+
+    def label(self, x: Float[Array, "d"], z: Float[Array, "d"]) -> Float[Array, ""]:
+        """Mean of the discounted payoffs of the antithetic pair of paths with noise `z` and `-z`."""
+        forward = jnp.exp(self.drift * self._horizon) * x
+        shock = jnp.sqrt(self._variance_factor) * (self._cholesky @ z)
+        discount = jnp.exp(-self.rate * self._horizon)
+        return 0.5 * discount * (self._payoff(forward + shock) + self._payoff(forward - shock))
+
+    def _payoff(self, spots: Float[Array, "d"]) -> Float[Array, ""]:
+        moneyness = self.weights @ spots - self.strike
+        return jnp.maximum(moneyness if self.kind == "call" else -moneyness, 0.0)
+
+    def _forward_terms(self, points: Points):
+        """`F - K` and `D = (F - K)/s` at each point, and `s`."""
+        scaled = self.weights * self.volatilities
+        s = jnp.sqrt(scaled @ self.correlation @ scaled * self._variance_factor)
+        moneyness = jnp.exp(self.drift * self._horizon) * (jnp.asarray(points) @ self.weights) - self.strike
+        return moneyness, moneyness / s, s
+
+    def value(self, points: Points) -> Values:
+        """`e^{-r tau} ((F - K) Phi(D) + s phi(D))` for the call; `e^{-r tau} (F - K)` less for the put; `(n,)`."""
+        moneyness, standardised, s = self._forward_terms(points)
+        sign = 1.0 if self.kind == "call" else -1.0
+        forward_value = sign * moneyness * norm.cdf(sign * standardised) + s * norm.pdf(standardised)
+        return jnp.exp(-self.rate * self._horizon) * forward_value
+
+    def gradient(self, points: Points) -> Gradients:
+        """`+-e^{(mu - r) tau} Phi(+-D) w`, `(n, d)`; minus for the put."""
+        _, standardised, _ = self._forward_terms(points)
+        sign = 1.0 if self.kind == "call" else -1.0
+        growth = jnp.exp((self.drift - self.rate) * self._horizon)
+        return sign * growth * norm.cdf(sign * standardised)[:, None] * self.weights
+
+    def hessian(self, points: Points) -> Hessians:
+        """`e^{(2 mu - r) tau} phi(D)/s w w'`, `(n, d, d)`; the same for call and put."""
+        _, standardised, s = self._forward_terms(points)
+        growth = jnp.exp((2.0 * self.drift - self.rate) * self._horizon)
+        return growth * (norm.pdf(standardised) / s)[:, None, None] * jnp.outer(self.weights, self.weights)
+
+
+def _numbers(name: str, given) -> np.ndarray:
+    try:
+        array = np.asarray(given, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise InputError(f"{name} cannot be read as numbers.") from None
+    if not np.isfinite(array).all():
+        raise InputError(f"{name} holds a number that is not finite; correct it.")
+    return array

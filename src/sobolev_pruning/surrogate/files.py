@@ -1,0 +1,82 @@
+"""Surrogates on disk: safetensors with the architecture in the header; reading executes nothing."""
+
+import json
+from pathlib import Path
+
+import jax.numpy as jnp
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save as to_safetensors
+
+from .._foundation.errors import InputError
+from .._foundation.files import write_atomically
+from .network import Dense, Surrogate
+from .scaling import Scaling
+
+_FORMAT = "sobolev_pruning.surrogate"
+_SCHEMA = 1
+_SCALING = ("x_shift", "x_scale", "y_shift", "y_scale")
+
+
+def save(surrogate: Surrogate, path: str | Path) -> None:
+    """Writes `surrogate` to `path` as safetensors, written aside and renamed.
+
+    The header holds `{"format", "schema", "widths", "activation", "scalar_output"}` as JSON under the key `surrogate`.
+    """
+    tensors = {name: np.asarray(getattr(surrogate.scaling, name)) for name in _SCALING}
+    for number, layer in enumerate(surrogate.layers):
+        tensors[f"layers.{number}.weight"] = np.ascontiguousarray(layer.weight)
+        tensors[f"layers.{number}.bias"] = np.asarray(layer.bias)
+    header = {
+        "format": _FORMAT,
+        "schema": _SCHEMA,
+        "widths": surrogate.widths,
+        "activation": surrogate.activation,
+        "scalar_output": surrogate.scalar_output,
+    }
+    write_atomically(path, to_safetensors(tensors, metadata={"surrogate": json.dumps(header)}))
+
+
+def load(path: str | Path) -> Surrogate:
+    """Reads a `Surrogate` written by `Surrogate.save`.
+
+    Raises `InputError` where the file is missing, cut short, of another kind, or does not hold what its header promises.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"There is no file {path}; check the path of the saved surrogate.")
+    try:
+        with safe_open(path, framework="numpy") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+    except (SafetensorError, OSError) as error:
+        raise InputError(
+            f"{path} is not a readable safetensors file ({error}); it may be cut short: save it again."
+        ) from None
+    try:
+        header = json.loads(metadata["surrogate"])
+        widths = [int(width) for width in header["widths"]]
+        if header["format"] != _FORMAT:
+            raise KeyError("format")
+    except (KeyError, TypeError, ValueError):
+        raise InputError(f"{path} has no surrogate header; give a file written by Surrogate.save.") from None
+    if header.get("schema") != _SCHEMA:
+        raise InputError(
+            f"{path} has schema {header.get('schema')}; this version of sobolev-pruning reads schema {_SCHEMA}."
+        )
+
+    def tensor(name: str, shape: tuple[int, ...]):
+        found = tensors.get(name)
+        if found is None or found.shape != shape or found.dtype != np.float64 or not np.isfinite(found).all():
+            raise InputError(
+                f"{path} promises a finite float64 tensor {name} of shape {shape}; save the surrogate again."
+            )
+        return jnp.asarray(found)
+
+    layers = [
+        Dense(tensor(f"layers.{number}.weight", (n_out, n_in)), tensor(f"layers.{number}.bias", (n_out,)))
+        for number, (n_in, n_out) in enumerate(zip(widths, widths[1:]))
+    ]
+    shapes = dict(zip(_SCALING, ((widths[0],), (widths[0],), (widths[-1],), (widths[-1],))))
+    scaling = Scaling(**{name: tensor(name, shape) for name, shape in shapes.items()})
+    return Surrogate(layers, scaling, header.get("activation"), header.get("scalar_output") is True)

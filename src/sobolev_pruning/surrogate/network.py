@@ -1,0 +1,187 @@
+"""The network: any depth, any width per layer, its scaling inside."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from .._foundation.activations import ACTIVATIONS, activate
+from .._foundation.arrays import Gradients, Hessians, Points, PRNGKey, Values
+from .._foundation.errors import InputError
+from .._foundation.precision import require_float64
+from .._foundation.samples import Samples
+from .scaling import Scaling
+
+
+class Dense(eqx.Module):
+    """An affine layer `h -> weight h + bias`."""
+
+    weight: Float[Array, "out in"]
+    bias: Float[Array, "out"]
+
+
+class Surrogate(eqx.Module):
+    """A feed-forward network `f(x) = y_shift + y_scale * A_L(act(... act(A_1((x - x_shift) / x_scale))))`.
+
+    `A_l` are the affine `layers`, `act` the activation between them, and `scaling` holds the shifts and scales, which are
+    not trained and not counted as parameters. One network type serves every stage of the method: surgery builds a new
+    one through this constructor.
+
+    `surrogate(x)` takes one point `(d,)` and gives `()`, or `(k,)` where `scalar_output` is false; it can be
+    differentiated, batched and compiled like any JAX function. `.value`, `.gradient`, `.hessian` take batches `(n, d)`.
+    """
+
+    layers: tuple[Dense, ...]
+    scaling: Scaling
+    activation: str = eqx.field(static=True)
+    scalar_output: bool = eqx.field(static=True)
+
+    def __init__(self, layers: Sequence[Dense], scaling: Scaling, activation: str, scalar_output: bool):
+        require_float64("A surrogate")
+        if activation not in ACTIVATIONS:
+            raise InputError(f"activation is {activation!r}; choose one of {', '.join(ACTIVATIONS)}.")
+        if not layers:
+            raise InputError("A surrogate needs at least one layer.")
+        expected = scaling.x_shift.shape[0]
+        for number, layer in enumerate(layers, start=1):
+            if layer.weight.ndim != 2 or layer.weight.shape[1] != expected or layer.weight.shape[0] == 0:
+                raise InputError(
+                    f"The weight of layer {number} has shape {layer.weight.shape}; it must be (out, {expected})."
+                )
+            expected = layer.weight.shape[0]
+            if layer.bias.shape != (expected,):
+                raise InputError(f"The bias of layer {number} has shape {layer.bias.shape}; it must be ({expected},).")
+        if scaling.y_shift.shape != (expected,):
+            raise InputError(f"The last layer has {expected} outputs, the scaling {scaling.y_shift.shape[0]}.")
+        if scalar_output and expected != 1:
+            raise InputError(f"A scalar output needs a last layer of width 1, not {expected}.")
+        self.layers = tuple(layers)
+        self.scaling = scaling
+        self.activation = activation
+        self.scalar_output = scalar_output
+
+    @staticmethod
+    def create(widths: Sequence[int], samples: Samples, activation: str = "silu", *, key: PRNGKey) -> "Surrogate":
+        """A network of the given `widths` (inputs first, outputs last), scaled to the spread of `samples`.
+
+        Weights are drawn from the normal law of variance `2 / (fan_in + fan_out)` (Glorot and Bengio 2010), biases are 0.
+
+        >>> import jax
+        >>> samples = Samples(x=[[0.0], [1.0], [2.0]], y=[0.0, 1.0, 4.0])
+        >>> Surrogate.create([1, 8, 8, 1], samples, key=jax.random.key(0)).n_parameters
+        97
+        """
+        widths = [int(width) for width in widths]
+        if len(widths) < 2 or min(widths) < 1:
+            raise InputError(f"widths is {widths}; give at least inputs and outputs, all of them 1 or more.")
+        if (widths[0], widths[-1]) != (samples.n_inputs, samples.n_outputs):
+            raise InputError(
+                f"widths is {widths}, but the samples have {samples.n_inputs} inputs and {samples.n_outputs} outputs; "
+                "make the first and the last width match."
+            )
+        keys = jax.random.split(key, len(widths) - 1)
+        layers = [
+            Dense(
+                weight=math.sqrt(2.0 / (fan_in + fan_out))
+                * jax.random.normal(layer_key, (fan_out, fan_in), jnp.float64),
+                bias=jnp.zeros(fan_out, jnp.float64),
+            )
+            for layer_key, fan_in, fan_out in zip(keys, widths, widths[1:])
+        ]
+        return Surrogate(layers, Scaling.of(samples), activation, samples.is_scalar)
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        return (self.layers[0].weight.shape[1], *(layer.weight.shape[0] for layer in self.layers))
+
+    @property
+    def n_parameters(self) -> int:
+        """Weights and biases, scaling not counted."""
+        return sum(layer.weight.size + layer.bias.size for layer in self.layers)
+
+    def __call__(self, x: Float[Array, "d"]) -> Float[Array, "..."]:
+        return self.with_node_offsets(x, None)[0]
+
+    def with_node_offsets(
+        self, x: Float[Array, "d"], offsets: Sequence[Float[Array, "width"]] | None
+    ) -> tuple[Float[Array, "..."], list[Float[Array, "width"]]]:
+        """The output, and the hidden nodes after activation, when `offsets[l]` is added to the nodes of hidden layer `l`.
+
+        The derivative of the output with respect to `offsets` at 0 is the adjoint of every hidden node.
+        """
+        scaling = self.scaling
+        h = (x - scaling.x_shift) / scaling.x_scale
+        nodes = []
+        for number, layer in enumerate(self.layers):
+            h = layer.weight @ h + layer.bias
+            if number < len(self.layers) - 1:
+                h = activate(h, self.activation)
+                if offsets is not None:
+                    h = h + offsets[number]
+                nodes.append(h)
+        y = scaling.y_shift + scaling.y_scale * h
+        return (y[0] if self.scalar_output else y), nodes
+
+    def value(self, points: Points) -> Values:
+        """`f` at each of the points `(n, d)`: `(n,)` or `(n, k)`."""
+        return _values(self, self._batch(points))
+
+    def gradient(self, points: Points) -> Gradients:
+        """First derivatives at each of the points `(n, d)`: `(n, d)` or `(n, k, d)`."""
+        return _gradients(self, self._batch(points))
+
+    def hessian(self, points: Points) -> Hessians:
+        """Second derivatives at each of the points `(n, d)`: `(n, d, d)` or `(n, k, d, d)`."""
+        return _hessians(self, self._batch(points))
+
+    def nodes(self, points: Points) -> list[Float[Array, "n width"]]:
+        """The hidden nodes after activation at each of the points, one array per hidden layer."""
+        return _nodes(self, self._batch(points))
+
+    def save(self, path: str | Path) -> None:
+        """Writes the network as safetensors with its architecture in the header; `sobolev_pruning.load` reads it."""
+        from .files import save
+
+        save(self, path)
+
+    def _batch(self, points) -> Points:
+        points = jnp.asarray(points)
+        if points.ndim != 2 or points.shape[1] != self.widths[0]:
+            raise InputError(f"The points have shape {points.shape}; give (n, {self.widths[0]}), one row per point.")
+        return points
+
+
+def zero_offsets(surrogate: Surrogate) -> list[Float[Array, "width"]]:
+    """Offsets of 0 for every hidden layer, to differentiate `with_node_offsets` at."""
+    return [jnp.zeros(width) for width in surrogate.widths[1:-1]]
+
+
+@eqx.filter_jit
+def _values(surrogate, points):
+    return jax.vmap(surrogate)(points)
+
+
+@eqx.filter_jit
+def _gradients(surrogate, points):
+    return jax.vmap(jax.jacrev(surrogate))(points)
+
+
+@eqx.filter_jit
+def _hessians(surrogate, points):
+    # In pieces, because forward over reverse keeps d tangents of every node of every point in memory.
+    return jax.lax.map(jax.jacfwd(jax.jacrev(surrogate)), points, batch_size=512)
+
+
+@eqx.filter_jit
+def _nodes(surrogate, points):
+    return jax.vmap(lambda x: surrogate.with_node_offsets(x, None)[1])(points)
+
+
+def numpy_layers(surrogate: Surrogate) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Weight and bias of each layer as NumPy arrays, for code that does surgery or writes files."""
+    return [(np.asarray(layer.weight), np.asarray(layer.bias)) for layer in surrogate.layers]

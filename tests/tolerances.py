@@ -1,0 +1,16 @@
+"""Every tolerance the tests use, with its reason."""
+
+EXACT = 0.0
+"""The same operations in the same order: equal to the bit."""
+
+ALGEBRAIC = 1e-12
+"""Two float64 formulas of one quantity: a few hundred roundings, relative to the largest entry."""
+
+DERIVATIVE_OF_DIFFERENCES = 1e-6
+"""Automatic differentiation against central differences in float64 with step 1e-5: truncation h^2 and rounding eps/h."""
+
+STANDARD_ERRORS = 5.0
+"""Monte Carlo means against truth, in standard errors; with fixed keys a failure is reproducible, not bad luck."""
+
+FLOAT64_ACROSS_PROGRAMS = 1e-11
+"""One network in two correct float64 programs, relative to the largest entry of the array."""
