@@ -7,7 +7,7 @@ ALGEBRAIC = 1e-12
 """Two float64 formulas of one quantity: a few hundred roundings, relative to the largest entry."""
 
 DERIVATIVE_OF_DIFFERENCES = 1e-6
-"""Automatic differentiation against central differences in float64 with step 1e-5: truncation h^2 and rounding eps/h."""
+"""Automatic differentiation against central differences in float64, step 1e-5: truncation h^2 and rounding eps/h."""
 
 STANDARD_ERRORS = 5.0
 """Monte Carlo means against truth, in standard errors; with fixed keys a failure is reproducible, not bad luck."""

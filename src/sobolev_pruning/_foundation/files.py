@@ -4,12 +4,26 @@ import os
 import tempfile
 from pathlib import Path
 
+from .errors import InputError
+
 
 def write_atomically(path: str | Path, content: bytes | str) -> None:
-    """Writes `content` to `path` so that a crash at any moment leaves the old file or the new one, never a part."""
+    """Writes `content` to `path` so that a crash at any moment leaves the old file or the new one, never a part.
+
+    Raises `InputError` where the folder does not exist or cannot be written to, or `path` is itself a folder.
+    """
     path = Path(path)
     data = content.encode() if isinstance(content, str) else content
-    handle, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    if not path.parent.is_dir():
+        raise InputError(f"There is no folder {path.parent} to write {path.name} into; make it first.")
+    if path.is_dir():
+        raise InputError(f"{path} is a folder; give the name of a file to write.")
+    try:
+        handle, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    except PermissionError:
+        raise InputError(
+            f"The folder {path.parent} cannot be written to; choose another one for {path.name}."
+        ) from None
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)

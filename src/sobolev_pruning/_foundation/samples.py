@@ -6,20 +6,20 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from .arrays import Gradients, Points, Values
+from .arrays import Gradients, Points, Values, float64_array
 from .errors import InputError
 from .precision import require_float64
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Samples:
     """Inputs with values and, where known, derivatives of a (stochastic) model, all float64.
 
     - `x`: inputs, `(n, d)`.
     - `y`: values, `(n,)` for a scalar model or `(n, k)`.
     - `dydx`: derivatives `dydx[i, j, c] = d y_ij / d x_ic`, `(n, d)` or `(n, k, d)`.
-    - `directions`, `hvp`: directions `v` of shape `(n, m, d)` and the Hessian-vector products `H v` along them, `(n, m, d)`
-      or `(n, m, k, d)`.
+    - `directions`, `hvp`: directions `v` of shape `(n, m, d)` and the Hessian-vector products `H v` along them,
+      `(n, m, d)` or `(n, m, k, d)`.
     - `y_stderr`, `dydx_stderr`: standard errors, shaped as `y` and `dydx`.
 
     Raises `InputError` naming the array, and the first row that is wrong, where shapes do not agree or a number is
@@ -52,6 +52,8 @@ class Samples:
             )
         if self.y.ndim not in (1, 2) or self.y.shape[0] != n:
             raise InputError(f"y has shape {self.y.shape}; give ({n},), or ({n}, k) for k outputs, to match x.")
+        if self.n_outputs == 0:
+            raise InputError(f"y has shape {self.y.shape}, so there is nothing to learn; give at least one output.")
         outputs = self.y.shape[1:]
         self._expect("dydx", (n, *outputs, d))
         self._expect("y_stderr", self.y.shape)
@@ -91,10 +93,7 @@ class Samples:
 
 
 def _finite_array(given, name: str):
-    try:
-        array = np.asarray(given, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise InputError(f"{name} cannot be read as an array of numbers; give float64 values.") from None
+    array = float64_array(given, name)
     finite = np.isfinite(array)
     if not finite.all():
         place = tuple(int(i) for i in np.argwhere(~finite)[0])

@@ -1,4 +1,4 @@
-"""A basket option on correlated Gaussian assets (Bachelier model), with its closed form: the case study of the paper."""
+"""A basket option on correlated Gaussian assets (Bachelier model) with its closed form: the case study of the paper."""
 
 from typing import Literal
 
@@ -9,7 +9,7 @@ import numpy as np
 from jax.scipy.stats import norm
 from jaxtyping import Array, Float
 
-from .._foundation.arrays import Gradients, Hessians, Points, PRNGKey, Values
+from .._foundation.arrays import Gradients, Hessians, Points, PRNGKey, Values, float64_array
 from .._foundation.errors import InputError
 from .._foundation.precision import require_float64
 from .model import AbstractReference
@@ -25,9 +25,9 @@ class GaussianBasket(AbstractReference):
 
         S(T2) = x e^{mu tau} +- sqrt((e^{2 mu tau} - 1) / (2 mu)) L z,    z standard normal,
 
-    exact for every drift (the factor is `sqrt(tau)` at mu = 0). A label is the mean of the discounted payoffs of the pair `+-z`.
-    With `F = e^{mu tau} w'x`, `s^2 = w' Sigma w (e^{2 mu tau} - 1)/(2 mu)`, `D = (F - K)/s`, the call at T1 is worth
-    `e^{-r tau} ((F - K) Phi(D) + s phi(D))`; the put follows by parity.
+    exact for every drift (the factor is `sqrt(tau)` at mu = 0). A label is the mean of the discounted payoffs of the
+    pair `+-z`. With `F = e^{mu tau} w'x`, `s^2 = w' Sigma w (e^{2 mu tau} - 1)/(2 mu)` and `D = (F - K)/s`, the call
+    at T1 is worth `e^{-r tau} ((F - K) Phi(D) + s phi(D))`; the put follows by parity.
 
     Arguments, all frozen at construction (times in years, spots and strike in units of currency):
 
@@ -94,18 +94,17 @@ class GaussianBasket(AbstractReference):
         ):
             raise InputError("correlation is not symmetric with ones on its diagonal; give a correlation matrix.")
         smallest = float(np.linalg.eigvalsh(correlation)[0])
-        if smallest <= 0:
+        if smallest <= d * np.finfo(np.float64).eps:  # below, the sign of an eigenvalue is rounding
             raise InputError(
                 f"correlation is not positive definite (smallest eigenvalue {smallest:.3g}); correct its entries."
             )
         if np.dot(weights, weights) == 0:
             raise InputError("weights are all 0, so the basket is worth nothing; give at least one weight.")
-        for name, number in (("strike", strike), ("drift", drift), ("rate", rate)):
-            if not np.isfinite(number):
-                raise InputError(f"{name} is {number}; it must be a finite number.")
-        if not 0 < exposure_time < np.inf:
+        strike, drift, rate = _number("strike", strike), _number("drift", drift), _number("rate", rate)
+        exposure_time, maturity = _number("exposure_time", exposure_time), _number("maturity", maturity)
+        if exposure_time <= 0:
             raise InputError(f"exposure_time is {exposure_time}; it must be a positive number of years.")
-        if not exposure_time < maturity < np.inf:
+        if maturity <= exposure_time:
             raise InputError(f"maturity is {maturity}; it must lie after exposure_time, {exposure_time}.")
         if kind not in ("call", "put"):
             raise InputError(f'kind is {kind!r}; choose "call" or "put".')
@@ -113,11 +112,11 @@ class GaussianBasket(AbstractReference):
         self.volatilities = jnp.asarray(volatilities)
         self.correlation = jnp.asarray(correlation)
         self.spot = jnp.asarray(spot)
-        self.strike = jnp.asarray(float(strike))
-        self.exposure_time = jnp.asarray(float(exposure_time))
-        self.maturity = jnp.asarray(float(maturity))
-        self.drift = jnp.asarray(float(drift))
-        self.rate = jnp.asarray(float(rate))
+        self.strike = jnp.asarray(strike)
+        self.exposure_time = jnp.asarray(exposure_time)
+        self.maturity = jnp.asarray(maturity)
+        self.drift = jnp.asarray(drift)
+        self.rate = jnp.asarray(rate)
         self.kind = kind
         self.n_inputs = self.n_noise = d
 
@@ -125,8 +124,8 @@ class GaussianBasket(AbstractReference):
     def random(n_assets: int, seed: int, **contract) -> "GaussianBasket":
         """The paper's market: drawn once from `seed`, then frozen; `contract` goes to the constructor.
 
-        Weights U(1, 10) normalised to sum 1; correlation `R'R` normalised to a unit diagonal, R a `2d x d` matrix of U(-1, 1);
-        volatilities U(5, 50) rescaled so that the basket's volatility `sqrt(w' Sigma w)` is 0.2.
+        Weights U(1, 10) normalised to sum 1; correlation `R'R` normalised to a unit diagonal, R a `2d x d` matrix of
+        U(-1, 1); volatilities U(5, 50) rescaled so that the basket's volatility `sqrt(w' Sigma w)` is 0.2.
         """
         if n_assets < 1:
             raise InputError(f"n_assets is {n_assets}; give at least 1.")
@@ -149,7 +148,7 @@ class GaussianBasket(AbstractReference):
 
     @property
     def box(self) -> tuple[Float[Array, "d"], Float[Array, "d"]]:
-        """`[spot - a/2, spot + a/2]^d` with `a = 1 + sqrt((d - 1)/12)/2`, which keeps the basket's range for any `d`."""
+        """`[spot - a/2, spot + a/2]^d` with `a = 1 + sqrt((d - 1)/12)/2`, which keeps the basket's range at any `d`."""
         half = 0.5 * (1.0 + 0.5 * np.sqrt((self.n_inputs - 1) / 12.0))
         return self.spot - half, self.spot + half
 
@@ -159,7 +158,7 @@ class GaussianBasket(AbstractReference):
 
     @property
     def _variance_factor(self) -> Float[Array, ""]:
-        """`(e^{2 mu tau} - 1) / (2 mu)`, `tau` at mu = 0; smooth in mu because the limit is taken by value and by slope."""
+        """`(e^{2 mu tau} - 1) / (2 mu)`, `tau` at mu = 0; smooth in mu, the limit taken by value and by slope."""
         u = 2.0 * self.drift * self._horizon
         small = jnp.abs(u) < 1e-5
         safe = jnp.where(small, 1.0, u)
@@ -221,10 +220,14 @@ class GaussianBasket(AbstractReference):
 
 
 def _numbers(name: str, given) -> np.ndarray:
-    try:
-        array = np.asarray(given, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise InputError(f"{name} cannot be read as numbers.") from None
+    array = float64_array(given, name)
     if not np.isfinite(array).all():
         raise InputError(f"{name} holds a number that is not finite; correct it.")
     return array
+
+
+def _number(name: str, given) -> np.ndarray:
+    number = _numbers(name, given)
+    if number.ndim != 0:
+        raise InputError(f"{name} has shape {number.shape}; give one number.")
+    return number

@@ -1,4 +1,4 @@
-"""What every reference model offers: a simulator with noise apart, the law of its inputs, and where it is known its truth."""
+"""What every reference model offers: a simulator with its noise apart, the law of its inputs, the truth where known."""
 
 import abc
 
@@ -17,8 +17,8 @@ TEST_POINTS = 4096
 class AbstractReference(eqx.Module):
     """A stochastic model `v(x, z)` of inputs `x`, `(d,)`, and noise `z`, `(m,)`, whose mean over `z` is to be imitated.
 
-    A model gives `label`, its inputs' laws and its box; this class turns them into samples with pathwise derivatives. Models with
-    a closed form also give `value`, `gradient` and `hessian`.
+    A model gives `label`, its inputs' laws and its box; this class turns them into samples with pathwise derivatives.
+    Models with a closed form also give `value`, `gradient` and `hessian`.
     """
 
     n_inputs: eqx.AbstractVar[int]
@@ -68,7 +68,7 @@ class AbstractReference(eqx.Module):
         return x, y, dydx
 
     def sample(self, key: PRNGKey, n: int) -> Samples:
-        """`n` samples with pathwise derivatives `d v(x, z)/dx` at fixed `z`, by differentiating the simulation itself."""
+        """`n` samples with pathwise derivatives `d v(x, z)/dx` at fixed `z`: the simulation itself, differentiated."""
         require_float64("Sampling")
         return Samples(*_draw(self, key, n))
 

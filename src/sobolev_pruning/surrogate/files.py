@@ -1,5 +1,6 @@
 """Surrogates on disk: safetensors with the architecture in the header; reading executes nothing."""
 
+import itertools
 import json
 from pathlib import Path
 
@@ -40,7 +41,8 @@ def save(surrogate: Surrogate, path: str | Path) -> None:
 def load(path: str | Path) -> Surrogate:
     """Reads a `Surrogate` written by `Surrogate.save`.
 
-    Raises `InputError` where the file is missing, cut short, of another kind, or does not hold what its header promises.
+    Raises `InputError` where the file is missing, cut short, of another kind, or does not hold what its header
+    promises.
     """
     path = Path(path)
     if not path.is_file():
@@ -48,17 +50,17 @@ def load(path: str | Path) -> Surrogate:
     try:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-    except (SafetensorError, OSError) as error:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}
+    except (SafetensorError, OSError, TypeError, AttributeError) as error:  # the last two: a dtype NumPy lacks
         raise InputError(
             f"{path} is not a readable safetensors file ({error}); it may be cut short: save it again."
         ) from None
     try:
         header = json.loads(metadata["surrogate"])
         widths = [int(width) for width in header["widths"]]
-        if header["format"] != _FORMAT:
-            raise KeyError("format")
-    except (KeyError, TypeError, ValueError):
+        if header["format"] != _FORMAT or len(widths) < 2:
+            raise ValueError
+    except (KeyError, TypeError, ValueError, OverflowError, RecursionError):
         raise InputError(f"{path} has no surrogate header; give a file written by Surrogate.save.") from None
     if header.get("schema") != _SCHEMA:
         raise InputError(
@@ -75,8 +77,10 @@ def load(path: str | Path) -> Surrogate:
 
     layers = [
         Dense(tensor(f"layers.{number}.weight", (n_out, n_in)), tensor(f"layers.{number}.bias", (n_out,)))
-        for number, (n_in, n_out) in enumerate(zip(widths, widths[1:]))
+        for number, (n_in, n_out) in enumerate(itertools.pairwise(widths))
     ]
     shapes = dict(zip(_SCALING, ((widths[0],), (widths[0],), (widths[-1],), (widths[-1],))))
     scaling = Scaling(**{name: tensor(name, shape) for name, shape in shapes.items()})
+    if (scaling.x_scale <= 0).any() or (scaling.y_scale <= 0).any():
+        raise InputError(f"{path} holds a scale that is not above 0; save the surrogate again.")
     return Surrogate(layers, scaling, header.get("activation"), header.get("scalar_output") is True)

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from .._foundation.activations import ACTIVATIONS, activate
-from .._foundation.arrays import Gradients, Hessians, Points, PRNGKey, Values
+from .._foundation.arrays import Gradients, Hessians, Points, PRNGKey, Values, float64_array
 from .._foundation.errors import InputError
 from .._foundation.precision import require_float64
 from .._foundation.samples import Samples
@@ -28,9 +28,9 @@ class Dense(eqx.Module):
 class Surrogate(eqx.Module):
     """A feed-forward network `f(x) = y_shift + y_scale * A_L(act(... act(A_1((x - x_shift) / x_scale))))`.
 
-    `A_l` are the affine `layers`, `act` the activation between them, and `scaling` holds the shifts and scales, which are
-    not trained and not counted as parameters. One network type serves every stage of the method: surgery builds a new
-    one through this constructor.
+    `A_l` are the affine `layers`, `act` the activation between them, and `scaling` holds the shifts and scales, which
+    are not trained and not counted as parameters. One network type serves every stage of the method: surgery builds a
+    new one through this constructor.
 
     `surrogate(x)` takes one point `(d,)` and gives `()`, or `(k,)` where `scalar_output` is false; it can be
     differentiated, batched and compiled like any JAX function. `.value`, `.gradient`, `.hessian` take batches `(n, d)`.
@@ -69,7 +69,8 @@ class Surrogate(eqx.Module):
     def create(widths: Sequence[int], samples: Samples, activation: str = "silu", *, key: PRNGKey) -> "Surrogate":
         """A network of the given `widths` (inputs first, outputs last), scaled to the spread of `samples`.
 
-        Weights are drawn from the normal law of variance `2 / (fan_in + fan_out)` (Glorot and Bengio 2010), biases are 0.
+        Weights are drawn from the normal law of variance `2 / (fan_in + fan_out)` (Glorot and Bengio 2010); biases
+        are 0.
 
         >>> import jax
         >>> samples = Samples(x=[[0.0], [1.0], [2.0]], y=[0.0, 1.0, 4.0])
@@ -110,7 +111,7 @@ class Surrogate(eqx.Module):
     def with_node_offsets(
         self, x: Float[Array, "d"], offsets: Sequence[Float[Array, "width"]] | None
     ) -> tuple[Float[Array, "..."], list[Float[Array, "width"]]]:
-        """The output, and the hidden nodes after activation, when `offsets[l]` is added to the nodes of hidden layer `l`.
+        """The output and the hidden nodes after activation, when `offsets[l]` is added to those of hidden layer `l`.
 
         The derivative of the output with respect to `offsets` at 0 is the adjoint of every hidden node.
         """
@@ -150,7 +151,9 @@ class Surrogate(eqx.Module):
         save(self, path)
 
     def _batch(self, points) -> Points:
-        points = jnp.asarray(points)
+        if not isinstance(points, jax.Array):
+            points = float64_array(points, "points")
+        points = jnp.asarray(points, jnp.float64)
         if points.ndim != 2 or points.shape[1] != self.widths[0]:
             raise InputError(f"The points have shape {points.shape}; give (n, {self.widths[0]}), one row per point.")
         return points

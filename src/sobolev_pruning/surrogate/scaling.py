@@ -24,8 +24,11 @@ class Scaling(eqx.Module):
         Raises `InputError` for an input that never changes; an output that never changes keeps the scale 1.
         """
         x, y = np.asarray(samples.x), np.asarray(samples.y).reshape(len(samples), -1)
-        x_scale, y_scale = x.std(axis=0), y.std(axis=0)
-        constant = np.flatnonzero(np.ptp(x, axis=0) == 0)
+        with np.errstate(over="ignore"):
+            x_scale, y_scale = x.std(axis=0), y.std(axis=0)
+        if not (np.isfinite(x_scale).all() and np.isfinite(y_scale).all()):
+            raise InputError("The samples spread over more than float64 can square; give them in larger units.")
+        constant = np.flatnonzero(x_scale == 0)
         if constant.size:
             raise InputError(
                 f"Input {constant[0]} is {x[0, constant[0]]:g} in every sample, so nothing can be learnt about it; "
