@@ -1,0 +1,41 @@
+"""Checks of samples before anything is learnt from them."""
+
+import numpy as np
+
+from .._foundation.errors import InputError
+from .._foundation.samples import Samples
+
+
+def check_for_training(samples: Samples) -> None:
+    """Raises `InputError`, naming rows or columns, for inputs that never change, copied columns, and copied samples.
+
+    A sample that stands twice, label and all, ends up in training and in held-out data alike and hides overfitting; repeated
+    inputs with labels of their own are welcome, they are new noise.
+    """
+    x = np.asarray(samples.x)
+    if len(x) < 2:
+        raise InputError("There is only one sample; give at least two.")
+    constant = np.flatnonzero(np.ptp(x, axis=0) == 0)
+    if constant.size:
+        raise InputError(
+            f"Input {constant[0]} is {x[0, constant[0]]:g} in every sample, so nothing can be learnt about it; "
+            "vary it or leave it out."
+        )
+    copied = _first_copy(np.ascontiguousarray(x.T))
+    if copied is not None:
+        raise InputError(f"Inputs {copied[0]} and {copied[1]} are the same in every sample; leave one of them out.")
+    copied = _first_copy(np.column_stack([x, np.asarray(samples.y).reshape(len(x), -1)]))
+    if copied is not None:
+        raise InputError(f"Samples {copied[0]} and {copied[1]} are the same, label and all; remove the copies.")
+
+
+def _first_copy(rows: np.ndarray) -> tuple[int, int] | None:
+    """The first pair of equal rows."""
+    # Compared as raw bytes, after adding 0.0 so that -0.0 and 0.0 are one: sorting them is one pass in C.
+    packed = np.ascontiguousarray(rows + 0.0).view(np.dtype((np.void, rows.shape[1] * rows.itemsize))).ravel()
+    order = np.argsort(packed, kind="stable")
+    same = np.flatnonzero(packed[order[1:]] == packed[order[:-1]])
+    if not same.size:
+        return None
+    first = int(same[np.argmin(order[same + 1])])
+    return int(order[first]), int(order[first + 1])

@@ -1,0 +1,10 @@
+from .adam import Adam as Adam
+from .checkpoint import Checkpoints as Checkpoints
+from .history import History as History
+from .lbfgs import LBFGS as LBFGS
+from .levenberg_marquardt import LevenbergMarquardt as LevenbergMarquardt
+from .loop import Fit as Fit
+from .loop import fit as fit
+from .losses import LossTerms as LossTerms
+from .losses import SobolevLoss as SobolevLoss
+from .optimiser import AbstractOptimiser as AbstractOptimiser

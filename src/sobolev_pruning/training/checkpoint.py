@@ -1,0 +1,84 @@
+"""States of a computation on disk: complete or not there, and recognised when damaged."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import PyTree
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save as to_safetensors
+
+from .._foundation.errors import InputError
+from .._foundation.files import write_atomically
+
+KEPT = 2
+"""Generations kept, so that a damaged file costs the time since the one before it and no more."""
+
+
+class Checkpoints:
+    """The numbered checkpoints of one computation in one directory, newest last; the last `KEPT` are kept.
+
+    `fingerprint` names what is computed; a checkpoint with another one is an error, not a starting point.
+    """
+
+    def __init__(self, directory: Path, fingerprint: str):
+        self.directory = Path(directory)
+        self.fingerprint = fingerprint
+
+    def save(self, number: int, tree: PyTree) -> None:
+        """Writes the arrays of `tree` as checkpoint `number`, with a checksum."""
+        self.directory.mkdir(parents=True, exist_ok=True)
+        leaves = {f"{i:05d}": np.ascontiguousarray(leaf) for i, leaf in enumerate(jax.tree.leaves(tree))}
+        header = {"fingerprint": self.fingerprint, "checksum": _checksum(leaves)}
+        write_atomically(self._path(number), to_safetensors(leaves, metadata={"checkpoint": json.dumps(header)}))
+        for old in self._numbers()[:-KEPT]:
+            self._path(old).unlink(missing_ok=True)
+
+    def latest(self, like: PyTree) -> tuple[int, PyTree] | None:
+        """The newest undamaged checkpoint as a tree like `like`, and its number; None where there is none.
+
+        Raises `InputError` where the checkpoint belongs to another computation.
+        """
+        for number in reversed(self._numbers()):
+            tree = self._read(number, like)
+            if tree is not None:
+                return number, tree
+        return None
+
+    def clear(self) -> None:
+        """Removes all checkpoints, once the result itself is on disk."""
+        for number in self._numbers():
+            self._path(number).unlink(missing_ok=True)
+
+    def _path(self, number: int) -> Path:
+        return self.directory / f"{number:08d}.safetensors"
+
+    def _numbers(self) -> list[int]:
+        return sorted(int(path.stem) for path in self.directory.glob("[0-9]*.safetensors") if path.stem.isdigit())
+
+    def _read(self, number: int, like: PyTree) -> PyTree | None:
+        try:
+            with safe_open(self._path(number), framework="numpy") as file:
+                header = json.loads((file.metadata() or {})["checkpoint"])
+                leaves = {name: file.get_tensor(name) for name in sorted(file.keys())}
+            if header["checksum"] != _checksum(leaves):
+                return None
+        except (SafetensorError, OSError, KeyError, ValueError):
+            return None
+        if header["fingerprint"] != self.fingerprint:
+            raise InputError(
+                f"{self._path(number)} belongs to another computation; use another directory, or remove the old checkpoints."
+            )
+        structure = jax.tree.structure(like)
+        return jax.tree.unflatten(structure, [jnp.asarray(leaf) for leaf in leaves.values()])
+
+
+def _checksum(leaves: dict[str, np.ndarray]) -> str:
+    digest = hashlib.sha256()
+    for name, leaf in leaves.items():
+        digest.update(f"{name}{leaf.dtype}{leaf.shape}".encode())
+        digest.update(leaf.tobytes())
+    return digest.hexdigest()
