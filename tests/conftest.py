@@ -1,3 +1,37 @@
+"""The tests live in a harsher world than users: float64, no silent promotion of dtypes or ranks, types checked."""
+
 import jax
+import pytest
+from jaxtyping import install_import_hook
 
 jax.config.update("jax_enable_x64", True)
+jax.config.update("jax_numpy_dtype_promotion", "strict")
+jax.config.update("jax_numpy_rank_promotion", "raise")
+
+_ROOMS = ["_foundation", "reference", "sampling", "surrogate", "training", "enclosure", "scoring", "pruning"]
+_ROOMS += ["evaluation", "interchange", "report", "pipeline"]
+install_import_hook([f"sobolev_pruning.{room}" for room in _ROOMS], "beartype.beartype")
+
+from sobolev_pruning._foundation.samples import Samples  # noqa: E402  (the hook must come first)
+from sobolev_pruning.reference import GaussianBasket  # noqa: E402
+from sobolev_pruning.surrogate import Surrogate  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def basket() -> GaussianBasket:
+    """Three assets with drift and rate apart from 0 and from each other, so that no factor hides."""
+    return GaussianBasket.random(n_assets=3, seed=5, drift=0.07, rate=0.03, strike=1.05)
+
+
+@pytest.fixture(scope="session")
+def samples(basket: GaussianBasket) -> Samples:
+    """256 noisy pairs of the small basket."""
+    return basket.sample(jax.random.key(11), 256)
+
+
+@pytest.fixture(scope="session")
+def surrogate(samples: Samples) -> Surrogate:
+    """An untrained network of the small basket, with different widths and no bias at 0."""
+    from surrogates import random_surrogate
+
+    return random_surrogate([3, 6, 4, 1], samples, "silu")

@@ -4,10 +4,13 @@ n   samples             d   inputs              k   outputs (dropped where the m
 m   directions per sample                        l   hidden layers
 """
 
+from collections.abc import Sequence
 from typing import TypeAlias
 
+import jax
+import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, ArrayLike, Float, Key
 
 from .errors import InputError
 
@@ -17,8 +20,11 @@ Gradients: TypeAlias = Float[Array, "n d"] | Float[Array, "n k d"]
 Hessians: TypeAlias = Float[Array, "n d d"] | Float[Array, "n k d d"]
 PRNGKey: TypeAlias = Key[Array, ""]
 
+ArrayOrList: TypeAlias = ArrayLike | Sequence
+"""What a user may give for an array; the function that takes it checks it and says what is wrong."""
 
-def float64_array(given, name: str) -> np.ndarray:
+
+def float64_array(given: ArrayOrList, name: str) -> np.ndarray:
     """`given` as a float64 NumPy array; raises `InputError` naming it where it is no array of real numbers.
 
     >>> float64_array([1, 2], "weights").dtype
@@ -31,3 +37,12 @@ def float64_array(given, name: str) -> np.ndarray:
         return array.astype(np.float64)
     except (TypeError, ValueError):
         raise InputError(f"{name} cannot be read as an array of real numbers; give float64 values.") from None
+
+
+def as_points(given: ArrayOrList, n_inputs: int) -> Points:
+    """`given` as float64 points `(n, n_inputs)`; raises `InputError` where it has another shape."""
+    # An array of JAX may be under transformation; NumPy cannot look at it.
+    points = jnp.asarray(given if isinstance(given, jax.Array) else float64_array(given, "points"), jnp.float64)
+    if points.ndim != 2 or points.shape[1] != n_inputs:
+        raise InputError(f"The points have shape {points.shape}; give (n, {n_inputs}), one row per point.")
+    return points

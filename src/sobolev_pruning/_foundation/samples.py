@@ -6,12 +6,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from .arrays import Gradients, Points, Values, float64_array
+from .arrays import ArrayOrList, Gradients, Points, Values, float64_array
 from .errors import InputError
 from .precision import require_float64
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, init=False)
 class Samples:
     """Inputs with values and, where known, derivatives of a (stochastic) model, all float64.
 
@@ -37,12 +37,21 @@ class Samples:
     y_stderr: Values | None = None
     dydx_stderr: Gradients | None = None
 
-    def __post_init__(self):
+    def __init__(
+        self,
+        x: ArrayOrList,
+        y: ArrayOrList,
+        dydx: ArrayOrList | None = None,
+        directions: ArrayOrList | None = None,
+        hvp: ArrayOrList | None = None,
+        y_stderr: ArrayOrList | None = None,
+        dydx_stderr: ArrayOrList | None = None,
+    ):
         require_float64("Samples")
+        given = locals()
         for name in (field.name for field in fields(self)):
-            given = getattr(self, name)
-            if given is not None:
-                object.__setattr__(self, name, _finite_array(given, name))
+            array = None if given[name] is None else _finite_array(given[name], name)
+            object.__setattr__(self, name, array)
         if self.x.ndim != 2:
             raise InputError(f"x has shape {self.x.shape}; give one row per sample and one column per input.")
         n, d = self.x.shape
@@ -80,10 +89,12 @@ class Samples:
 
     @property
     def n_inputs(self) -> int:
+        """`d`."""
         return self.x.shape[1]
 
     @property
     def n_outputs(self) -> int:
+        """`k`, 1 where the output axis is dropped."""
         return 1 if self.y.ndim == 1 else self.y.shape[1]
 
     @property
@@ -92,7 +103,7 @@ class Samples:
         return self.y.ndim == 1
 
 
-def _finite_array(given, name: str):
+def _finite_array(given: ArrayOrList, name: str) -> Array:
     array = float64_array(given, name)
     finite = np.isfinite(array)
     if not finite.all():

@@ -9,7 +9,7 @@ import numpy as np
 from jax.scipy.stats import norm
 from jaxtyping import Array, Float
 
-from .._foundation.arrays import Gradients, Hessians, Points, PRNGKey, Values, float64_array
+from .._foundation.arrays import ArrayOrList, Gradients, Hessians, Points, PRNGKey, Values, as_points, float64_array
 from .._foundation.errors import InputError
 from .._foundation.precision import require_float64
 from .model import AbstractReference
@@ -178,7 +178,7 @@ class GaussianBasket(AbstractReference):
 
     def _inputs(self, key: PRNGKey, n: int, factor: float) -> Points:
         z = jax.random.normal(key, (n, self.n_inputs), jnp.float64)
-        return self.spot + factor * jnp.sqrt(self.exposure_time) * z @ self._cholesky.T
+        return self.spot[None, :] + factor * jnp.sqrt(self.exposure_time) * z @ self._cholesky.T
 
     def label(self, x: Float[Array, "d"], z: Float[Array, "d"]) -> Float[Array, ""]:
         """Mean of the discounted payoffs of the antithetic pair of paths with noise `z` and `-z`."""
@@ -191,32 +191,34 @@ class GaussianBasket(AbstractReference):
         moneyness = self.weights @ spots - self.strike
         return jnp.maximum(moneyness if self.kind == "call" else -moneyness, 0.0)
 
-    def _forward_terms(self, points: Points):
+    def _forward_terms(self, points: ArrayOrList):
         """`F - K` and `D = (F - K)/s` at each point, and `s`."""
         scaled = self.weights * self.volatilities
         s = jnp.sqrt(scaled @ self.correlation @ scaled * self._variance_factor)
-        moneyness = jnp.exp(self.drift * self._horizon) * (jnp.asarray(points) @ self.weights) - self.strike
+        moneyness = (
+            jnp.exp(self.drift * self._horizon) * (as_points(points, self.n_inputs) @ self.weights) - self.strike
+        )
         return moneyness, moneyness / s, s
 
-    def value(self, points: Points) -> Values:
+    def value(self, points: ArrayOrList) -> Values:
         """`e^{-r tau} ((F - K) Phi(D) + s phi(D))` for the call; `e^{-r tau} (F - K)` less for the put; `(n,)`."""
         moneyness, standardised, s = self._forward_terms(points)
         sign = 1.0 if self.kind == "call" else -1.0
         forward_value = sign * moneyness * norm.cdf(sign * standardised) + s * norm.pdf(standardised)
         return jnp.exp(-self.rate * self._horizon) * forward_value
 
-    def gradient(self, points: Points) -> Gradients:
+    def gradient(self, points: ArrayOrList) -> Gradients:
         """`+-e^{(mu - r) tau} Phi(+-D) w`, `(n, d)`; minus for the put."""
         _, standardised, _ = self._forward_terms(points)
         sign = 1.0 if self.kind == "call" else -1.0
         growth = jnp.exp((self.drift - self.rate) * self._horizon)
-        return sign * growth * norm.cdf(sign * standardised)[:, None] * self.weights
+        return sign * growth * norm.cdf(sign * standardised)[:, None] * self.weights[None, :]
 
-    def hessian(self, points: Points) -> Hessians:
+    def hessian(self, points: ArrayOrList) -> Hessians:
         """`e^{(2 mu - r) tau} phi(D)/s w w'`, `(n, d, d)`; the same for call and put."""
         _, standardised, s = self._forward_terms(points)
         growth = jnp.exp((2.0 * self.drift - self.rate) * self._horizon)
-        return growth * (norm.pdf(standardised) / s)[:, None, None] * jnp.outer(self.weights, self.weights)
+        return growth * (norm.pdf(standardised) / s)[:, None, None] * jnp.outer(self.weights, self.weights)[None]
 
 
 def _numbers(name: str, given) -> np.ndarray:

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._foundation.arrays import Gradients, Hessians, Points, PRNGKey, Values
+from .._foundation.arrays import ArrayOrList, Gradients, Hessians, Points, PRNGKey, Values
 from .._foundation.precision import require_float64
 from .._foundation.samples import Samples
 
@@ -43,15 +43,15 @@ class AbstractReference(eqx.Module):
         """Inputs of the law that the surrogate will meet in use."""
 
     @abc.abstractmethod
-    def value(self, points: Points) -> Values:
+    def value(self, points: ArrayOrList) -> Values:
         """The expected value at each point."""
 
     @abc.abstractmethod
-    def gradient(self, points: Points) -> Gradients:
+    def gradient(self, points: ArrayOrList) -> Gradients:
         """First derivatives of the expected value at each point."""
 
     @abc.abstractmethod
-    def hessian(self, points: Points) -> Hessians:
+    def hessian(self, points: ArrayOrList) -> Hessians:
         """Second derivatives of the expected value at each point."""
 
     def test_points(self, key: PRNGKey, n: int = TEST_POINTS) -> Points:

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from .._foundation.activations import ACTIVATIONS, activate
-from .._foundation.arrays import Gradients, Hessians, Points, PRNGKey, Values, float64_array
+from .._foundation.arrays import ArrayOrList, Gradients, Hessians, PRNGKey, Values, as_points
 from .._foundation.errors import InputError
 from .._foundation.precision import require_float64
 from .._foundation.samples import Samples
@@ -98,6 +98,7 @@ class Surrogate(eqx.Module):
 
     @property
     def widths(self) -> tuple[int, ...]:
+        """Inputs, nodes of each hidden layer, outputs."""
         return (self.layers[0].weight.shape[1], *(layer.weight.shape[0] for layer in self.layers))
 
     @property
@@ -128,35 +129,27 @@ class Surrogate(eqx.Module):
         y = scaling.y_shift + scaling.y_scale * h
         return (y[0] if self.scalar_output else y), nodes
 
-    def value(self, points: Points) -> Values:
+    def value(self, points: ArrayOrList) -> Values:
         """`f` at each of the points `(n, d)`: `(n,)` or `(n, k)`."""
-        return _values(self, self._batch(points))
+        return _values(self, as_points(points, self.widths[0]))
 
-    def gradient(self, points: Points) -> Gradients:
+    def gradient(self, points: ArrayOrList) -> Gradients:
         """First derivatives at each of the points `(n, d)`: `(n, d)` or `(n, k, d)`."""
-        return _gradients(self, self._batch(points))
+        return _gradients(self, as_points(points, self.widths[0]))
 
-    def hessian(self, points: Points) -> Hessians:
+    def hessian(self, points: ArrayOrList) -> Hessians:
         """Second derivatives at each of the points `(n, d)`: `(n, d, d)` or `(n, k, d, d)`."""
-        return _hessians(self, self._batch(points))
+        return _hessians(self, as_points(points, self.widths[0]))
 
-    def nodes(self, points: Points) -> list[Float[Array, "n width"]]:
+    def nodes(self, points: ArrayOrList) -> list[Float[Array, "n width"]]:
         """The hidden nodes after activation at each of the points, one array per hidden layer."""
-        return _nodes(self, self._batch(points))
+        return _nodes(self, as_points(points, self.widths[0]))
 
     def save(self, path: str | Path) -> None:
         """Writes the network as safetensors with its architecture in the header; `sobolev_pruning.load` reads it."""
         from .files import save
 
         save(self, path)
-
-    def _batch(self, points) -> Points:
-        if not isinstance(points, jax.Array):
-            points = float64_array(points, "points")
-        points = jnp.asarray(points, jnp.float64)
-        if points.ndim != 2 or points.shape[1] != self.widths[0]:
-            raise InputError(f"The points have shape {points.shape}; give (n, {self.widths[0]}), one row per point.")
-        return points
 
 
 def zero_offsets(surrogate: Surrogate) -> list[Float[Array, "width"]]:

@@ -1,0 +1,46 @@
+# A fresh machine with Python 3.11 (or 3.12, 3.13) and make is enough: `make demo` and `make test` set up the rest.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/installed
+
+.PHONY: setup demo test test-soundness bench figures
+.DEFAULT_GOAL := setup
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PIP_ROOT_USER_ACTION := ignore
+
+setup: $(INSTALLED)
+
+demo: $(INSTALLED)
+	rm -rf runs/demo
+	$(BIN)/sobolev-pruning run examples/gaussian_basket.toml --out runs/demo
+
+test: $(INSTALLED)
+	$(BIN)/python -m pytest tests
+
+test-soundness: $(INSTALLED)
+	$(BIN)/python -m pytest tests -m soundness
+
+bench: $(INSTALLED)
+	$(BIN)/python benchmarks/run.py
+
+figures: $(INSTALLED)
+	$(BIN)/python benchmarks/figures.py
+
+# Installed again whenever the pinned versions or the package's own metadata change. pip is kept from resolving or
+# fetching anything beyond the pins: no dependencies of dependencies, and the build runs on the pinned setuptools.
+$(INSTALLED): requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' || { \
+		echo "$(PYTHON) is missing or not Python 3.11 to 3.13: install one and name it, as in 'make PYTHON=python3.11'."; \
+		exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo "$(PYTHON) cannot make virtual environments with pip: install its venv package (on Debian and Ubuntu:" \
+			"apt-get install python3-venv) and run make again."; \
+		exit 1; }
+	@echo "Setting up $(VENV) with the pinned versions; this is done once and takes a minute or two."
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --no-deps --requirement requirements.txt
+	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
