@@ -2,6 +2,7 @@
 
 import jax
 import pytest
+from jaxtyping import config as jaxtyping_config
 from jaxtyping import install_import_hook
 
 jax.config.update("jax_enable_x64", True)
@@ -15,6 +16,14 @@ install_import_hook([f"sobolev_pruning.{room}" for room in _ROOMS], "beartype.be
 from sobolev_pruning._foundation.samples import Samples  # noqa: E402  (the hook must come first)
 from sobolev_pruning.reference import GaussianBasket  # noqa: E402
 from sobolev_pruning.surrogate import Surrogate  # noqa: E402
+
+
+@pytest.fixture
+def types_unchecked():
+    """Without the type checker, as users call: for tests of the sentence that a wrong argument gets."""
+    jaxtyping_config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping_config.update("jaxtyping_disable", False)
 
 
 @pytest.fixture(scope="session")

@@ -3,10 +3,16 @@
 EXACT = 0.0
 """The same operations in the same order: equal to the bit."""
 
+ELEMENTARY = 1e-14
+"""A closed form of a dozen elementary functions, each right to a few ulp, against truth; absolute up to size 1."""
+
 ALGEBRAIC = 1e-12
 """Two float64 formulas of one quantity: a few hundred roundings, relative to the largest entry."""
 
-DERIVATIVE_OF_DIFFERENCES = 1e-6
+QUADRATURE = 1e-11
+"""An adaptive quadrature of a kinked function asked for 1e-13, of size 1."""
+
+AD_AGAINST_DIFFERENCES = 1e-6
 """Automatic differentiation against central differences in float64, step 1e-5: truncation h^2 and rounding eps/h."""
 
 STANDARD_ERRORS = 5.0

@@ -72,18 +72,17 @@ def _gelu(x, order):
 
 
 def _gelu_tanh(x, order):
-    # f = x g with g = (1 + tanh u)/2 and u = c (x + a x^3), so the m-th derivative is m g^(m-1) + x g^(m).
-    t = jnp.tanh(_GELU_TANH_SCALE * (x + _GELU_TANH_CUBIC * x**3))
-    u1 = _GELU_TANH_SCALE * (1 + 3 * _GELU_TANH_CUBIC * x * x)
-    u2 = 6 * _GELU_TANH_SCALE * _GELU_TANH_CUBIC * x
-    u3 = 6 * _GELU_TANH_SCALE * _GELU_TANH_CUBIC
-    half = 0.5 * (1 - t * t)
-    g = [
-        0.5 * (1 + t),
-        half * u1,
-        half * (u2 - 2 * t * u1 * u1),
-        half * (u3 - 6 * t * u1 * u2 + u1**3 * (6 * t * t - 2)),
-    ]
+    # f = x g with g = (1 + tanh u)/2 = sigmoid(v), v = 2 c (x + a x^3), so the m-th derivative is m g^(m-1) + x g^(m).
+    # 1 - s is taken as sigmoid(-v): in the tails it is multiplied by powers of v' and must not lose its digits.
+    v = 2 * _GELU_TANH_SCALE * (x + _GELU_TANH_CUBIC * x**3)
+    v1 = 2 * _GELU_TANH_SCALE * (1 + 3 * _GELU_TANH_CUBIC * x * x)
+    v2 = 12 * _GELU_TANH_SCALE * _GELU_TANH_CUBIC * x
+    v3 = 12 * _GELU_TANH_SCALE * _GELU_TANH_CUBIC
+    s, complement = jax.nn.sigmoid(v), jax.nn.sigmoid(-v)
+    s1 = s * complement
+    s2 = s1 * (complement - s)
+    s3 = s1 * (1 - 6 * s1)
+    g = [s, s1 * v1, s2 * v1 * v1 + s1 * v2, s3 * v1**3 + 3 * s2 * v1 * v2 + s1 * v3]
     return x * g[0] if order == 0 else order * g[order - 1] + x * g[order]
 
 

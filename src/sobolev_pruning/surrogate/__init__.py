@@ -1,5 +1,7 @@
+from .files import from_tensors as from_tensors
 from .files import load as load
 from .files import save as save
+from .files import to_tensors as to_tensors
 from .network import Dense as Dense
 from .network import Surrogate as Surrogate
 from .network import numpy_layers as numpy_layers

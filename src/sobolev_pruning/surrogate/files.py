@@ -24,17 +24,7 @@ def save(surrogate: Surrogate, path: str | Path) -> None:
 
     The header holds `{"format", "schema", "widths", "activation", "scalar_output"}` as JSON under the key `surrogate`.
     """
-    tensors = {name: np.asarray(getattr(surrogate.scaling, name)) for name in _SCALING}
-    for number, layer in enumerate(surrogate.layers):
-        tensors[f"layers.{number}.weight"] = np.ascontiguousarray(layer.weight)
-        tensors[f"layers.{number}.bias"] = np.asarray(layer.bias)
-    header = {
-        "format": _FORMAT,
-        "schema": _SCHEMA,
-        "widths": surrogate.widths,
-        "activation": surrogate.activation,
-        "scalar_output": surrogate.scalar_output,
-    }
+    tensors, header = to_tensors(surrogate)
     write_atomically(path, to_safetensors(tensors, metadata={"surrogate": json.dumps(header)}))
 
 
@@ -57,21 +47,45 @@ def load(path: str | Path) -> Surrogate:
         ) from None
     try:
         header = json.loads(metadata["surrogate"])
+    except (KeyError, ValueError, RecursionError):
+        header = None
+    return from_tensors(tensors, header, str(path))
+
+
+def to_tensors(surrogate: Surrogate) -> tuple[dict[str, np.ndarray], dict]:
+    """The arrays of `surrogate` by name, and its architecture as a JSON-able header."""
+    tensors = {name: np.asarray(getattr(surrogate.scaling, name)) for name in _SCALING}
+    for number, layer in enumerate(surrogate.layers):
+        tensors[f"layers.{number}.weight"] = np.ascontiguousarray(layer.weight)
+        tensors[f"layers.{number}.bias"] = np.asarray(layer.bias)
+    header = {
+        "format": _FORMAT,
+        "schema": _SCHEMA,
+        "widths": surrogate.widths,
+        "activation": surrogate.activation,
+        "scalar_output": surrogate.scalar_output,
+    }
+    return tensors, header
+
+
+def from_tensors(tensors: dict[str, np.ndarray], header: object, where: str) -> Surrogate:
+    """The surrogate that `to_tensors` took apart; raises `InputError` naming `where` the parts come from."""
+    try:
         widths = [int(width) for width in header["widths"]]
         if header["format"] != _FORMAT or len(widths) < 2:
             raise ValueError
-    except (KeyError, TypeError, ValueError, OverflowError, RecursionError):
-        raise InputError(f"{path} has no surrogate header; give a file written by Surrogate.save.") from None
+    except (KeyError, TypeError, ValueError, OverflowError):
+        raise InputError(f"{where} has no surrogate header; give a file written by Surrogate.save.") from None
     if header.get("schema") != _SCHEMA:
         raise InputError(
-            f"{path} has schema {header.get('schema')}; this version of sobolev-pruning reads schema {_SCHEMA}."
+            f"{where} has schema {header.get('schema')}; this version of sobolev-pruning reads schema {_SCHEMA}."
         )
 
     def tensor(name: str, shape: tuple[int, ...]):
         found = tensors.get(name)
         if found is None or found.shape != shape or found.dtype != np.float64 or not np.isfinite(found).all():
             raise InputError(
-                f"{path} promises a finite float64 tensor {name} of shape {shape}; save the surrogate again."
+                f"{where} promises a finite float64 tensor {name} of shape {shape}; save the surrogate again."
             )
         return jnp.asarray(found)
 
@@ -82,5 +96,5 @@ def load(path: str | Path) -> Surrogate:
     shapes = dict(zip(_SCALING, ((widths[0],), (widths[0],), (widths[-1],), (widths[-1],))))
     scaling = Scaling(**{name: tensor(name, shape) for name, shape in shapes.items()})
     if (scaling.x_scale <= 0).any() or (scaling.y_scale <= 0).any():
-        raise InputError(f"{path} holds a scale that is not above 0; save the surrogate again.")
+        raise InputError(f"{where} holds a scale that is not above 0; save the surrogate again.")
     return Surrogate(layers, scaling, header.get("activation"), header.get("scalar_output") is True)

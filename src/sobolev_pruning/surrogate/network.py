@@ -110,8 +110,8 @@ class Surrogate(eqx.Module):
         return self.with_node_offsets(x, None)[0]
 
     def with_node_offsets(
-        self, x: Float[Array, "d"], offsets: Sequence[Float[Array, "width"]] | None
-    ) -> tuple[Float[Array, "..."], list[Float[Array, "width"]]]:
+        self, x: Float[Array, "d"], offsets: Sequence[Float[Array, "_"]] | None
+    ) -> tuple[Float[Array, "..."], list[Float[Array, "_"]]]:
         """The output and the hidden nodes after activation, when `offsets[l]` is added to those of hidden layer `l`.
 
         The derivative of the output with respect to `offsets` at 0 is the adjoint of every hidden node.
@@ -141,7 +141,7 @@ class Surrogate(eqx.Module):
         """Second derivatives at each of the points `(n, d)`: `(n, d, d)` or `(n, k, d, d)`."""
         return _hessians(self, as_points(points, self.widths[0]))
 
-    def nodes(self, points: ArrayOrList) -> list[Float[Array, "n width"]]:
+    def nodes(self, points: ArrayOrList) -> list[Float[Array, "n _"]]:
         """The hidden nodes after activation at each of the points, one array per hidden layer."""
         return _nodes(self, as_points(points, self.widths[0]))
 
@@ -152,7 +152,7 @@ class Surrogate(eqx.Module):
         save(self, path)
 
 
-def zero_offsets(surrogate: Surrogate) -> list[Float[Array, "width"]]:
+def zero_offsets(surrogate: Surrogate) -> list[Float[Array, "_"]]:
     """Offsets of 0 for every hidden layer, to differentiate `with_node_offsets` at."""
     return [jnp.zeros(width) for width in surrogate.widths[1:-1]]
 

@@ -1,0 +1,146 @@
+"""Surrogates on disk: bit for bit, and one sentence for every damaged file."""
+
+import json
+
+import equinox as eqx
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors.numpy import load as read_tensors
+from safetensors.numpy import save as write_tensors
+
+import sobolev_pruning as sp
+from sobolev_pruning import InputError, Surrogate
+from sobolev_pruning._foundation.activations import ACTIVATIONS
+from surrogates import surrogate_of_shape
+
+HEADER = {
+    "format": "sobolev_pruning.surrogate",
+    "schema": 1,
+    "widths": [2, 3, 1],
+    "activation": "silu",
+    "scalar_output": True,
+}
+SMALL = surrogate_of_shape([2, 3, 1], "silu", scalar=True)
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize(
+    ("widths", "scalar"), [([2, 5, 3, 1], True), ([2, 4, 1], False), ([1, 2, 3, 2], False)], ids=str
+)
+def test_a_surrogate_comes_back_bit_for_bit(tmp_path, widths, scalar, activation):
+    surrogate = surrogate_of_shape(widths, activation, scalar)
+    surrogate.save(tmp_path / "s.safetensors")
+    assert eqx.tree_equal(sp.load(tmp_path / "s.safetensors"), surrogate, typematch=True)
+
+
+def test_saving_twice_gives_the_same_file(tmp_path):
+    for name in ("a", "b"):
+        SMALL.save(tmp_path / name)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    path = tmp_path_factory.mktemp("saved") / "small.safetensors"
+    SMALL.save(path)
+    return path
+
+
+@settings(deadline=None, max_examples=60)
+@given(data=st.data())
+def test_a_file_cut_short_is_refused(saved, data):
+    content = saved.read_bytes()
+    length = data.draw(st.integers(0, len(content) - 1))
+    cut = saved.with_name("cut")
+    cut.write_bytes(content[:length])
+    with pytest.raises(InputError, match="cut is not a readable safetensors file"):
+        sp.load(cut)
+
+
+@settings(deadline=None, max_examples=150)
+@given(data=st.data())
+def test_a_file_with_changed_bytes_is_refused_or_a_finite_network(saved, data):
+    content = bytearray(saved.read_bytes())
+    for _ in range(data.draw(st.integers(1, 4))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    changed = saved.with_name("changed")
+    changed.write_bytes(content)
+    try:
+        surrogate = sp.load(changed)
+    except InputError:
+        return
+    assert isinstance(surrogate, Surrogate)
+    assert all(np.isfinite(layer.weight).all() for layer in surrogate.layers)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        {"format": "something.else"},
+        {"widths": []},
+        {"widths": [2]},
+        {"widths": "2,3,1"},
+        {"widths": None},
+        {"widths": [2, float("inf"), 1]},
+    ],
+    ids=str,
+)
+def test_a_header_of_another_kind_is_refused(saved, header):
+    foreign = saved.with_name("foreign")
+    metadata = {"surrogate": json.dumps(HEADER | header)}
+    foreign.write_bytes(write_tensors(read_tensors(saved.read_bytes()), metadata))
+    with pytest.raises(InputError, match=r"foreign has no surrogate header; give a file written by Surrogate\.save"):
+        sp.load(foreign)
+
+
+@pytest.mark.parametrize("metadata", [None, {}, {"surrogate": "[]"}, {"surrogate": "{"}, {"surrogate": "[" * 100_000}])
+def test_a_file_without_our_header_is_refused(saved, metadata):
+    foreign = saved.with_name("foreign")
+    foreign.write_bytes(write_tensors({"weight": np.ones((2, 2))}, metadata))
+    with pytest.raises(InputError, match="has no surrogate header"):
+        sp.load(foreign)
+
+
+@pytest.mark.parametrize(
+    ("header", "tensors", "message"),
+    [
+        ({"schema": 2}, {}, "has schema 2; this version of sobolev-pruning reads schema 1"),
+        ({"activation": "swish"}, {}, "activation is 'swish'; choose one of"),
+        ({"activation": None}, {}, "activation is None; choose one of"),
+        ({"widths": [2, 4, 1]}, {}, r"a finite float64 tensor layers.0.weight of shape \(4, 2\)"),
+        ({"widths": [2, 3, 10**12, 1]}, {}, "a finite float64 tensor layers.1.weight"),
+        ({}, {"layers.0.bias": np.array([1.0, np.nan, 0.0])}, "a finite float64 tensor layers.0.bias"),
+        ({}, {"layers.1.weight": np.ones((1, 3), np.float32)}, "a finite float64 tensor layers.1.weight"),
+        ({}, {"x_scale": np.array([1.0, 0.0])}, "holds a scale that is not above 0"),
+        ({"widths": [2, 3, 2], "scalar_output": True}, {}, "a finite float64 tensor layers.1.weight"),
+    ],
+)
+def test_what_the_header_promises_must_be_there(types_unchecked, saved, header, tensors, message):
+    wrong = saved.with_name("wrong")
+    metadata = {"surrogate": json.dumps(HEADER | header)}
+    wrong.write_bytes(write_tensors(read_tensors(saved.read_bytes()) | tensors, metadata))
+    with pytest.raises(InputError, match=message):
+        sp.load(wrong)
+
+
+def test_a_missing_file_and_a_folder_are_named(tmp_path):
+    for path in (tmp_path / "nothing.safetensors", tmp_path):
+        with pytest.raises(InputError, match=f"There is no file {path}"):
+            sp.load(path)
+
+
+def test_an_interrupted_save_leaves_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "s.safetensors"
+    SMALL.save(path)
+    before = path.read_bytes()
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("os.replace", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        surrogate_of_shape([1, 1], "silu", scalar=True).save(path)
+    assert path.read_bytes() == before
+    assert [entry.name for entry in tmp_path.iterdir()] == ["s.safetensors"]
