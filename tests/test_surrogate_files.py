@@ -108,7 +108,7 @@ def test_a_file_without_our_header_is_refused(saved, metadata):
     [
         ({"schema": 2}, {}, "has schema 2; this version of sobolev-pruning reads schema 1"),
         ({"activation": "swish"}, {}, "activation is 'swish'; choose one of"),
-        ({"activation": None}, {}, "activation is None; choose one of"),
+        ({"activation": None}, {}, "activation is 'None'; choose one of"),
         ({"widths": [2, 4, 1]}, {}, r"a finite float64 tensor layers.0.weight of shape \(4, 2\)"),
         ({"widths": [2, 3, 10**12, 1]}, {}, "a finite float64 tensor layers.1.weight"),
         ({}, {"layers.0.bias": np.array([1.0, np.nan, 0.0])}, "a finite float64 tensor layers.0.bias"),

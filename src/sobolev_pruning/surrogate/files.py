@@ -97,4 +97,4 @@ def from_tensors(tensors: dict[str, np.ndarray], header: object, where: str) -> 
     scaling = Scaling(**{name: tensor(name, shape) for name, shape in shapes.items()})
     if (scaling.x_scale <= 0).any() or (scaling.y_scale <= 0).any():
         raise InputError(f"{where} holds a scale that is not above 0; save the surrogate again.")
-    return Surrogate(layers, scaling, header.get("activation"), header.get("scalar_output") is True)
+    return Surrogate(layers, scaling, str(header.get("activation")), header.get("scalar_output") is True)
