@@ -1,0 +1,46 @@
+"""Runs a JAX program (jaxpr) in the arithmetic of a method, equation by equation."""
+
+import jax.numpy as jnp
+import numpy as np
+from jax.extend.core import Literal
+
+from .control_flow import apply_nested, is_nested
+
+
+def evaluate(jaxpr, consts, arguments, method) -> list:
+    """The outputs of `jaxpr`: arrays where they are points, values of the method elsewhere.
+
+    Only equations that an output needs are run: derivative programs carry many that none does, and each would cost the
+    affine method a noise symbol per element.
+    """
+    environment = dict(zip(jaxpr.constvars, consts)) | dict(zip(jaxpr.invars, arguments))
+
+    def read(variable):
+        if isinstance(variable, Literal):
+            return np.asarray(variable.val, variable.aval.dtype)
+        return environment[variable]
+
+    for equation in _needed(jaxpr):
+        operands = [read(v) for v in equation.invars]
+        if is_nested(equation):
+            results = apply_nested(equation, operands, method, lambda j, c, a: evaluate(j, c, a, method))
+        elif equation.primitive.name == "broadcast_in_dim" and isinstance(operands[0], np.ndarray):
+            # Constants stay known under jit, so that rules can use their values.
+            results = [np.broadcast_to(operands[0], equation.outvars[0].aval.shape)] if (
+                operands[0].ndim == 0
+            ) else method.apply(equation, [jnp.asarray(operands[0])])
+        else:
+            results = method.apply(equation, operands)
+        for variable, result in zip(equation.outvars, results, strict=True):
+            environment[variable] = result
+    return [read(v) for v in jaxpr.outvars]
+
+
+def _needed(jaxpr) -> list:
+    wanted = {v for v in jaxpr.outvars if not isinstance(v, Literal)}
+    kept = []
+    for equation in reversed(jaxpr.eqns):
+        if equation.effects or any(v in wanted for v in equation.outvars):
+            kept.append(equation)
+            wanted.update(v for v in equation.invars if not isinstance(v, Literal))
+    return kept[::-1]

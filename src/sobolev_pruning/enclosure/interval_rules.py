@@ -1,0 +1,167 @@
+"""The interval method: which rule encloses which primitive, and when a point may stay a point."""
+
+import jax.numpy as jnp
+from jax.extend.core import Primitive
+from jax.extend.core import primitives as p
+
+from .._foundation.activations import activation_p
+from . import activation_ranges, arithmetic, contraction, structural, transcendental
+from .arithmetic import Operand
+from .interval import Interval, as_interval
+from .registry import Rule, missing_rule, user_rule
+
+
+def _plain(rule: Rule) -> Rule:
+    """For rules that need none of the primitive's parameters (accuracy hints and the like)."""
+    return lambda *operands, **_: rule(*operands)
+
+
+def _convert(a: Operand, *, new_dtype, **_):
+    if jnp.issubdtype(new_dtype, jnp.integer) and jnp.issubdtype(a.dtype, jnp.floating):
+        a = Interval.unchecked(jnp.trunc(a.lower), jnp.trunc(a.upper))
+    return arithmetic.convert(a, new_dtype)
+
+
+def _multiply(a: Operand, b: Operand) -> Interval:
+    return arithmetic.square(a) if a is b else arithmetic.multiply(a, b)
+
+
+def _compare_not_equal(a: Operand, b: Operand):
+    # `x != x` is how programs ask for NaN; a real number equals itself.
+    if a is b:
+        return jnp.zeros(a.shape, bool)
+    return arithmetic.not_equal(a, b)
+
+
+def _compare_equal(a: Operand, b: Operand):
+    return jnp.ones(a.shape, bool) if a is b else arithmetic.equal(a, b)
+
+
+def _is_finite(a: Interval):
+    return jnp.ones(a.shape, bool)
+
+
+_ELEMENTWISE: dict[Primitive, Rule] = {
+    p.add_p: arithmetic.add,
+    p.add_jaxvals_p: arithmetic.add,
+    p.sub_p: arithmetic.subtract,
+    p.mul_p: _multiply,
+    p.div_p: arithmetic.divide,
+    p.neg_p: arithmetic.negate,
+    p.square_p: arithmetic.square,
+    p.sqrt_p: arithmetic.square_root,
+    p.rsqrt_p: arithmetic.reciprocal_square_root,
+    p.abs_p: arithmetic.absolute,
+    p.sign_p: arithmetic.sign,
+    p.floor_p: arithmetic.floor,
+    p.ceil_p: arithmetic.ceil,
+    p.max_p: arithmetic.maximum,
+    p.min_p: arithmetic.minimum,
+    p.clamp_p: arithmetic.clamp,
+    p.lt_p: arithmetic.less,
+    p.le_p: arithmetic.less_or_equal,
+    p.gt_p: lambda a, b: arithmetic.less(b, a),
+    p.ge_p: lambda a, b: arithmetic.less_or_equal(b, a),
+    p.eq_p: _compare_equal,
+    p.ne_p: _compare_not_equal,
+    p.not_p: arithmetic.logical_not,
+    p.and_p: arithmetic.logical_and,
+    p.or_p: arithmetic.logical_or,
+    p.select_n_p: arithmetic.select,
+    p.is_finite_p: _is_finite,
+    p.pow_p: transcendental.power,
+    p.exp_p: transcendental.exp,
+    p.expm1_p: transcendental.expm1,
+    p.log_p: transcendental.log,
+    p.log1p_p: transcendental.log1p,
+    p.logistic_p: transcendental.logistic,
+    p.tanh_p: transcendental.tanh,
+    p.sinh_p: transcendental.sinh,
+    p.cosh_p: transcendental.cosh,
+    p.sin_p: transcendental.sin,
+    p.cos_p: transcendental.cos,
+    p.atan_p: transcendental.atan,
+    p.erf_p: transcendental.erf,
+    p.erfc_p: transcendental.erfc,
+    p.erf_inv_p: transcendental.erf_inv,
+}
+
+_WITH_PARAMETERS: dict[Primitive, Rule] = {
+    activation_p: activation_ranges.activation_range,
+    p.integer_pow_p: lambda a, *, y: arithmetic.integer_power(a, y),
+    p.round_p: lambda a, *, rounding_method: arithmetic.round_to_integer(as_interval(a), rounding_method),
+    p.convert_element_type_p: _convert,
+    p.dot_general_p: contraction.dot_general,
+    p.reduce_sum_p: contraction.reduce_sum,
+    p.cumsum_p: contraction.cumulative_sum,
+    p.reduce_prod_p: structural.reduce_product,
+    p.cumprod_p: structural.cumulative_product,
+    p.scatter_add_p: structural.scatter_add,
+    p.sort_p: structural.sort,
+    **{q: structural.monotone_reduction(q) for q in (p.reduce_max_p, p.reduce_min_p, p.cummax_p, p.cummin_p)},
+    **{q: structural.monotone_reduction(q) for q in (p.reduce_and_p, p.reduce_or_p)},
+}
+
+RULES: dict[Primitive, Rule] = {
+    **{primitive: _plain(rule) for primitive, rule in _ELEMENTWISE.items()},
+    **_WITH_PARAMETERS,
+}
+
+# Exact on points of floating type: these do not turn a point into an interval.
+EXACT = frozenset(structural.MOVING) | {
+    *("neg", "abs", "sign", "floor", "ceil", "round", "max", "min", "clamp", "select_n", "sort", "reduce_max"),
+    *("reduce_min", "cummax", "cummin", "iota", "bitcast_convert_type", "scatter_max", "scatter_min", "nextafter"),
+    *("real", "argmax", "argmin", "empty", "empty2", "top_k", "copysign"),
+}
+
+
+def rule_for(equation) -> Rule:
+    primitive = equation.primitive
+    rule = user_rule(primitive) or RULES.get(primitive)
+    if rule is None and primitive.name in structural.MOVING:
+        rule = structural.moving_rule(primitive)
+    if rule is None:
+        raise missing_rule(equation)
+    return rule
+
+
+def is_exact_at_points(equation, operands) -> bool:
+    """Whether the primitive, applied to these points, rounds nothing."""
+    if equation.primitive.name in EXACT:
+        return True
+    if equation.primitive is p.convert_element_type_p:
+        return not jnp.issubdtype(equation.params["new_dtype"], jnp.floating) or arithmetic.holds(
+            equation.params["new_dtype"], jnp.result_type(operands[0])
+        )
+    return not any(jnp.issubdtype(v.aval.dtype, jnp.floating) for v in equation.outvars)
+
+
+class IntervalMethod:
+    """Natural interval extension: every operation by its own range."""
+
+    name = "interval"
+
+    def lift(self, value):
+        """A value of the method for an operand of any kind."""
+        return value
+
+    def apply(self, equation, operands) -> list:
+        return apply_interval_rule(equation, operands)
+
+    def interval_of(self, value):
+        return value
+
+    def unrolls(self, length: int) -> bool:
+        return False
+
+    def joins(self, value) -> bool:
+        """Whether the value depends on the box."""
+        return isinstance(value, Interval)
+
+
+def apply_interval_rule(equation, operands) -> list:
+    if not any(isinstance(x, Interval) for x in operands) and is_exact_at_points(equation, operands):
+        result = equation.primitive.bind(*operands, **equation.params)
+    else:
+        result = rule_for(equation)(*operands, **equation.params)
+    return list(result) if equation.primitive.multiple_results else [result]

@@ -1,0 +1,102 @@
+"""Outward rounding on hardware that rounds to nearest, flushes denormals and may fuse multiply-add.
+
+Writing u for the unit roundoff and `tiny` for the smallest normal number: an operation with relative error at most
+`relative`, whose denormal results and operands are flushed to 0, is off by at most `relative |exact| + tiny`. `down`
+and `up` subtract and add a margin that covers this *and* the rounding of the subtraction itself. The margin is built
+from `*` and `+` alone, so contraction to a fused multiply-add can only make it more exact. Proofs and the measured
+errors of each primitive: `docs/derivations/rounding-margins.md`.
+"""
+
+import numpy as np
+from jax import Array, lax
+from jax import numpy as jnp
+
+_UNSIGNED = {2: jnp.uint16, 4: jnp.uint32, 8: jnp.uint64}
+
+
+def roundoff(dtype) -> float:
+    """The unit roundoff u: half the distance from 1 to the next larger number."""
+    return float(jnp.finfo(dtype).eps) / 2
+
+
+def tiny(dtype) -> float:
+    """The smallest positive normal number."""
+    return float(jnp.finfo(dtype).smallest_normal)
+
+
+def largest(dtype) -> float:
+    """The largest finite number."""
+    return float(jnp.finfo(dtype).max)
+
+
+def _coefficient(dtype, relative: float | None) -> float:
+    u = roundoff(dtype)
+    # Rump's predecessor bound: c - u (1 + 2u) |c| rounds to the next number below c, or below that.
+    return u * (1 + 2 * u) if relative is None else (relative + u) * (1 + 2.0**-10)
+
+
+def _constant(value: float, like) -> Array:
+    return lax.convert_element_type(np.float64(value), jnp.result_type(like))
+
+
+def down(computed: Array, relative: float | None = None, absolute: Array | float = 0.0) -> Array:
+    """A lower bound of every real that can lie behind `computed`.
+
+    `relative` bounds the relative error of `computed` (default: correctly rounded), `absolute` a further absolute
+    error; flushed denormals are covered. `+inf`, which no real lies behind, becomes the largest finite number.
+    """
+    dtype = computed.dtype
+    has_absolute = not isinstance(absolute, float)
+    if has_absolute and relative is None:
+        relative = roundoff(dtype)
+    computed = lax.min(computed, _constant(largest(dtype), computed))
+    margin = lax.abs(computed) * _constant(_coefficient(dtype, relative), computed) + _constant(tiny(dtype), computed)
+    if has_absolute:
+        margin = margin + absolute * _constant(1 + 8 * roundoff(dtype), computed)
+    return computed - margin
+
+
+def up(computed: Array, relative: float | None = None, absolute: Array | float = 0.0) -> Array:
+    """An upper bound of every real that can lie behind `computed`; see `down`."""
+    return -down(-computed, relative, absolute)
+
+
+def summation(count: int, dtype) -> float:
+    """Relative error of a sum of `count` products, in any order, fused or not, against the sum of their moduli.
+
+    The classical bound `n u / (1 - n u)` with two operations to spare (Higham, Accuracy and Stability, section 3.1).
+    """
+    nu = (count + 2) * roundoff(dtype)
+    if nu >= 0.5:
+        raise ValueError(f"a sum of {count} terms cannot be bounded in {jnp.dtype(dtype).name}: use float64")
+    return nu / (1 - nu)
+
+
+def is_subnormal(x: Array) -> Array:
+    """True where `x` is a nonzero denormal number; read from the bits, because comparisons flush denormals to 0."""
+    info = jnp.finfo(x.dtype)
+    bits = lax.bitcast_convert_type(lax.stop_gradient(x), _UNSIGNED[x.dtype.itemsize])
+    magnitude = bits & _UNSIGNED[x.dtype.itemsize]((1 << (info.bits - 1)) - 1)
+    return (magnitude != 0) & (magnitude < (1 << info.nmant))
+
+
+def has_subnormal(x) -> bool:
+    """Whether a concrete array holds a denormal number; True if the array is not concrete."""
+    try:
+        concrete = np.asarray(x)
+    except Exception:  # a tracer: its values are not known
+        return True
+    modulus = np.abs(concrete)
+    return bool(np.any((modulus > 0) & (modulus < tiny(concrete.dtype))))
+
+
+def widen_subnormal(lower: Array, upper: Array) -> tuple[Array, Array]:
+    """Moves denormal endpoints outward, to 0 or to the smallest normal number: XLA would take them for 0."""
+    smallest = tiny(lower.dtype)
+    negative_lower, negative_upper = jnp.signbit(lower), jnp.signbit(upper)
+    wide_lower = jnp.where(negative_lower, -smallest, 0.0).astype(lower.dtype)
+    wide_upper = jnp.where(negative_upper, 0.0, smallest).astype(upper.dtype)
+    return (
+        jnp.where(is_subnormal(lower), wide_lower, lower),
+        jnp.where(is_subnormal(upper), wide_upper, upper),
+    )

@@ -1,0 +1,178 @@
+"""Interval rules of the transcendental functions.
+
+Monotone functions are evaluated at both endpoints, sine and cosine also at the extrema inside. Functions written in
+`elementary` have derived error bounds; the others are XLA's, for which no bounds are published: their margins, in
+`TESTED`, are four times the largest error seen (float64), or above the largest error over all numbers (float32).
+"""
+
+import functools
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array, lax
+
+from . import elementary
+from .arithmetic import Operand, compiled, integer_power, settle
+from .interval import Interval, as_interval
+from .rounding import down, roundoff, up
+
+TESTED: dict[str, dict[str, float]] = {
+    "log": {"float64": 4.0, "float32": 8.0},
+    "sin": {"float64": 4.0, "float32": 8.0},
+    "cos": {"float64": 4.0, "float32": 8.0},
+    "pow": {"float64": 6.0, "float32": 16.0},
+    "atan": {"float64": 16.0, "float32": 16.0},
+    "erf": {"float64": 32.0, "float32": 32.0},
+    "erfc": {"float64": 160.0, "float32": 64.0},
+    "erf_inv": {"float64": 180.0, "float32": 64.0},
+}
+"""Relative margins of XLA's functions on CPU, in units of the roundoff; found by `tests/soundness/margins.py`."""
+
+_DERIVED = {
+    "exp": elementary.EXP_ERROR,
+    "expm1": elementary.EXPM1_ERROR,
+    "log1p": elementary.LOG1P_ERROR,
+    "logistic": elementary.LOGISTIC_ERROR,
+    "tanh": 2 * elementary.EXPM1_ERROR + 3,
+    "sinh": 2 * elementary.EXPM1_ERROR + 4,
+    "cosh": 2 * elementary.EXP_ERROR + 3,
+}
+
+
+def relative_error(name: str, dtype) -> float:
+    """The bound on the relative error of the function `name` that the rules use."""
+    units = _DERIVED[name] if name in _DERIVED else TESTED[name][jnp.dtype(dtype).name]
+    return units * roundoff(dtype)
+
+
+def tanh_of_point(x: Array) -> Array:
+    e = elementary.expm1(-2 * jnp.abs(x))
+    return jnp.sign(x) * (-e / (2 + e))
+
+
+def _sinh_of_point(x: Array) -> Array:
+    size = jnp.abs(x)
+    e = elementary.expm1(jnp.minimum(size, 20.0))
+    half = elementary.exp(0.5 * size)
+    return jnp.sign(x) * jnp.where(size > 20, half * 0.5 * half, 0.5 * (e + e / (e + 1)))
+
+
+def _cosh_of_point(x: Array) -> Array:
+    size = jnp.abs(x)
+    e = elementary.exp(jnp.minimum(size, 20.0))
+    half = elementary.exp(0.5 * size)
+    return jnp.where(size > 20, half * 0.5 * half, 0.5 * (e + 1 / e))
+
+
+def _increasing(name: str, function, codomain=(-math.inf, math.inf), domain=(-math.inf, math.inf)):
+    @compiled
+    def rule(a: Operand, **_) -> Interval:
+        a = as_interval(a)
+        relative = relative_error(name, a.dtype)
+        # Outside the domain the argument is moved into it; what matters there is decided below.
+        lower = down(function(jnp.clip(a.lower, *domain)), relative)
+        upper = up(function(jnp.clip(a.upper, *domain)), relative)
+        if domain != (-math.inf, math.inf):
+            lower = jnp.where(a.lower <= domain[0], -jnp.inf, lower)
+            upper = jnp.where(a.upper >= domain[1], jnp.inf, upper)
+        lower = jnp.clip(lower, *codomain)
+        upper = jnp.clip(upper, *codomain)
+        # Where XLA's function is exact at 0, so is the bound.
+        if codomain[0] == -math.inf or codomain[0] == -1:
+            if name not in ("log",):
+                lower = jnp.where(a.lower >= 0, jnp.maximum(lower, 0.0), lower)
+                upper = jnp.where(a.upper <= 0, jnp.minimum(upper, 0.0), upper)
+        undefined = (a.upper <= domain[0]) | (a.lower >= domain[1])
+        return settle(jnp.where(undefined, jnp.inf, lower), jnp.where(undefined, -jnp.inf, upper), a)
+
+    return rule
+
+
+exp = _increasing("exp", elementary.exp, codomain=(0.0, math.inf))
+expm1 = _increasing("expm1", elementary.expm1, codomain=(-1.0, math.inf))
+log = _increasing("log", lax.log, domain=(0.0, math.inf))
+log1p = _increasing("log1p", elementary.log1p, domain=(-1.0, math.inf))
+logistic = _increasing("logistic", lambda x: elementary.logistic_pair(x)[0], codomain=(0.0, 1.0))
+tanh = _increasing("tanh", tanh_of_point, codomain=(-1.0, 1.0))
+sinh = _increasing("sinh", _sinh_of_point)
+atan = _increasing("atan", lax.atan)
+erf = _increasing("erf", lax.erf, codomain=(-1.0, 1.0))
+erf_inv = _increasing("erf_inv", lax.erf_inv, domain=(-1.0, 1.0))
+
+
+@compiled
+def erfc(a: Operand, **_) -> Interval:
+    a = as_interval(a)
+    relative = relative_error("erfc", a.dtype)
+    lower, upper = down(lax.erfc(a.upper), relative), up(lax.erfc(a.lower), relative)
+    return settle(jnp.maximum(lower, 0.0), jnp.minimum(upper, 2.0), a)
+
+
+@compiled
+def cosh(a: Operand, **_) -> Interval:
+    a = as_interval(a)
+    relative = relative_error("cosh", a.dtype)
+    smallest = jnp.maximum(jnp.maximum(a.lower, -a.upper), 0.0)
+    largest = jnp.maximum(jnp.abs(a.lower), jnp.abs(a.upper))
+    lower = jnp.maximum(down(_cosh_of_point(smallest), relative), 1.0)
+    return settle(lower, up(_cosh_of_point(largest), relative), a)
+
+
+def _wave(name: str, function, crest: float):
+    """The range of a wave of period 2 pi with values in [-1, 1] and crests at `2 pi (k + crest)`."""
+
+    @compiled
+    def rule(a: Operand, **_) -> Interval:
+        a = as_interval(a)
+        relative = relative_error(name, a.dtype)
+        ends = [jnp.clip(x, -1e30, 1e30) for x in (a.lower, a.upper)]
+        first, last = (x * np.asarray(1 / (2 * math.pi), a.dtype) for x in ends)
+        # The number of periods is known up to a few roundoffs of itself.
+        slack = 8 * roundoff(a.dtype) * (jnp.maximum(jnp.abs(first), jnp.abs(last)) + 1)
+
+        def holds(offset):
+            return jnp.floor(last - offset + slack) >= jnp.ceil(first - offset - slack)
+
+        values = [function(x) for x in ends]
+        lower = down(functools.reduce(jnp.minimum, values), relative)
+        upper = up(functools.reduce(jnp.maximum, values), relative)
+        unknown = slack > 0.1
+        lower = jnp.maximum(jnp.where(unknown | holds(crest + 0.5), -1.0, lower), -1.0)
+        upper = jnp.minimum(jnp.where(unknown | holds(crest), 1.0, upper), 1.0)
+        nai = a.is_nai()
+        return settle(jnp.where(nai, jnp.nan, lower), jnp.where(nai, jnp.nan, upper), a)
+
+    return rule
+
+
+sin = _wave("sin", lax.sin, 0.25)
+cos = _wave("cos", lax.cos, 0.0)
+
+
+@compiled
+def _power_of_positive(a: Operand, b: Operand) -> Interval:
+    """`a**b` for the part of `a` that is not negative: `b log a` is bilinear, so the extremes are at corners."""
+    a, b = as_interval(a), as_interval(b)
+    relative = relative_error("pow", a.dtype)
+    a_lower, a_upper = jnp.maximum(a.lower, 0.0), jnp.maximum(a.upper, 0.0)
+    corners = [lax.pow(*jnp.broadcast_arrays(x, y)) for x in (a_lower, a_upper) for y in (b.lower, b.upper)]
+    lower = jnp.maximum(down(functools.reduce(jnp.minimum, corners), relative), 0.0)
+    upper = up(functools.reduce(jnp.maximum, corners), relative)
+    undefined = (a.upper < 0) | ((a.upper == 0) & (b.upper <= 0))
+    return settle(jnp.where(undefined, jnp.inf, lower), jnp.where(undefined, -jnp.inf, upper), a, b)
+
+
+def power(a: Operand, b: Operand) -> Interval:
+    """`a**b`. A known integer exponent also takes negative bases; any other is defined for `a >= 0` alone."""
+    if not isinstance(b, Interval):
+        if jnp.issubdtype(jnp.result_type(b), jnp.integer):
+            if not isinstance(b, jax.core.Tracer) and np.ptp(np.asarray(b)) == 0:
+                return integer_power(a, int(np.ravel(np.asarray(b))[0]))
+            b = jnp.asarray(b, a.dtype)
+        elif not isinstance(b, jax.core.Tracer) and np.size(b):
+            exponent = np.unique(np.asarray(b))
+            if exponent.size == 1 and float(exponent[0]).is_integer() and abs(exponent[0]) < 1024:
+                return integer_power(a, int(exponent[0]))
+    return _power_of_positive(a, b)
