@@ -12,8 +12,9 @@ from ..training import History
 class Predictions:
     """Predicted and true value, delta and gamma at the test points.
 
-    `axis`, `(n,)`, is the coordinate that the points are drawn over (the basket price), `axis_label` its name; `value` and `gamma` are `(n,)`,
-    `delta` is the first derivative along the reference's gamma direction, `(n,)`; each with its truth beside it.
+    `axis`, `(n,)`, is the coordinate that the points are drawn over (the basket price), `axis_label` its name; `value`
+    and `gamma` are `(n,)`, `delta` is the first derivative along the reference's gamma direction, `(n,)`; each with its
+    truth beside it.
     """
 
     axis: np.ndarray
@@ -28,10 +29,10 @@ class Predictions:
 
 @dataclass(frozen=True)
 class StageRecord:
-    """One stage of the method: its network's size, its errors on the box and on exposure inputs, and how it was trained.
+    """One stage of the method: its network's size, its errors on the box and on exposure inputs, how it was trained.
 
-    `widths` is None, and `n_parameters` still counts, where the stage is no network (the oracle). `description` is one sentence for
-    the reader.
+    `widths` is None, and `n_parameters` still counts, where the stage is no network (the oracle). `description` is one
+    sentence for the reader.
     """
 
     name: str
@@ -49,8 +50,8 @@ class StageRecord:
 class RemovalRecord:
     """One round of pruning: scores of every node of every hidden layer before it, and which nodes stayed.
 
-    `scores[l]`, `widths_of_ranges[l]` and `adjoints[l]` (largest absolute adjoint) are `(nodes,)`; `kept[l]` is a mask, all False where the
-    layer went as a whole.
+    `scores[l]`, `range_widths[l]` and `adjoints[l]` (largest absolute adjoint) are `(nodes,)`; `kept[l]` is a mask, all
+    False where the layer went as a whole.
     """
 
     round: int
@@ -63,9 +64,11 @@ class RemovalRecord:
 
 @dataclass(frozen=True)
 class Timings:
-    """Seconds for one value with all first derivatives at one point, amortised over a batch: of the reference (`reference_paths`
-    antithetic pairs, enough for the surrogate's own accuracy), and of the oversized and the final surrogate; and the seconds that
-    sampling and training took, to be paid back by calls."""
+    """Seconds for one value with all first derivatives at one point, amortised over a batch.
+
+    Of the reference (`reference_paths` antithetic pairs, enough for the surrogate's own accuracy), of the `oversized`
+    and of the `final` surrogate; `total` are the seconds that sampling and training took, to be paid back by calls.
+    """
 
     reference: float
     reference_paths: int
@@ -76,7 +79,10 @@ class Timings:
 
 @dataclass(frozen=True)
 class ReportRecord:
-    """A whole run. `published` holds the R2 of the paper's stages by stage name, to stand beside ours; empty for other models."""
+    """A whole run.
+
+    `published` holds the R2 of the paper's stages by stage name, to stand beside ours; it is empty for other models.
+    """
 
     name: str
     seed: int
