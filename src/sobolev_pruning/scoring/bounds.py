@@ -1,0 +1,88 @@
+"""Ranges of hidden nodes and of their adjoints over a box, and the scores that follow from them."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from .._foundation.errors import InputError
+from ..enclosure import Interval, enclose
+from .program import Network, OutputScale, with_input_derivatives
+
+
+class Bounds(NamedTuple):
+    """Intervals of the m-th input derivatives of nodes, `(width, d, ...)`, and of adjoints, `(k, width, d, ...)`."""
+
+    nodes: list[Interval]
+    adjoints: list[Interval]
+
+
+def enclosed_bounds(network: Network, box: Interval, order: int, method: str) -> tuple[Bounds, ...]:
+    """Enclosures of nodes and adjoints over `box`, for the input derivatives 0 to `order`."""
+    bounds = _enclosed(network, box, order, method)
+    for derivative, found in enumerate(bounds):
+        for layer, (nodes, adjoints) in enumerate(zip(*found), start=1):
+            if bool(nodes.is_nai().any() | adjoints.is_nai().any()):
+                raise InputError(
+                    f"Hidden layer {layer} has no derivative of order {derivative + 1} everywhere in the box "
+                    "(a kink lies in it); score with a smaller order, or choose a smooth activation."
+                )
+    return bounds
+
+
+@eqx.filter_jit
+def _enclosed(network, box, order, method):
+    # One program for all orders, so that common parts are compiled and evaluated once.
+    derivatives = enclose(lambda x: with_input_derivatives(network, x, order), method=method)(box)
+    return tuple(Bounds(*derivative) for derivative in derivatives)
+
+
+def scores(bounds: Sequence[Bounds], box: Interval, scale: OutputScale) -> tuple[np.ndarray, ...]:
+    """One score per node and hidden layer, for the order `m = len(bounds) - 1`.
+
+    With widths `w` and largest moduli `a` of adjoints over `scale`, inputs measured in half widths of the box:
+
+        m = 0:  max_j  w(n) a_j
+        m = 1:  max_jc [w(n) a(d_c n*_j) + w(d_c n) a(n*_j)]
+        m = 2:  max_jce [w(n) a(d_ce n*_j) + w(d_c n) a(d_e n*_j) + w(d_e n) a(d_c n*_j) + w(d_ce n) a(n*_j)]
+
+    which is the product rule for `d^m (n*_j dn)`, `n*_j` the adjoint for output j.
+    """
+    half = 0.5 * box.wid()
+    layers = zip(*(zip(found.nodes, found.adjoints) for found in bounds))
+    return tuple(np.asarray(_layer_scores(list(derivatives), half, scale)) for derivatives in layers)
+
+
+def _layer_scores(derivatives: list, half: Float[Array, "d"], scale: OutputScale) -> Float[Array, "width"]:
+    widths = [_per_half_width(nodes.wid(), half, order) for order, (nodes, _) in enumerate(derivatives)]
+    sizes = [
+        _per_half_width(adjoints.mag(), half, order) / scale.reshape(-1, 1, *(1,) * order)
+        for order, (_, adjoints) in enumerate(derivatives)
+    ]
+    order = len(derivatives) - 1
+    if order == 0:
+        return _product(widths[0][None], sizes[0]).max(axis=0)
+    if order == 1:
+        total = _product(widths[0][None, :, None], sizes[1]) + _product(widths[1][None], sizes[0][..., None])
+        return total.max(axis=(0, 2))
+    crossed = _product(widths[1][None, :, :, None], sizes[1][:, :, None, :])
+    total = _product(widths[0][None, :, None, None], sizes[2]) + _product(widths[2][None], sizes[0][..., None, None])
+    return (total + crossed + crossed.swapaxes(2, 3)).max(axis=(0, 2, 3))
+
+
+def _per_half_width(array: Array, half: Float[Array, "d"], order: int) -> Array:
+    """Derivatives with respect to inputs measured in half widths of the box."""
+    for axis in range(order):
+        shape = [1] * array.ndim
+        shape[array.ndim - order + axis] = half.shape[0]
+        array = _product(array, half.reshape(shape))
+    return array
+
+
+def _product(a: Array, b: Array) -> Array:
+    """`a b`, with 0 for `0 * inf`: a node that does not vary, or does not matter, has no significance."""
+    a, b = jnp.broadcast_arrays(a, b)
+    return jnp.where((a == 0) | (b == 0), 0.0, a * b)
