@@ -20,7 +20,7 @@ _VARIABLES = {INK: "ink-soft", GRID: "line", BLUE: "blue", ORANGE: "orange", GRE
 FONT_SIZE = 11.5
 
 
-def canvas(width: float, height: float, left: float, right: float, top: float, bottom: float):
+def canvas(width: float | int, height: float | int, left: int, right: int, top: int, bottom: int):
     """A figure of `width` by `height` pixels with one plain axes inside the given margins; gives both."""
     from matplotlib.figure import Figure
 

@@ -22,7 +22,7 @@ def error_panels(record: ReportRecord) -> tuple[Panel, ...]:
     lowest, highest = float(np.nanmin(everything)), float(np.nanmax(everything))
     margin = max((highest / lowest) ** 0.05, 1.5)
     limits = lowest / margin, highest * margin
-    labels = [stage_label(stage.name) for stage in record.stages]
+    labels = [_shortened(stage_label(stage.name)) for stage in record.stages]
     return tuple(_panel(q, labels, np.array(ours[q]), np.array(paper[q]), limits) for q in drawn)
 
 
@@ -38,6 +38,10 @@ def _panel(quantity: str, labels: list[str], ours: np.ndarray, paper: np.ndarray
     log_ticks(axes.xaxis, *limits, count=6)
     read = "; ".join(f"{label} {error_text(error)}" for label, error in zip(labels, ours))
     return Panel(quantity.capitalize(), svg(figure, f"error-{quantity}", f"Error of {quantity} by stage: {read}."))
+
+
+def _shortened(label: str, longest: int = 28) -> str:
+    return label if len(label) <= longest else f"{label[: longest - 1]}…"
 
 
 def _error(r2: float | None) -> float:

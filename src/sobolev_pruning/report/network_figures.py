@@ -13,6 +13,9 @@ from .summary import networks
 _ROOMY = 16
 """Up to this width a layer is one column of nodes and every weight a line; wider layers are blocks of nodes."""
 
+_MANY = 2000
+"""Above so many nodes they are drawn as one picture: as shapes they would weigh more than the rest of the page."""
+
 
 def network_panels(record: ReportRecord) -> tuple[Panel, ...]:
     """The first network and, where it differs, the final one."""
@@ -41,7 +44,8 @@ def _panel(title: str, stage: StageRecord, name: str) -> Panel:
     for number, (nodes, count) in enumerate(zip(layers, widths)):
         outer = number in (0, len(widths) - 1)
         size = 10.0 if roomy else 4.6
-        axes.plot(*nodes.T, "s" if outer else "o", color=GREY if outer else BLUE, markersize=size, markeredgewidth=0)
+        shape, colour = ("s", GREY) if outer else ("o", BLUE)
+        axes.plot(*nodes.T, shape, color=colour, markersize=size, markeredgewidth=0, rasterized=sum(widths) > _MANY)
         axes.text(
             nodes[:, 0].mean(), height - middle - 12, count_text(count), ha="center", fontsize=FONT_SIZE + 3, color=INK
         )

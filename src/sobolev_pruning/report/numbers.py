@@ -78,7 +78,7 @@ def power_of_ten(exponent: int) -> str:
     return written_out.get(exponent, "10" + str(exponent).translate(_SUPERSCRIPTS))
 
 
-def count_text(count: float) -> str:
+def count_text(count: float | int) -> str:
     """A whole number with thousands apart.
 
     >>> count_text(83713)

@@ -22,7 +22,7 @@ def headline(record: ReportRecord) -> str:
     if first.n_parameters != final.n_parameters:
         size = f"From {count_text(first.n_parameters)} to {size}"
     measured = ", ".join(f"{r2_text(r2)} in {name}" for name, r2 in _r2(final).items())
-    return f"{size}, with R² {measured}."
+    return f"{size}, with R² {measured}." if measured else f"{size}."
 
 
 def comparison(record: ReportRecord) -> str | None:
