@@ -1,52 +1,21 @@
 """Every activation and derivative order against ball arithmetic, finite differences and JAX's own transformations."""
 
-import math
-
-import flint
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from sobolev_pruning._foundation.activations import ACTIVATIONS, CONTINUOUS_DERIVATIVES, activate
+from taylor import POINTS, taylor_derivative
 from tolerances import AD_AGAINST_DIFFERENCES, ELEMENTARY
 
 ORDERS = range(5)
-POINTS = np.concatenate(
-    [np.random.default_rng(3).uniform(-12.0, 12.0, 200), np.linspace(-1.0, 1.0, 9), [-300.0, 300.0]]
-)
-
-
-def _series(name: str, x: float, order: int) -> flint.arb:
-    """The derivative from the Taylor series of the definition at `x`, in 200 bits."""
-    flint.ctx.prec, flint.ctx.cap = 200, order + 1
-    t = flint.arb_series([x, 1])
-    sigmoid = 1 / (1 + (-t).exp())
-    match name:
-        case "silu":
-            f = t * sigmoid
-        case "softplus":
-            f = (1 + t.exp()).log()
-        case "tanh":
-            f = 2 / (1 + (-2 * t).exp()) - 1
-        case "gelu":
-            f = t / 2 * (1 + (t / flint.arb(2).sqrt()).erf())
-        case "gelu_tanh":
-            u = (2 / flint.arb.pi()).sqrt() * (t + t * t * t * flint.arb("0.044715"))
-            f = t * (1 / (1 + (-2 * u).exp()))
-        case "elu":
-            f = t if x > 0 else t.exp() - 1
-        case "relu":
-            f = t if x > 0 else 0 * t
-        case "sigmoid":
-            f = sigmoid
-    return f[order] * math.factorial(order)
 
 
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_every_order_agrees_with_ball_arithmetic(name, order):
-    truth = np.array([float(_series(name, x, order).mid()) for x in POINTS if x != 0.0])
+    truth = np.array([float(taylor_derivative(name, x, order).mid()) for x in POINTS if x != 0.0])
     found = activate(jnp.asarray(POINTS[POINTS != 0.0]), name, order)
     assert np.all(np.abs(found - truth) <= ELEMENTARY * np.maximum(1.0, np.abs(truth)))
 

@@ -1,7 +1,18 @@
 """Small, certified, differentiable surrogates of stochastic simulators: the public names, in pipeline order."""
+# ruff: noqa: I001 (the order is that of the pipeline)
 
-from . import reference as reference
 from ._foundation.errors import InputError as InputError
+from . import reference as reference
 from ._foundation.samples import Samples as Samples
 from .surrogate import Surrogate as Surrogate
 from .surrogate import load as load
+from .training import Fit as Fit
+from .training import fit as fit
+from .enclosure import Interval as Interval
+from .enclosure import EnclosureError as EnclosureError
+from .enclosure import enclose as enclose
+from .scoring import Significance as Significance
+from .scoring import significance as significance
+from .evaluation import Evaluation as Evaluation
+from .evaluation import evaluate as evaluate
+from .interchange import save_onnx as save_onnx

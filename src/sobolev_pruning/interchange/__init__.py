@@ -1,0 +1,1 @@
+from .onnx_out import save_onnx as save_onnx
