@@ -1,2 +1,14 @@
+from .designs import DESIGNS as DESIGNS
+from .from_function import FunctionReference as FunctionReference
+from .from_function import from_function as from_function
 from .gaussian_basket import GaussianBasket as GaussianBasket
+from .inputs import AbstractInputs as AbstractInputs
+from .inputs import Box as Box
+from .inputs import Gaussian as Gaussian
+from .inputs import InputSampler as InputSampler
 from .model import AbstractReference as AbstractReference
+from .noise import AbstractNoise as AbstractNoise
+from .noise import NoiseSampler as NoiseSampler
+from .noise import Normal as Normal
+from .noise import Uniform as Uniform
+from .truth import Truth as Truth

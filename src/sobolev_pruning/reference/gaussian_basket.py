@@ -6,13 +6,16 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.scipy.special import ndtri
 from jax.scipy.stats import norm
 from jaxtyping import Array, Float
 
 from .._foundation.arrays import ArrayOrList, Gradients, Hessians, Points, PRNGKey, Values, as_points, float64_array
 from .._foundation.errors import InputError
 from .._foundation.precision import require_float64
+from .designs import Design, check_design, unit_points
 from .model import AbstractReference
+from .truth import Truth, exact_truth
 
 WING_FACTOR = 1.5
 """By how much training inputs are spread wider than the exposure, so that the wings are sampled too."""
@@ -34,6 +37,7 @@ class GaussianBasket(AbstractReference):
     - `weights`, `volatilities`, `spot`: `(d,)`; `volatilities` are per square root of a year, in units of currency.
     - `correlation`: `(d, d)`, positive definite with unit diagonal.
     - `strike`, `exposure_time` T1, `maturity` T2, `drift`, `rate`, `kind` "call" or "put".
+    - `design`: "sobol" and "latin-hypercube" points of inputs and noise together fill their space more evenly.
 
     `GaussianBasket.random(d, seed)` draws the market of the paper's case study (arXiv 2312.03510).
 
@@ -53,6 +57,7 @@ class GaussianBasket(AbstractReference):
     drift: Float[Array, ""]
     rate: Float[Array, ""]
     kind: Literal["call", "put"] = eqx.field(static=True)
+    design: Design = eqx.field(static=True)
     n_inputs: int = eqx.field(static=True)
     n_noise: int = eqx.field(static=True)
 
@@ -69,8 +74,10 @@ class GaussianBasket(AbstractReference):
         drift: float = 0.0,
         rate: float = 0.0,
         kind: Literal["call", "put"] = "call",
+        design: Design = "random",
     ):
         require_float64("GaussianBasket")
+        check_design(design)
         weights = _numbers("weights", weights)
         if weights.ndim != 1 or weights.size == 0:
             raise InputError(f"weights has shape {weights.shape}; give one weight per asset.")
@@ -118,6 +125,7 @@ class GaussianBasket(AbstractReference):
         self.drift = jnp.asarray(drift)
         self.rate = jnp.asarray(rate)
         self.kind = kind
+        self.design = design
         self.n_inputs = self.n_noise = d
 
     @staticmethod
@@ -176,8 +184,21 @@ class GaussianBasket(AbstractReference):
         """`spot + sqrt(T1) L z`: the spots that the surrogate meets at the exposure time."""
         return self._inputs(key, n, 1.0)
 
+    def noise(self, key: PRNGKey, n: int) -> Float[Array, "n d"]:
+        """Independent standard normal variables."""
+        return jax.random.normal(key, (n, self.n_noise), jnp.float64)
+
+    def inputs_and_noise(self, key: PRNGKey, n: int) -> tuple[Points, Float[Array, "n d"]]:
+        if self.design == "random":
+            input_key, noise_key = jax.random.split(key)
+            return self.training_inputs(input_key, n), self.noise(noise_key, n)
+        normal = ndtri(unit_points(self.design, key, n, 2 * self.n_inputs))
+        return self._spread(normal[:, : self.n_inputs], WING_FACTOR), normal[:, self.n_inputs :]
+
     def _inputs(self, key: PRNGKey, n: int, factor: float) -> Points:
-        z = jax.random.normal(key, (n, self.n_inputs), jnp.float64)
+        return self._spread(jax.random.normal(key, (n, self.n_inputs), jnp.float64), factor)
+
+    def _spread(self, z: Points, factor: float) -> Points:
         return self.spot[None, :] + factor * jnp.sqrt(self.exposure_time) * z @ self._cholesky.T
 
     def label(self, x: Float[Array, "d"], z: Float[Array, "d"]) -> Float[Array, ""]:
@@ -199,6 +220,9 @@ class GaussianBasket(AbstractReference):
             jnp.exp(self.drift * self._horizon) * (as_points(points, self.n_inputs) @ self.weights) - self.strike
         )
         return moneyness, moneyness / s, s
+
+    def truth(self, points: ArrayOrList, order: int = 2) -> Truth:
+        return exact_truth(self, as_points(points, self.n_inputs), order)
 
     def value(self, points: ArrayOrList) -> Values:
         """`e^{-r tau} ((F - K) Phi(D) + s phi(D))` for the call; `e^{-r tau} (F - K)` less for the put; `(n,)`."""

@@ -1,33 +1,44 @@
-"""What every reference model offers: a simulator with its noise apart, the law of its inputs, the truth where known."""
+"""What every reference model offers: a simulator with its noise apart, the law of its inputs, the truth."""
 
 import abc
+from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
-from .._foundation.arrays import ArrayOrList, Gradients, Hessians, Points, PRNGKey, Values
+from .._foundation.arrays import ArrayOrList, Gradients, Hessians, Points, PRNGKey, Values, as_points
+from .._foundation.errors import InputError
 from .._foundation.precision import require_float64
 from .._foundation.samples import Samples
+from .pathwise import hessian_vector_products, value_and_jacobian
+from .truth import Truth, monte_carlo_truth
 
 TEST_POINTS = 4096
 
+_BLOCK_NUMBERS = 2**24
+"""How many numbers of noise one compiled call holds at once: larger samples are drawn in several calls."""
+
 
 class AbstractReference(eqx.Module):
-    """A stochastic model `v(x, z)` of inputs `x`, `(d,)`, and noise `z`, `(m,)`, whose mean over `z` is to be imitated.
+    """A stochastic model `v(x, z)` of inputs `x`, `(d,)`, and noise `z`, whose mean over `z` is to be imitated.
 
-    A model gives `label`, its inputs' laws and its box; this class turns them into samples with pathwise derivatives.
-    Models with a closed form also give `value`, `gradient` and `hessian`.
+    A model gives `label`, the laws of its inputs and its noise, its box, and the truth, exact or estimated; this class
+    turns them into samples with pathwise derivatives.
     """
 
     n_inputs: eqx.AbstractVar[int]
-    n_noise: eqx.AbstractVar[int]
     gamma_direction: eqx.AbstractVar[Float[Array, "d"]]
 
     @abc.abstractmethod
-    def label(self, x: Float[Array, "d"], z: Float[Array, "m"]) -> Float[Array, ""]:
-        """One unbiased label at `x` with standard normal noise `z`, differentiable in `x`."""
+    def label(self, x: Float[Array, "d"], z: Any) -> Float[Array, "..."]:
+        """One unbiased label at `x` with noise `z` of one path, `()` or `(k,)`, differentiable in `x`."""
+
+    @abc.abstractmethod
+    def noise(self, key: PRNGKey, n: int) -> Any:
+        """The noise of `n` paths: an array or a tree of arrays with a first axis of length `n`."""
 
     @property
     @abc.abstractmethod
@@ -43,6 +54,10 @@ class AbstractReference(eqx.Module):
         """Inputs of the law that the surrogate will meet in use."""
 
     @abc.abstractmethod
+    def inputs_and_noise(self, key: PRNGKey, n: int) -> tuple[Points, Any]:
+        """Training inputs with noise for each, drawn together where a design fills the space of both evenly."""
+
+    @abc.abstractmethod
     def value(self, points: ArrayOrList) -> Values:
         """The expected value at each point."""
 
@@ -54,6 +69,15 @@ class AbstractReference(eqx.Module):
     def hessian(self, points: ArrayOrList) -> Hessians:
         """Second derivatives of the expected value at each point."""
 
+    @abc.abstractmethod
+    def truth(self, points: ArrayOrList, order: int = 2) -> Truth:
+        """Value and derivatives up to `order` at each point, with standard errors where they are estimates."""
+
+    def estimate(self, points: ArrayOrList, key: PRNGKey, paths: int = 65_536, order: int = 2) -> Truth:
+        """The truth at `points` by `paths` simulated paths each, with standard errors, whether or not it is known."""
+        require_float64("estimate")
+        return monte_carlo_truth(self, as_points(points, self.n_inputs), key, paths, order)
+
     def test_points(self, key: PRNGKey, n: int = TEST_POINTS) -> Points:
         """Points `(n, d)`, uniform in the box."""
         lower, upper = self.box
@@ -61,18 +85,70 @@ class AbstractReference(eqx.Module):
 
     def draw(self, key: PRNGKey, n: int) -> tuple[Points, Values, Gradients]:
         """The arrays `x`, `y`, `dydx` of `n` samples; usable inside compiled code."""
-        input_key, noise_key = jax.random.split(key)
-        x = self.training_inputs(input_key, n)
-        z = jax.random.normal(noise_key, (n, self.n_noise), jnp.float64)
-        y, dydx = jax.vmap(jax.value_and_grad(self.label))(x, z)
+        x, z = self.inputs_and_noise(key, n)
+        y, dydx = jax.vmap(lambda x, z: value_and_jacobian(lambda point: self.label(point, z), x))(x, z)
         return x, y, dydx
 
-    def sample(self, key: PRNGKey, n: int) -> Samples:
-        """`n` samples with pathwise derivatives `d v(x, z)/dx` at fixed `z`: the simulation itself, differentiated."""
+    def sample(self, key: PRNGKey, n: int, *, order: int = 1, directions: int = 1, paths: int = 1) -> Samples:
+        """`n` samples with pathwise derivatives `d v(x, z)/dx` at fixed `z`: the simulation itself, differentiated.
+
+        - `order` 0: values alone; 1: with first derivatives; 2: also with Hessian-vector products along `directions`
+          random directions per sample, normal with `E[v v'] = 1`. A second derivative of a payoff with a kink misses
+          mass: see `sampling.check_derivatives`.
+        - `paths`: every label is the mean over so many paths; from 2 on samples have standard errors.
+        """
         require_float64("Sampling")
-        return Samples(*_draw(self, key, n))
+        if n < 1 or paths < 1 or directions < 1 or order not in (0, 1, 2):
+            raise InputError(
+                f"sample was asked for n={n}, order={order}, directions={directions}, paths={paths}; give an order "
+                "of 0, 1 or 2 and at least one of the others."
+            )
+        if order == 1 and paths == 1:
+            blocks = self._blocks(key, n, lambda key, size: _draw(self, key, size))
+        else:
+            blocks = self._blocks(key, n, lambda key, size: _draw_general(self, key, size, order, directions, paths))
+        return Samples(*blocks)
+
+    def _blocks(self, key: PRNGKey, n: int, draw):
+        shapes = jax.eval_shape(lambda: self.noise(key, 1))
+        most = max(1, _BLOCK_NUMBERS // max(1, sum(leaf.size for leaf in jax.tree.leaves(shapes))))
+        n_blocks = -(-n // most)
+        if n_blocks == 1:
+            return draw(key, n)
+        size = -(-n // n_blocks)
+        blocks = [draw(jax.random.fold_in(key, i), size) for i in range(n_blocks)]
+        return [None if parts[0] is None else np.concatenate(parts)[:n] for parts in zip(*blocks)]
 
 
 @eqx.filter_jit
 def _draw(reference: AbstractReference, key: PRNGKey, n: int):
     return reference.draw(key, n)
+
+
+@eqx.filter_jit
+def _draw_general(reference: AbstractReference, key: PRNGKey, n: int, order: int, n_directions: int, paths: int):
+    """The fields of `Samples` in their order, None where not asked for."""
+    direction_key, draw_key, more_key = jax.random.split(key, 3)
+    x, first = reference.inputs_and_noise(draw_key, n)
+    directions = None
+    if order == 2:
+        directions = jax.random.normal(direction_key, (n, n_directions, reference.n_inputs), jnp.float64)
+
+    def one_path(x, z, v):
+        def label(point):
+            return reference.label(point, z)
+
+        value, jacobian = value_and_jacobian(label, x) if order else (label(x), None)
+        return value, jacobian, None if v is None else hessian_vector_products(label, x, v)
+
+    found = jax.vmap(one_path)(x, first, directions)
+    y_stderr = dydx_stderr = None
+    if paths > 1:
+        others = jax.vmap(lambda key: reference.noise(key, n))(jax.random.split(more_key, paths - 1))
+        more = jax.lax.map(lambda z: jax.vmap(one_path)(x, z, directions), others)
+        found = jax.tree.map(lambda one, rest: jnp.concatenate([one[None], rest]), found, more)
+        stderr = jax.tree.map(lambda a: jnp.std(a, axis=0, ddof=1) / np.sqrt(paths), found)
+        y_stderr, dydx_stderr = stderr[0], stderr[1]
+        found = jax.tree.map(lambda a: jnp.mean(a, axis=0), found)
+    y, dydx, hvp = found
+    return x, y, dydx, directions, hvp, y_stderr, dydx_stderr

@@ -1,0 +1,83 @@
+"""Points of the unit cube that fill it more evenly than chance: scrambled Sobol points and Latin hypercubes."""
+
+from functools import lru_cache
+from typing import Literal, TypeAlias
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import UInt32
+from scipy.stats import qmc
+
+from .._foundation.arrays import Points, PRNGKey
+from .._foundation.errors import InputError
+
+Design: TypeAlias = Literal["random", "sobol", "latin-hypercube"]
+DESIGNS = ("random", "sobol", "latin-hypercube")
+
+_BITS = 32
+_SOBOL_BITS = 30
+_SOBOL_DIMENSIONS = 21_201
+
+
+def check_design(design: str) -> None:
+    """Raises `InputError` for a name that is none of `DESIGNS`."""
+    if design not in DESIGNS:
+        raise InputError(f"design is {design!r}; choose one of {', '.join(DESIGNS)}.")
+
+
+def unit_points(design: Design, key: PRNGKey, n: int, d: int) -> Points:
+    """`n` points of the open unit cube, each uniform by itself; usable inside compiled code.
+
+    >>> points = unit_points("sobol", jax.random.key(0), 8, 2)
+    >>> np.sort(np.floor(8 * points[:, 0])).astype(int).tolist()
+    [0, 1, 2, 3, 4, 5, 6, 7]
+    """
+    if design == "sobol":
+        return scrambled_sobol(key, n, d)
+    if design == "latin-hypercube":
+        return latin_hypercube(key, n, d)
+    return jax.random.uniform(key, (n, d), jnp.float64, minval=2.0**-53)
+
+
+def latin_hypercube(key: PRNGKey, n: int, d: int) -> Points:
+    """Every input in random order has one point in each of its `n` equal slices."""
+    order_key, place_key = jax.random.split(key)
+    slices = jax.random.permutation(order_key, jnp.tile(jnp.arange(n)[:, None], (1, d)), axis=0, independent=True)
+    return (slices.astype(jnp.float64) + jax.random.uniform(place_key, (n, d), jnp.float64, minval=2.0**-53)) / n
+
+
+def scrambled_sobol(key: PRNGKey, n: int, d: int) -> Points:
+    """The first `n` Sobol points under a random linear matrix scramble and digital shift (Matousek 1998).
+
+    A Sobol point is the exclusive or of direction numbers, one per bit of its index; scrambling multiplies each
+    direction number by a random lower triangular binary matrix, so a new key costs no more than the points themselves.
+    """
+    if d > _SOBOL_DIMENSIONS:
+        raise InputError(f"Sobol points exist for up to {_SOBOL_DIMENSIONS} variables, not {d}; use another design.")
+    bits = max(1, (n - 1).bit_length())
+    directions = jnp.asarray(_direction_numbers(bits, d))
+    matrix_key, shift_key = jax.random.split(key)
+    rows = jax.random.bits(matrix_key, (_BITS, 1, d), jnp.uint32)
+    diagonal = (jnp.uint32(1) << jnp.arange(_BITS - 1, -1, -1, dtype=jnp.uint32))[:, None, None]
+    rows = (rows & ~(diagonal | (diagonal - jnp.uint32(1)))) | diagonal
+    parity = jax.lax.population_count(rows & directions[None]) & jnp.uint32(1)
+    scrambled = jnp.sum(parity * diagonal, axis=0, dtype=jnp.uint32)
+    index = jnp.arange(n, dtype=jnp.uint32)
+    points = jnp.broadcast_to(jax.random.bits(shift_key, (1, d), jnp.uint32), (n, d))
+    for bit in range(bits):
+        chosen = ((index >> jnp.uint32(bit)) & jnp.uint32(1))[:, None]
+        points = points ^ (chosen * scrambled[bit][None, :])
+    return (points.astype(jnp.float64) + 0.5) * 2.0**-_BITS
+
+
+@lru_cache(maxsize=16)
+def _direction_numbers(bits: int, d: int) -> UInt32[np.ndarray, "bits d"]:
+    """Direction numbers of Joe and Kuo, read off points: in Gray-code order point `2^(j+1) - 1` is number `j`."""
+    engine = qmc.Sobol(d, scramble=False, bits=_SOBOL_BITS)
+    numbers = []
+    for j in range(bits):
+        engine.fast_forward(2 ** (j + 1) - 1 - engine.num_generated)
+        point = engine.random(1)[0]
+        numbers.append(np.round(point * 2.0**_SOBOL_BITS).astype(np.uint32) << np.uint32(_BITS - _SOBOL_BITS))
+    return np.stack(numbers)

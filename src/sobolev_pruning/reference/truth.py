@@ -1,0 +1,146 @@
+"""What a reference says is true at given points, and how far it can be trusted."""
+
+from dataclasses import dataclass
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from .._foundation.arrays import Gradients, Hessians, Points, PRNGKey, Values
+from .._foundation.errors import InputError
+from .pathwise import value_and_jacobian
+
+GAMMA_STEP = 0.01
+"""Step of the differences for gamma, as a part of the box's width; their bias is of the order of its square."""
+
+_BLOCK_NUMBERS = 2**19
+
+
+@dataclass(frozen=True)
+class Truth:
+    """Value, first derivatives and second derivatives at points, with standard errors where they are estimates.
+
+    - `value` `(n,)` or `(n, k)`; `gradient` with a last axis `d`; `hessian` with two.
+    - `gamma`: the second derivative along the reference's `gamma_direction`, shaped as `value`.
+    - `..._stderr`: standard errors of the same shapes, None where there is none to speak of.
+    - `source`: where the numbers come from, as "closed form" or "Monte Carlo, 65536 paths".
+
+    What was not asked for or is not known is None.
+    """
+
+    value: Values
+    gradient: Gradients | None
+    gamma: Values | None
+    hessian: Hessians | None
+    source: str
+    value_stderr: Values | None = None
+    gradient_stderr: Gradients | None = None
+    gamma_stderr: Values | None = None
+
+
+def exact_truth(reference, points: Points, order: int, source: str = "closed form") -> Truth:
+    """The truth by the methods `value`, `gradient` and `hessian` of a reference that knows it."""
+    hessian = reference.hessian(points) if order > 1 else None
+    direction = reference.gamma_direction
+    return Truth(
+        value=reference.value(points),
+        gradient=reference.gradient(points) if order > 0 else None,
+        gamma=None if hessian is None else jnp.einsum("...ab,a,b->...", hessian, direction, direction),
+        hessian=hessian,
+        source=source,
+    )
+
+
+def monte_carlo_truth(reference, points: Points, key: PRNGKey, paths: int, order: int) -> Truth:
+    """The truth at `points` by many paths each, with fresh noise at every point so that their errors are independent.
+
+    First derivatives are pathwise. Gamma is the central difference of the pathwise gradient along `gamma_direction`
+    with common random numbers, which is right at kinks of the payoff too, where a pathwise second derivative misses
+    mass.
+    Raises `InputError` for fewer than two paths.
+    """
+    if paths < 2:
+        raise InputError(f"paths is {paths}; give at least 2, or there is no standard error.")
+    mean, stderr = _estimate(reference, points, key, paths, order)
+    return Truth(
+        value=mean["value"],
+        gradient=mean.get("gradient"),
+        gamma=mean.get("gamma"),
+        hessian=None,
+        source=f"Monte Carlo, {paths} paths",
+        value_stderr=stderr["value"],
+        gradient_stderr=stderr.get("gradient"),
+        gamma_stderr=stderr.get("gamma"),
+    )
+
+
+def gamma_step(reference) -> Float[Array, ""]:
+    """The length `h` along `gamma_direction` that moves no input by more than `GAMMA_STEP` of its range."""
+    lower, upper = reference.box
+    reach = jnp.abs(reference.gamma_direction) / (upper - lower)
+    return GAMMA_STEP / jnp.max(reach)
+
+
+@eqx.filter_jit
+def _estimate(reference, points: Points, key: PRNGKey, paths: int, order: int):
+    noise_numbers = sum(leaf.size for leaf in jax.tree.leaves(jax.eval_shape(lambda: reference.noise(key, 1))))
+    # Few large blocks are fast, but the noise of a block has to fit into memory.
+    block = min(paths, max(2, _BLOCK_NUMBERS // max(1, noise_numbers * reference.n_inputs)))
+    n_blocks = -(-paths // block)
+
+    def one_path(x, z):
+        def label(point):
+            return reference.label(point, z)
+
+        if order == 0:
+            return {"value": label(x)}
+        value, gradient = value_and_jacobian(label, x)
+        if order == 1:
+            return {"value": value, "gradient": gradient}
+        direction, step = reference.gamma_direction, gamma_step(reference)
+        slope = lambda point: value_and_jacobian(label, point)[1] @ direction  # noqa: E731
+        gamma = (slope(x + step * direction) - slope(x - step * direction)) / (2.0 * step)
+        return {"value": value, "gradient": gradient, "gamma": gamma}
+
+    def one_point(numbered):
+        number, x = numbered
+        point_key = jax.random.fold_in(key, number)
+
+        def add_block(state, i):
+            z = reference.noise(jax.random.fold_in(point_key, i), block)
+            counted = jnp.minimum(block, paths - i * block)
+            found = jax.vmap(one_path, (None, 0))(x, z)
+            return jax.tree.map(
+                lambda moments, new: _merge(moments, new, counted), state, found, is_leaf=_is_moments
+            ), None
+
+        shapes = jax.eval_shape(one_path, x, jax.tree.map(lambda z: z[0], reference.noise(key, 1)))
+        start = jax.tree.map(lambda s: (jnp.zeros(()), jnp.zeros(s.shape), jnp.zeros(s.shape)), shapes)
+        moments, _ = jax.lax.scan(add_block, start, jnp.arange(n_blocks))
+        return moments
+
+    moments = jax.lax.map(one_point, (jnp.arange(len(points)), points))
+    mean = {name: found[1] for name, found in moments.items()}
+    stderr = {name: jnp.sqrt(found[2] / (paths * (paths - 1.0))) for name, found in moments.items()}
+    return mean, stderr
+
+
+def _is_moments(node) -> bool:
+    return isinstance(node, tuple)
+
+
+def _merge(moments, new, counted):
+    """Count, mean and sum of squared deviations with the first `counted` rows of `new` (Chan et al. 1979)."""
+    count, mean, squares = moments
+    used = (jnp.arange(len(new)) < counted).reshape(-1, *(1,) * (new.ndim - 1))
+    n_new = counted.astype(jnp.float64)
+    new_mean = jnp.sum(jnp.where(used, new, 0.0), axis=0) / n_new
+    deviation = jnp.where(used, new - new_mean[None], 0.0)
+    total = count + n_new
+    shift = new_mean - mean
+    return (
+        total,
+        mean + shift * (n_new / total),
+        squares + jnp.sum(deviation**2, axis=0) + shift**2 * (count * n_new / total),
+    )

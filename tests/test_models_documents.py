@@ -1,0 +1,18 @@
+"""The pages about models are executed: every Python block of a page, in order, in one namespace."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+PAGES = [Path(__file__).parent.parent / "docs" / name for name in ("bring-your-own-simulator.md",)]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_the_examples_of_the_page_run(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    blocks = re.findall(r"^```python\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
+    assert blocks
+    namespace = {"__name__": "page"}
+    for block in blocks:
+        exec(compile(block, page.name, "exec"), namespace)
