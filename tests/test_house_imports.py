@@ -90,7 +90,7 @@ def test_every_folder_is_a_room_of_the_law():
 
 def test_everything_imported_is_declared():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    declared = {requirement.split(">")[0] for requirement in project["dependencies"]} | OPTIONAL
+    declared = {requirement.split(">")[0].replace("-", "_") for requirement in project["dependencies"]} | OPTIONAL
     found = {
         name.split(".")[0]
         for path in MODULES

@@ -37,7 +37,7 @@ def test_no_file_names_a_path_of_some_machine_or_a_registry():
     assert found == []
 
 
-@pytest.mark.parametrize("text", ["at /home/someone/x", "'/root/.cache'", "--index" + "-url x"])
+@pytest.mark.parametrize("text", ["at /" + "home/someone/x", "'/" + "root/.cache'", "--index" + "-url x"])
 def test_a_path_of_a_machine_would_be_seen(text):
     assert _OF_A_MACHINE.search(text)
 
