@@ -12,6 +12,7 @@ import pytest
 
 from report_records import PUBLISHED, TIMINGS, evaluation, removals, small_record, stage
 from sobolev_pruning.report import ReportRecord, render_report
+from sobolev_pruning.report.drawing import canvas, log_ticks
 from sobolev_pruning.report.numbers import count_text, r2_text, stage_label
 from sobolev_pruning.report.summary import calls_until_paid, comparison, error_ratio, headline
 from sobolev_pruning.training import History
@@ -87,7 +88,7 @@ def test_nothing_is_loaded_from_elsewhere_and_no_script_runs(page, outline):
 def test_figures_and_tables_can_be_read_aloud(outline):
     figures = [attributes for attributes in outline.all("svg") if "aria-hidden" not in attributes]
     assert all(attributes["role"] == "img" and attributes["aria-label"] for attributes in figures)
-    assert all(attributes.get("scope") in ("col", "row") for attributes in outline.all("th"))
+    assert all(attributes.get("scope") in ("col", "row", "rowgroup") for attributes in outline.all("th"))
     assert len(outline.all("table")) == len(outline.all("thead")) > 0
 
 
@@ -241,3 +242,20 @@ def test_colours_stand_out_from_what_is_behind_them(theme):
         for behind in ("page", "card", "tint") if name == "ink" else ("page", "card"):
             light, dark = sorted((_luminance(colours[name]), _luminance(colours[behind])), reverse=True)
             assert (light + 0.05) / (dark + 0.05) >= ratio, (name, behind)
+
+
+@pytest.mark.parametrize(
+    ("lower", "upper", "ticks"),
+    [
+        (1e-5, 1e1, ["10⁻⁵", "10⁻³", "10⁻¹", "10"]),
+        (2e-3, 0.5, ["10⁻²", "10⁻¹"]),
+        (0.05, 0.8, ["0.1", "0.3"]),
+        (0.15, 0.9, ["0.2", "0.5"]),
+        (0.21, 0.26, ["0.25"]),
+    ],
+)
+def test_logarithmic_ticks_stand_at_round_numbers(lower, upper, ticks):
+    _, axes = canvas(100, 100, 10, 10, 10, 10)
+    axes.set(xscale="log", xlim=(lower, upper))
+    log_ticks(axes.xaxis, lower, upper, count=4)
+    assert [axes.xaxis.get_major_formatter()(tick) for tick in axes.get_xticks()] == ticks

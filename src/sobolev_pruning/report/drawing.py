@@ -44,16 +44,17 @@ def few_ticks(axis, count: int = 3) -> None:
 
 
 def log_ticks(axis, lower: float, upper: float, count: int) -> None:
-    """At most `count` ticks at powers of ten between `lower` and `upper`, without small ones between."""
+    """About `count` ticks between `lower` and `upper`: at powers of ten, or between them where there are too few."""
     from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-    first, last = int(np.ceil(np.log10(lower) - 1e-9)), int(np.floor(np.log10(upper) + 1e-9))
-    if last > first:
-        stride = -(-(last - first + 1) // count)
-        ticks, label = 10.0 ** np.arange(first, last + 1, stride), _power
-    else:
-        ticks, label = np.geomspace(lower, upper, 5)[1:-1:2], error_text
-    axis.set_major_locator(FixedLocator(ticks))
+    decades = 10.0 ** np.arange(np.floor(np.log10(lower)), np.ceil(np.log10(upper)) + 1)
+    for mantissas in ((1.0,), (1.0, 3.0), (1.0, 2.0, 5.0), np.arange(1.0, 10.0, 0.5)):
+        ticks = np.outer(decades, mantissas).ravel()
+        ticks = ticks[(ticks >= lower * (1 - 1e-9)) & (ticks <= upper * (1 + 1e-9))]
+        if len(ticks) > 1:
+            break
+    label = _power if len(mantissas) == 1 else error_text
+    axis.set_major_locator(FixedLocator(ticks[:: -(-len(ticks) // count)] if len(ticks) else [lower, upper]))
     axis.set_minor_locator(NullLocator())
     axis.set_major_formatter(FuncFormatter(lambda value, _: label(value)))
 

@@ -8,7 +8,7 @@ from .panels import Panel
 from .records import ReportRecord
 from .tables import QUANTITIES, measured_quantities
 
-_WIDTH, _LABELS, _LINE = 420, 192, 27
+_WIDTH, _LABELS, _LINE = 420, 180, 25
 
 
 def error_panels(record: ReportRecord) -> tuple[Panel, ...]:
@@ -33,7 +33,7 @@ def _panel(quantity: str, labels: list[str], ours: np.ndarray, paper: np.ndarray
     axes.plot(ours, lines, "o", color=BLUE, markersize=8)
     axes.plot(paper, lines, "D", color="none", markeredgecolor=ORANGE, markersize=7, markeredgewidth=1.7)
     axes.set_yticks(lines, labels, parse_math=False)
-    axes.tick_params(axis="y", length=0, labelsize=FONT_SIZE + 1.5)
+    axes.tick_params(axis="y", length=0, labelsize=FONT_SIZE + 0.5)
     axes.spines["left"].set_color(GRID)
     log_ticks(axes.xaxis, *limits, count=6)
     read = "; ".join(f"{label} {error_text(error)}" for label, error in zip(labels, ours))

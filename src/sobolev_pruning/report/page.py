@@ -11,7 +11,7 @@ from .prediction_figures import prediction_rows
 from .records import ReportRecord
 from .significance_figures import significance_panels
 from .summary import calls_until_paid, comparison, headline, networks
-from .tables import DETAIL_COLUMNS, call_rows, detail_rows, measured_quantities, payback, result_rows, size_rows
+from .tables import DETAIL_COLUMNS, call_rows, measured_quantities, payback, result_rows, size_rows, stage_details
 
 _SHOWN_ROUNDS = 6
 """Rounds of pruning drawn in the open; with more of them those in the middle are folded away."""
@@ -48,8 +48,8 @@ def render_report(record: ReportRecord) -> str:
         exposure=result_rows(record, exposure=True),
         detail_columns=DETAIL_COLUMNS,
         details=(
-            ("Test points in the box", detail_rows(record)),
-            ("Exposure inputs", detail_rows(record, exposure=True)),
+            ("Test points in the box", stage_details(record)),
+            ("Exposure inputs", stage_details(record, exposure=True)),
         ),
         errors=error_panels(record),
         predictions=prediction_rows(record),

@@ -42,15 +42,14 @@ class ResultRow:
 
 
 @dataclass(frozen=True)
-class DetailRow:
-    """One quantity of one stage: texts of `DETAIL_COLUMNS`."""
+class StageDetails:
+    """One stage: name and texts of `DETAIL_COLUMNS` for every quantity that was measured."""
 
     stage: str
-    quantity: str
-    figures: tuple[str, ...]
+    rows: tuple[tuple[str, tuple[str, ...]], ...]
 
 
-DETAIL_COLUMNS = ("R²", "1 − R²", "RMSE", "99% of errors below", "largest error", "R² of the components")
+DETAIL_COLUMNS = ("R²", "1 − R²", "RMSE", "99% of errors below", "Largest error", "R² of the components")
 
 
 def measured_quantities(record: ReportRecord) -> tuple[str, ...]:
@@ -90,16 +89,17 @@ def _cell(record: ReportRecord, stage: StageRecord, quantity: str, exposure: boo
     )
 
 
-def detail_rows(record: ReportRecord, exposure: bool = False) -> tuple[DetailRow, ...]:
+def stage_details(record: ReportRecord, exposure: bool = False) -> tuple[StageDetails, ...]:
     """Every figure of every quantity of every stage."""
-    rows = []
-    for stage in record.stages:
-        evaluation: Evaluation = stage.exposure if exposure else stage.evaluation
-        for name, label in ALL_QUANTITIES.items():
-            scores = getattr(evaluation, name)
-            if scores is not None:
-                rows.append(DetailRow(stage_label(stage.name), label, _figures(scores)))
-    return tuple(rows)
+    return tuple(
+        StageDetails(stage_label(stage.name), _detail_rows(stage.exposure if exposure else stage.evaluation))
+        for stage in record.stages
+    )
+
+
+def _detail_rows(evaluation: Evaluation) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    scores = {label: getattr(evaluation, name) for name, label in ALL_QUANTITIES.items()}
+    return tuple((label, _figures(found)) for label, found in scores.items() if found is not None)
 
 
 def _figures(scores: Scores) -> tuple[str, ...]:
