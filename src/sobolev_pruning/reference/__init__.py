@@ -12,3 +12,7 @@ from .noise import NoiseSampler as NoiseSampler
 from .noise import Normal as Normal
 from .noise import Uniform as Uniform
 from .truth import Truth as Truth
+from .smoothing import score_weight as score_weight
+from .smoothing import smooth_positive_part as smooth_positive_part
+from .smoothing import smooth_step as smooth_step
+from .smoothing import smooth_switch as smooth_switch
