@@ -9,10 +9,13 @@ PAGES = [Path(__file__).parent.parent / "docs" / name for name in ("bring-your-o
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_the_examples_of_the_page_run(page, tmp_path, monkeypatch):
+def test_the_examples_of_the_page_run_and_print_what_they_say(page, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     blocks = re.findall(r"^```python\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
     assert blocks
     namespace = {"__name__": "page"}
     for block in blocks:
         exec(compile(block, page.name, "exec"), namespace)
+        printed = capsys.readouterr().out.splitlines()
+        for stated in re.findall(r"^print\(.*\)  # (.*)$", block, re.MULTILINE):
+            assert stated in printed

@@ -1,0 +1,202 @@
+"""Samples from a file of results: columns for inputs, outputs and partial derivatives by name or pattern."""
+
+import fnmatch
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import jax
+import numpy as np
+from jaxtyping import Array, Float
+
+from .._foundation.errors import InputError
+from .._foundation.precision import require_float64
+from .._foundation.samples import Samples
+from .split import quantile_box, split
+from .tables import Table, numbers, read_table
+
+_UNIT = re.compile(r"^(?P<name>.*?)\s*\[(?P<unit>[^\]]*[^\]\d\s][^\]]*)\]$")
+"""A unit in square brackets behind a name; brackets around a number, as in `x[3]`, belong to the name."""
+
+
+@dataclass(frozen=True)
+class ColumnRange:
+    """One column: its name, its unit (None where the header has none in brackets), role and range."""
+
+    name: str
+    unit: str | None
+    role: str
+    lowest: float
+    highest: float
+
+
+@dataclass(frozen=True)
+class DataFile:
+    """Samples read from a file, with the names of their columns.
+
+    `missing` names the partial derivatives that the file lacks; where there are any, `samples.dydx` is None, as a
+    loss of derivatives needs all of them.
+    """
+
+    path: Path
+    samples: Samples
+    x_names: tuple[str, ...]
+    y_names: tuple[str, ...]
+    missing: tuple[str, ...]
+    ranges: tuple[ColumnRange, ...]
+
+    @property
+    def box(self) -> tuple[Float[Array, "d"], Float[Array, "d"]]:
+        """The 1% to 99% quantile of every input."""
+        return quantile_box(self.samples)
+
+    @property
+    def note(self) -> str:
+        """One sentence on what was found and what is missing."""
+        n_partials = len(self.x_names) * len(self.y_names)
+        found = (
+            f"{self.path.name}: {len(self.samples)} samples, {len(self.x_names)} inputs, {len(self.y_names)} outputs"
+        )
+        if not self.missing:
+            return f"{found}, all {n_partials} partial derivatives."
+        if len(self.missing) == n_partials:
+            return f"{found}, no derivatives: training is on values alone."
+        named = ", ".join(self.missing[:5]) + (", ..." if len(self.missing) > 5 else "")
+        return (
+            f"{found}; {len(self.missing)} of {n_partials} partial derivatives are missing ({named}): training is on "
+            "values alone; leave out the inputs without derivatives to train on both."
+        )
+
+    def split(self, *, held_out: float = 0.1, test: float = 0.1, seed: int = 0) -> tuple[Samples, Samples, Samples]:
+        """Training, held-out and test samples, at random by `seed`; the two numbers are parts of the whole file."""
+        if not 0 < held_out + test < 1:
+            raise InputError(f"held_out and test are {held_out} and {test}; together they must be below 1.")
+        test_key, held_key = jax.random.split(jax.random.key(seed))
+        rest, test_samples = split(self.samples, test, test_key)
+        training, held = split(rest, held_out / (1.0 - test), held_key)
+        return training, held, test_samples
+
+
+def read_samples(
+    path: str | Path,
+    *,
+    x: str | Sequence[str] = "x*",
+    y: str | Sequence[str] = "y*",
+    dydx: str | Sequence[str] | None = None,
+) -> DataFile:
+    """Samples from a CSV, NPZ or Parquet file.
+
+    - `x`, `y`: names of columns, or one pattern such as `"x*"`, which takes all columns that match in the file's order.
+      A unit in square brackets behind a name, as in `spot [USD]`, is read as such and is no part of the name.
+    - `dydx`: the names of the partial derivatives, output by output; or a template with `{y}` and `{x}` for the names
+      of the output and the input, or `{j}` and `{i}` for their numbers from 0. By default `d{y}/d{x}`, `d{y}_d{x}` and
+      `dydx{j}_{i}` are tried (`dydx{i}` for one output: an array `dydx` of an NPZ file).
+
+    Every number used must be finite; the row (from 1, below the header) and column of the first that is not is named.
+
+    >>> from tempfile import mkdtemp
+    >>> path = Path(mkdtemp()) / "pricer.csv"
+    >>> _ = path.write_text("spot [USD],price,dprice/dspot\\n90,1.5,0.2\\n110,9.0,0.7\\n")
+    >>> data = read_samples(path, x=["spot"], y=["price"])
+    >>> data.note
+    'pricer.csv: 2 samples, 1 inputs, 1 outputs, all 1 partial derivatives.'
+    """
+    require_float64("read_samples")
+    path = Path(path)
+    units = {}
+    table: Table = {}
+    for header, column in read_table(path).items():
+        found = _UNIT.match(header)
+        name = found["name"] if found else header
+        if name in table:
+            raise InputError(f"{path} has two columns named {name!r}; rename one of them.")
+        table[name], units[name] = column, found["unit"] if found else None
+    x_names = _choose(path, table, x, "x")
+    y_names = tuple(name for name in _choose(path, table, y, "y") if name not in x_names)
+    if not y_names:
+        raise InputError(f"In {path} x and y name the same columns; give different ones.")
+    partials = _partials(path, table, x_names, y_names, dydx)
+    missing = tuple(name for row in partials for name, there in row if not there)
+    used = [*x_names, *y_names] + ([] if missing else [name for row in partials for name, _ in row])
+    table = {name: numbers(path, name, table[name]) for name in used}
+    _check_finite(path, table)
+    values = np.column_stack([table[name] for name in y_names])
+    slopes = None
+    if not missing:
+        slopes = np.stack([np.column_stack([table[name] for name, _ in row]) for row in partials], axis=1)
+    scalar = len(y_names) == 1
+    samples = Samples(
+        x=np.column_stack([table[name] for name in x_names]),
+        y=values[:, 0] if scalar else values,
+        dydx=slopes[:, 0] if scalar and slopes is not None else slopes,
+    )
+    roles = {**dict.fromkeys(x_names, "input"), **dict.fromkeys(y_names, "output")}
+    ranges = tuple(
+        ColumnRange(name, units[name], role, float(table[name].min()), float(table[name].max()))
+        for name, role in roles.items()
+    )
+    return DataFile(path, samples, x_names, y_names, missing, ranges)
+
+
+def _choose(path: Path, table: Table, wanted: str | Sequence[str], what: str) -> tuple[str, ...]:
+    if isinstance(wanted, str):
+        chosen = tuple(name for name in table if fnmatch.fnmatchcase(name, wanted))
+        if not chosen:
+            raise InputError(f"In {path} no column matches {what}={wanted!r}; there are {_some(table)}.")
+        return chosen
+    chosen = tuple(wanted)
+    for name in chosen:
+        if name not in table:
+            raise InputError(f"In {path} there is no column {name!r} for {what}; there are {_some(table)}.")
+    if len(set(chosen)) != len(chosen) or not chosen:
+        raise InputError(f"{what} names the columns {list(chosen)}; name each once, and at least one.")
+    return chosen
+
+
+def _partials(path: Path, table: Table, x_names, y_names, dydx) -> list[list[tuple[str, bool]]]:
+    """Per output, per input: the column's name and whether the file has it."""
+    k, d = len(y_names), len(x_names)
+    if dydx is not None and not isinstance(dydx, str):
+        names = tuple(dydx)
+        if len(names) != k * d:
+            raise InputError(f"dydx names {len(names)} columns; {k} outputs and {d} inputs have {k * d} derivatives.")
+        _choose(path, table, names, "dydx")
+        return [[(names[j * d + i], True) for i in range(d)] for j in range(k)]
+    templates = [dydx] if dydx else ["d{y}/d{x}", "d{y}_d{x}", "dydx{i}" if k == 1 else "dydx{j}_{i}"]
+    best = None
+    for template in templates:
+        try:
+            names = [
+                [template.format(x=xn, y=yn, i=i, j=j) for i, xn in enumerate(x_names)] for j, yn in enumerate(y_names)
+            ]
+        except (KeyError, IndexError, ValueError):
+            raise InputError(f"dydx={template!r} is no template; use {{y}} and {{x}}, or {{j}} and {{i}}.") from None
+        found = [[(name, name in table) for name in row] for row in names]
+        if best is None or _count(found) > _count(best):
+            best = found
+    if dydx and not _count(best):
+        raise InputError(f"In {path} no column matches dydx={dydx!r} (as {best[0][0][0]!r}); there are {_some(table)}.")
+    return best
+
+
+def _count(found) -> int:
+    return sum(there for row in found for _, there in row)
+
+
+def _check_finite(path: Path, table: Table) -> None:
+    names = list(table)
+    bad = ~np.isfinite(np.column_stack(list(table.values())))
+    if bad.any():
+        row, column = (int(i) for i in np.argwhere(bad)[0])
+        value = table[names[column]][row]
+        what = "nothing or NaN" if np.isnan(value) else value
+        raise InputError(
+            f"{path}, row {row + 1}, column {names[column]!r} holds {what} ({int(bad.any(axis=1).sum())} such rows "
+            "in all); correct or remove them."
+        )
+
+
+def _some(table: Table) -> str:
+    names = list(table)
+    return ", ".join(map(repr, names[:8])) + (f" and {len(names) - 8} more" if len(names) > 8 else "")

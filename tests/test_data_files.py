@@ -1,0 +1,183 @@
+"""Data files: every format gives the same samples; every fault is named with its row and column."""
+
+import builtins
+
+import jax.numpy as jnp
+import numpy as np
+import pyarrow
+import pyarrow.parquet
+import pytest
+
+from sobolev_pruning import InputError
+from sobolev_pruning.sampling import read_samples
+
+N, D, K = 40, 3, 2
+GENERATOR = np.random.default_rng(2)
+X = GENERATOR.normal(size=(N, D))
+Y = GENERATOR.normal(size=(N, K)) * [1.0, 1e4]
+DYDX = GENERATOR.normal(size=(N, K, D))
+X_NAMES, Y_NAMES = ["spot", "vol", "rate"], ["price", "cost"]
+
+
+def columns(derivative="d{y}/d{x}"):
+    table = {f"{name} [{unit}]": X[:, i] for i, (name, unit) in enumerate(zip(X_NAMES, "abc"))}
+    table["day"] = np.arange(N) / 7
+    table |= {name: Y[:, j] for j, name in enumerate(Y_NAMES)}
+    table |= {derivative.format(x=x, y=y): DYDX[:, j, i] for i, x in enumerate(X_NAMES) for j, y in enumerate(Y_NAMES)}
+    return table
+
+
+def write_csv(path, table, delimiter=","):
+    rows = [delimiter.join(table)] + [delimiter.join(repr(float(cell)) for cell in row) for row in zip(*table.values())]
+    path.write_text("\n".join(rows) + "\n")
+
+
+def write_parquet(path, table):
+    pyarrow.parquet.write_table(pyarrow.table({name: column for name, column in table.items()}), path)
+
+
+WRITERS = {
+    "run.csv": write_csv,
+    "semicolon.csv": lambda path, table: write_csv(path, table, ";"),
+    "run.parquet": write_parquet,
+    "run.npz": lambda path, table: np.savez(path, **table),
+}
+
+
+@pytest.mark.parametrize("name", WRITERS)
+@pytest.mark.parametrize("derivative", ["d{y}/d{x}", "d{y}_d{x}", "grad({y}|{x})"])
+def test_every_format_gives_the_same_samples(tmp_path, name, derivative):
+    if name.endswith("npz") and "/" in derivative:
+        pytest.skip("names inside an NPZ archive hold no slash")
+    path = tmp_path / name
+    WRITERS[name](path, columns(derivative))
+    data = read_samples(path, x=X_NAMES, y=Y_NAMES, dydx=derivative if "grad" in derivative else None)
+    np.testing.assert_array_equal(data.samples.x, X)
+    np.testing.assert_array_equal(data.samples.y, Y)
+    np.testing.assert_array_equal(data.samples.dydx, DYDX)
+    assert [column.unit for column in data.ranges] == ["a", "b", "c", None, None]
+    assert data.ranges[4].highest == Y[:, 1].max() and data.ranges[4].role == "output"
+    assert data.note.endswith("40 samples, 3 inputs, 2 outputs, all 6 partial derivatives.")
+
+
+def test_columns_by_pattern_and_arrays_by_name(tmp_path):
+    np.savez(tmp_path / "run.npz", x=X, y=Y, dydx=DYDX)
+    data = read_samples(tmp_path / "run.npz")
+    assert (data.x_names, data.y_names) == (("x0", "x1", "x2"), ("y0", "y1"))
+    np.testing.assert_array_equal(data.samples.dydx, DYDX)
+    np.savez(tmp_path / "scalar.npz", x=X, y=Y[:, 0], dydx=DYDX[:, 0])
+    data = read_samples(tmp_path / "scalar.npz")
+    np.testing.assert_array_equal(data.samples.y, Y[:, 0])
+    np.testing.assert_array_equal(data.samples.dydx, DYDX[:, 0])
+    np.savez(tmp_path / "named.npz", **{f"in[{i}]": X[:, i] for i in range(D)}, out=Y[:, 0])
+    data = read_samples(tmp_path / "named.npz", x="in*", y="out")
+    assert data.x_names == ("in[0]", "in[1]", "in[2]")
+    data = read_samples(tmp_path / "run.npz", x=["x1", "x0"], y=["y1"], dydx=["dydx1_1", "dydx1_0"])
+    np.testing.assert_array_equal(data.samples.dydx, DYDX[:, 1, [1, 0]])
+
+
+def test_text_in_columns_that_are_not_used_is_ignored(tmp_path):
+    (tmp_path / "a.csv").write_text("day,x0,y\nMonday,1,2\nTuesday,3,4\n")
+    np.testing.assert_array_equal(read_samples(tmp_path / "a.csv").samples.x, [[1.0], [3.0]])
+
+
+def test_missing_partials_are_stated(tmp_path):
+    table = columns()
+    del table["dcost/dvol"]
+    write_csv(tmp_path / "run.csv", table)
+    data = read_samples(tmp_path / "run.csv", x=X_NAMES, y=Y_NAMES)
+    assert data.missing == ("dcost/dvol",)
+    assert data.samples.dydx is None
+    assert "1 of 6 partial derivatives are missing (dcost/dvol): training is on values alone" in data.note
+    without = read_samples(tmp_path / "run.csv", x=["spot", "rate"], y=Y_NAMES)
+    np.testing.assert_array_equal(without.samples.dydx, DYDX[:, :, [0, 2]])
+    plain = {name: column for name, column in table.items() if not name.startswith("d")}
+    write_csv(tmp_path / "plain.csv", plain)
+    assert "no derivatives" in read_samples(tmp_path / "plain.csv", x=X_NAMES, y=Y_NAMES).note
+
+
+def test_the_split_is_a_partition_that_depends_on_the_seed(tmp_path):
+    np.savez(tmp_path / "run.npz", x=X, y=Y[:, 0])
+    data = read_samples(tmp_path / "run.npz")
+    parts = data.split(held_out=0.2, test=0.3, seed=1)
+    assert [len(part) for part in parts] == [20, 8, 12]
+    np.testing.assert_array_equal(np.sort(np.concatenate([part.x[:, 0] for part in parts])), np.sort(X[:, 0]))
+    np.testing.assert_array_equal(parts[2].x, data.split(held_out=0.2, test=0.3, seed=1)[2].x)
+    assert not np.array_equal(parts[2].x, data.split(held_out=0.2, test=0.3, seed=2)[2].x)
+    np.testing.assert_allclose(data.box, np.quantile(X, [0.01, 0.99], axis=0))
+    with pytest.raises(InputError, match="together they must be below 1"):
+        data.split(held_out=0.5, test=0.5)
+
+
+def test_reading_a_csv_needs_no_pyarrow_and_parquet_says_what_to_install(tmp_path, monkeypatch):
+    write_csv(tmp_path / "run.csv", columns())
+    write_parquet(tmp_path / "run.parquet", columns())
+    real_import = builtins.__import__
+
+    def without_pyarrow(name, *arguments, **keywords):
+        if name.startswith("pyarrow"):
+            raise ImportError(name)
+        return real_import(name, *arguments, **keywords)
+
+    monkeypatch.setattr(builtins, "__import__", without_pyarrow)
+    assert read_samples(tmp_path / "run.csv", x=X_NAMES, y=Y_NAMES).samples.y.dtype == jnp.float64
+    with pytest.raises(InputError, match=r"install sobolev-pruning\[parquet\]"):
+        read_samples(tmp_path / "run.parquet", x=X_NAMES, y=Y_NAMES)
+
+
+GOOD = "x0,x1,y\n1,2,3\n4,5,6\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "options", "message"),
+    [
+        ("a.csv", "x0,x1,y\n1,2,3\n4,nan,6\n", {}, "row 2, column 'x1' holds nothing or NaN"),
+        ("a.csv", "x0,x1,y\n1,2,3\n4,,6\n", {}, "row 2, column 'x1' holds nothing or NaN"),
+        ("a.csv", "x0,x1,y\n1,2,inf\n4,nan,6\n", {}, r"row 1, column 'y' holds inf \(2 such rows in all\)"),
+        ("a.csv", "x0,x1,y\n1,2,3\n4,5 m,6\n", {}, "row 2, column 'x1' holds '5 m', which is no number"),
+        ("a.csv", "x0,x1,y\n1,2,3\n4,5\n", {}, "row 2 has 2 entries and the header 3"),
+        ("a.csv", "x0,x0,y\n1,2,3\n", {}, "two columns named 'x0'"),
+        ("a.csv", "x0 [m],x0 [s],y\n1,2,3\n", {}, "two columns named 'x0'"),
+        ("a.csv", "x0,x1,y\n", {}, "no rows"),
+        ("a.csv", "", {}, "no columns"),
+        ("a.csv", b"\xff\xfe\x00x", {}, "not text in UTF-8"),
+        ("a.txt", GOOD, {}, "ends in none of .csv, .npz, .parquet"),
+        ("a.csv", None, {}, "There is no file"),
+        ("a.csv", GOOD, {"x": "in*"}, "no column matches x='in\\*'; there are 'x0', 'x1', 'y'"),
+        ("a.csv", GOOD, {"x": ["x0", "x7"]}, "no column 'x7' for x"),
+        ("a.csv", GOOD, {"x": ["x0", "x0"]}, "name each once"),
+        ("a.csv", GOOD, {"x": ["y"]}, "x and y name the same columns"),
+        ("a.csv", GOOD, {"dydx": "grad_{x}"}, "no column matches dydx='grad_{x}' .as 'grad_x0'"),
+        ("a.csv", GOOD, {"dydx": "{z}"}, "is no template"),
+        ("a.csv", GOOD, {"dydx": ["y"]}, "dydx names 1 columns; 1 outputs and 2 inputs have 2 derivatives"),
+        ("a.npz", b"PK no archive", {}, "cannot be read as an NPZ file"),
+        ("a.parquet", b"PAR1 no file", {}, "cannot be read as a Parquet file"),
+    ],
+)
+def test_faults_are_named(tmp_path, name, content, options, message):
+    path = tmp_path / name
+    if content is not None:
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(InputError, match=message):
+        read_samples(path, **options)
+
+
+def test_arrays_of_the_wrong_kind_are_refused(tmp_path):
+    path = tmp_path / "a.npz"
+    np.savez(path, x=X, y=Y[:10, 0])
+    with pytest.raises(InputError, match="column 'y' has 10 rows and another one 40"):
+        read_samples(path)
+    np.savez(path, x=X[:, :, None, None], y=Y)
+    with pytest.raises(InputError, match=r"array 'x' has type float64 and shape \(40, 3, 1, 1\)"):
+        read_samples(path)
+    np.savez(path, x=X, y=np.array(["a"] * N))
+    with pytest.raises(InputError, match="row 1, column 'y' holds 'a'"):
+        read_samples(path)
+    np.savez(path, x=X, y=np.array([None] * N))
+    with pytest.raises(InputError, match="cannot be read as an NPZ file of numbers"):
+        read_samples(path)
+    np.savez(path, x=X, y=Y[:, 0], note=np.array(["a"] * N))
+    np.testing.assert_array_equal(read_samples(path).samples.x, X)
+    pyarrow.parquet.write_table(pyarrow.table({"x": ["a", "b"], "y": [1.0, 2.0]}), tmp_path / "a.parquet")
+    with pytest.raises(InputError, match="row 1, column 'x' holds 'a', which is no number"):
+        read_samples(tmp_path / "a.parquet")
