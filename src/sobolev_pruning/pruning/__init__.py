@@ -1,0 +1,11 @@
+from .merging import Merge as Merge
+from .merging import merge_affine_layers as merge_affine_layers
+from .merging import merge_layer as merge_layer
+from .plan import FOLDS as FOLDS
+from .plan import Plan as Plan
+from .prune import Masked as Masked
+from .prune import apply_plan as apply_plan
+from .prune import make_plan as make_plan
+from .prune import mask as mask
+from .prune import prune as prune
+from .surgery import compact as compact
