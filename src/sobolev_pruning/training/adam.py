@@ -4,7 +4,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import PyTree
+from jaxtyping import Array, Float, PyTree
 
 from .batches import batches_per_epoch, shuffled_batches
 from .optimiser import AbstractOptimiser, Layers, expect_positive, with_layers
@@ -16,9 +16,9 @@ class Adam(AbstractOptimiser):
     `steps` are rounded up to whole epochs. Kingma and Ba 2015; the schedule after Loshchilov and Hutter 2017.
     """
 
-    steps: int = eqx.field(static=True, default=4000)
+    steps: int = 4000
     batch_size: int = eqx.field(static=True, default=256)
-    learning_rate: float = eqx.field(static=True, default=3e-3)
+    learning_rate: float = 3e-3
 
     def __check_init__(self):
         expect_positive(steps=self.steps, batch_size=self.batch_size, learning_rate=self.learning_rate)
@@ -29,18 +29,12 @@ class Adam(AbstractOptimiser):
     def epochs(self, n: int) -> int:
         return -(-self.steps // self.steps_per_epoch(n))
 
-    def _transformation(self, n: int) -> optax.GradientTransformation:
-        steps = self.epochs(n) * self.steps_per_epoch(n)
-        schedule = optax.warmup_cosine_decay_schedule(
-            0.1 * self.learning_rate, self.learning_rate, max(1, steps // 20), max(2, steps), 0.01 * self.learning_rate
-        )
-        return optax.adam(schedule)
-
     def init(self, layers: Layers, n: int) -> PyTree:
-        return self._transformation(n).init(layers)
+        return optax.scale_by_adam().init(layers)
 
     def epoch(self, surrogate, state, loss, data, mask, key):
-        transformation = self._transformation(len(data))
+        n = len(data)
+        total_steps = self.epochs(n) * self.steps_per_epoch(n)
 
         def step(carry, batch):
             layers, state = carry
@@ -51,12 +45,20 @@ class Adam(AbstractOptimiser):
 
             gradient, terms = jax.grad(objective, has_aux=True)(layers)
             gradient = jax.tree.map(jnp.multiply, gradient, mask)
-            updates, state = transformation.update(gradient, state, layers)
-            return (optax.apply_updates(layers, updates), state), terms
+            rate = self._rate(state.count, total_steps)
+            direction, state = optax.scale_by_adam().update(gradient, state)
+            return (jax.tree.map(lambda p, u: p - rate * u, layers, direction), state), terms
 
-        batches = shuffled_batches(data, min(self.batch_size, len(data)), key)
+        batches = shuffled_batches(data, min(self.batch_size, n), key)
         (layers, state), terms = jax.lax.scan(step, (surrogate.layers, state), batches)
         return with_layers(surrogate, layers), state, terms
+
+    def _rate(self, step, total_steps) -> Float[Array, ""]:
+        step, total = jnp.asarray(step, jnp.float64), jnp.asarray(total_steps, jnp.float64)
+        warmup = jnp.maximum(1.0, jnp.floor(total / 20.0))
+        progress = jnp.clip((step - warmup) / jnp.maximum(1.0, total - warmup), 0.0, 1.0)
+        falling = 0.01 + 0.99 * 0.5 * (1.0 + jnp.cos(jnp.pi * progress))
+        return self.learning_rate * jnp.where(step < warmup, 0.1 + 0.9 * step / warmup, falling)
 
     def advice(self) -> str:
         return f"the learning rate {self.learning_rate:g} is likely too large: divide it by 3"

@@ -70,7 +70,8 @@ class Checkpoints:
             return None
         if header["fingerprint"] != self.fingerprint:
             raise InputError(
-                f"{self._path(number)} belongs to another computation; use another directory, or remove the old checkpoints."
+                f"{self._path(number)} belongs to another computation; use another directory, "
+                "or remove the old checkpoints."
             )
         structure = jax.tree.structure(like)
         return jax.tree.unflatten(structure, [jnp.asarray(leaf) for leaf in leaves.values()])

@@ -7,7 +7,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class History:
-    """Columns with one entry per epoch: optimiser `step` at its end, and mean loss terms over training and held-out samples."""
+    """One entry per epoch: the optimiser `step` at its end, and mean loss terms over training and held-out samples."""
 
     step: np.ndarray
     train_total: np.ndarray

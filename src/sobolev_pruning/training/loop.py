@@ -1,8 +1,7 @@
-"""The one training loop: whole epochs on the device, best weights kept, stopped when the held-out loss no longer improves."""
+"""The one training loop: fused epochs, best weights kept, stopped when the held-out loss no longer improves."""
 
 import hashlib
 import time
-from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, PyTree
+from jaxtyping import PyTree
 
 from .._foundation.arrays import PRNGKey
 from .._foundation.errors import InputError, TrainingDiverged
@@ -21,13 +20,13 @@ from .._foundation.samples import Samples
 from ..reference import AbstractReference
 from ..sampling import check_for_training, split
 from ..surrogate import Surrogate
-from .adam import Adam
 from .batches import Batch
 from .checkpoint import Checkpoints
-from .full_batch import full_loss
+from .choice import suitable_optimiser
+from .epochs import MOST_EPOCHS, advance, start_state
 from .history import History
 from .losses import Balance, LossTerms, SobolevLoss
-from .optimiser import AbstractOptimiser, Layers
+from .optimiser import AbstractOptimiser, Layers, with_layers
 from .progress import progress_bar
 
 CALLS = 50
@@ -40,8 +39,8 @@ _SECONDS_BETWEEN_CHECKPOINTS = 2.0
 class Fit:
     """What training gave: the `surrogate` with the best held-out loss, and how it got there.
 
-    `stopped_by` is "steps" (all done) or "held-out loss" (no better for `patience` epochs); `best_step` is the step of the
-    best weights, `seconds` the wall-clock time with compilation, over all resumed parts.
+    `stopped_by` is "steps" (all done) or "held-out loss" (no better for `patience` epochs); `best_step` is the step
+    of the best weights, `seconds` the wall-clock time with compilation, over all resumed parts.
     """
 
     surrogate: Surrogate
@@ -52,17 +51,6 @@ class Fit:
     best_held_out: float
     stopped_by: Literal["steps", "held-out loss"]
     seconds: float
-
-
-class _State(eqx.Module):
-    """All that one more epoch depends on."""
-
-    surrogate: Surrogate
-    optimiser: PyTree
-    best: Surrogate
-    best_loss: Float[Array, ""]
-    best_epoch: Int[Array, ""]
-    epoch: Int[Array, ""]
 
 
 def fit(
@@ -83,79 +71,86 @@ def fit(
 ) -> Fit:
     """Trains `surrogate` on `samples` by the Sobolev loss of the given `order` (0: values, 1: first derivatives too).
 
-    - `optimiser`: `Adam(...)` (default) or `LBFGS(...)`.
+    - `optimiser`: `Adam(...)`, `LBFGS(...)` or `LevenbergMarquardt(...)`; by default the one that suits the number of
+      parameters (see `suitable_optimiser`). All find the nearest valley: for small networks call `fit` from several
+      starts and keep the best.
     - `balance`, `weight`: how values and derivatives are weighed, see `SobolevLoss.of`.
-    - `held_out`: the fraction of `samples` kept apart, or samples of its own; its loss chooses the weights that are returned.
-    - `patience`: stop after so many epochs without a better held-out loss; None trains to the end.
-    - `fresh`: a reference model to draw new training samples from in every epoch, as many as `samples` has for training;
-      `samples` then gives the spreads and the held-out part.
+    - `held_out`: the fraction of `samples` kept apart, or samples of its own; its loss chooses the weights that are
+      returned.
+    - `patience`: stop after so many epochs without a better held-out loss, looked at every 50th part of the run; None
+      trains to the end.
+    - `fresh`: a reference model to draw new training samples from in every epoch, as many as `samples` has for
+      training; `samples` then gives the spreads and the held-out part.
     - `mask`: 1 for parameters to be trained, 0 for those to be left alone, in the structure of `surrogate.layers`.
     - `progress`: a label; shows a bar with losses and time left.
-    - `checkpoints`: a directory to keep the state in; a run started again with the same arguments goes on from there and ends
-      with the same bits.
+    - `checkpoints`: a directory to keep the state in; a run started again with the same arguments goes on from there
+      and ends with the same bits.
 
-    Raises `TrainingDiverged` with the step and the likely cause where a loss stops being finite, and `InputError` where samples
-    and surrogate do not fit.
+    Raises `TrainingDiverged` with the step and the likely cause where a loss stops being finite, and `InputError`
+    where samples and surrogate do not fit.
 
     >>> import jax
     >>> from sobolev_pruning.reference import GaussianBasket
     >>> samples = GaussianBasket.random(n_assets=2, seed=0).sample(jax.random.key(1), 512)
     >>> start = Surrogate.create([2, 4, 1], samples, key=jax.random.key(2))
-    >>> result = fit(start, samples, key=jax.random.key(3), optimiser=Adam(steps=200))
+    >>> result = fit(start, samples, key=jax.random.key(3))
     >>> bool(result.history.held_out_total[-1] < result.history.held_out_total[0])
     True
     """
     require_float64("fit")
-    optimiser = Adam() if optimiser is None else optimiser
-    _check_fit(surrogate, samples)
+    if optimiser is None:
+        optimiser = suitable_optimiser(surrogate.n_parameters, fixed_data=fresh is None)
     check_for_training(samples)
     split_key, epoch_key = jax.random.split(key)
     training, held = (samples, held_out) if isinstance(held_out, Samples) else split(samples, held_out, split_key)
+    _check_fit(surrogate, training, "samples")
+    _check_fit(surrogate, held, "held_out")
+    _check_fresh(fresh, optimiser, training)
+    _check_patience(patience)
+    mask = jax.tree.map(jnp.ones_like, surrogate.layers) if mask is None else _checked_mask(mask, surrogate.layers)
     loss = SobolevLoss.of(training, order, balance, weight)
+    if order > 0 and held.dydx is None:
+        raise InputError(f"order is {order}, but held_out has no dydx; give its derivatives, or train with order 0.")
     data, held = Batch.of(training, order), Batch.of(held, order)
-    mask = jax.tree.map(jnp.ones_like, surrogate.layers) if mask is None else mask
-    epochs = optimiser.epochs(len(data))
-    epochs_per_call = -(-epochs // CALLS)
+    epochs, steps_per_epoch = optimiser.epochs(len(data)), optimiser.steps_per_epoch(len(data))
+    epochs_per_call = min(MOST_EPOCHS, -(-epochs // CALLS))
+    # As arrays the numbers among the settings are not compiled in.
+    settings = jax.tree.map(jnp.asarray, optimiser)
 
     start = time.perf_counter()
-    state = _State(
-        surrogate=surrogate,
-        optimiser=optimiser.init(surrogate.layers, len(data)),
-        best=surrogate,
-        best_loss=jnp.asarray(jnp.inf),
-        best_epoch=jnp.asarray(0),
-        epoch=jnp.asarray(0),
-    )
+    state = start_state(surrogate, optimiser, loss, len(data), held)
     history, seconds_before = History.empty(), 0.0
     store = None
     if checkpoints is not None:
-        store = Checkpoints(checkpoints, _fingerprint(state, data, held, loss, mask, key, optimiser))
+        what = (surrogate, data, held, loss, mask, epoch_key, optimiser, fresh, patience)
+        store = Checkpoints(checkpoints, _fingerprint(what))
         found = store.latest((state, history.columns(), np.zeros(())))
         if found is not None:
             state, columns, elapsed = found[1]
             history, seconds_before = History(**jax.tree.map(np.asarray, columns)), float(elapsed)
     last_saved = time.perf_counter()
     stopped_by: Literal["steps", "held-out loss"] = "steps"
-    steps_per_epoch = optimiser.steps_per_epoch(len(data))
 
     with progress_bar(progress, epochs * steps_per_epoch) if progress else nullcontext(_silent) as show:
-        while int(state.epoch) < epochs:
-            n_epochs = min(epochs_per_call, epochs - int(state.epoch))
-            state, terms, held_terms = _advance(state, loss, data, held, mask, epoch_key, optimiser, fresh, n_epochs)
-            rows = _history_rows(len(history), steps_per_epoch, terms, held_terms)
-            _check_finite(terms.total, held_terms.total, len(history) * steps_per_epoch, optimiser)
-            history = history.extended(rows)
+        while len(history) < epochs:
+            n_epochs = min(epochs_per_call, epochs - len(history))
+            state, *terms = advance(
+                state, jnp.asarray(n_epochs), surrogate, settings, loss, data, held, mask, fresh, epoch_key
+            )
+            train_terms, held_terms = _first_rows(terms, n_epochs)
+            _check_finite(train_terms.total, held_terms.total, len(history) * steps_per_epoch, optimiser)
+            history = history.extended(_history_rows(len(history), steps_per_epoch, train_terms, held_terms))
             show(history)
-            if patience is not None and int(state.epoch) - int(state.best_epoch) >= patience:
+            if patience is not None and len(history) - int(state.best_epoch) >= patience:
                 stopped_by = "held-out loss"
                 break
             if store is not None and time.perf_counter() - last_saved > _SECONDS_BETWEEN_CHECKPOINTS:
                 elapsed = np.asarray(seconds_before + time.perf_counter() - start)
-                store.save(int(state.epoch), (state, history.columns(), elapsed))
+                store.save(len(history), (state, history.columns(), elapsed))
                 last_saved = time.perf_counter()
 
     return Fit(
-        surrogate=state.best,
+        surrogate=with_layers(surrogate, state.best),
         history=history,
         loss=loss,
         steps=len(history) * steps_per_epoch,
@@ -166,78 +161,75 @@ def fit(
     )
 
 
-@eqx.filter_jit
-def _advance(state, loss, data, held, mask, key, optimiser, fresh, n_epochs):
-    """Runs `n_epochs` epochs; gives the state, the terms of every step `(epochs, steps)`, and the held-out terms `(epochs,)`."""
-
-    def one_epoch(state: _State, _):
-        draw_key, shuffle_key = jax.random.split(jax.random.fold_in(key, state.epoch))
-        seen = data if fresh is None else _fresh_batch(fresh, draw_key, data)
-        surrogate, optimiser_state, terms = optimiser.epoch(
-            state.surrogate, state.optimiser, loss, seen, mask, shuffle_key
-        )
-        held_terms = full_loss(loss, surrogate, held)
-        better = held_terms.total < state.best_loss
-        epoch = state.epoch + 1
-        state = _State(
-            surrogate=surrogate,
-            optimiser=optimiser_state,
-            best=jax.tree.map(lambda new, old: jnp.where(better, new, old), surrogate, state.best),
-            best_loss=jnp.where(better, held_terms.total, state.best_loss),
-            best_epoch=jnp.where(better, epoch, state.best_epoch),
-            epoch=epoch,
-        )
-        return state, (terms, held_terms)
-
-    state, (terms, held_terms) = jax.lax.scan(one_epoch, state, length=n_epochs)
-    return state, terms, held_terms
-
-
-def _fresh_batch(reference: AbstractReference, key: PRNGKey, like: Batch) -> Batch:
-    x, y, dydx = reference.draw(key, len(like))
-    return Batch.from_arrays(x, y, None if like.dydx is None else dydx)
+def _first_rows(terms: PyTree, n: int) -> PyTree:
+    return jax.tree.map(lambda rows: np.asarray(rows)[:n], terms)
 
 
 def _history_rows(epochs_before: int, steps_per_epoch: int, terms: LossTerms, held: LossTerms) -> History:
     n = terms.total.shape[0]
-    means = [np.asarray(jnp.mean(term, axis=1)) for term in (terms.total, terms.value, terms.derivative)]
+    means = [term.mean(axis=1) for term in (terms.total, terms.value, terms.derivative)]
     step = (epochs_before + 1 + np.arange(n)) * steps_per_epoch
-    return History(step, *means, *(np.asarray(term) for term in (held.total, held.value, held.derivative)))
+    return History(step, *means, held.total, held.value, held.derivative)
 
 
 def _check_finite(steps, held, steps_before: int, optimiser: AbstractOptimiser) -> None:
-    losses = np.concatenate([np.asarray(steps).ravel(), np.asarray(held)])
-    bad = np.flatnonzero(~np.isfinite(losses))
+    # An epoch's held-out loss comes after its steps.
+    losses = np.concatenate([steps, held[:, None]], axis=1)
+    bad = np.argwhere(~np.isfinite(losses))
     if bad.size:
-        step = steps_before + min(int(bad[0]), steps.size - 1) + 1
+        epoch, place = bad[0]
+        step = steps_before + epoch * steps.shape[1] + min(place + 1, steps.shape[1])
         raise TrainingDiverged(
-            f"Training diverged at step {step}: the loss became {losses[bad[0]]}; {optimiser.advice()}."
+            f"Training diverged at step {step}: the loss became {losses[epoch, place]}; {optimiser.advice()}."
         )
 
 
-def _check_fit(surrogate: Surrogate, samples: Samples) -> None:
-    expected = (samples.n_inputs, samples.n_outputs)
-    if (surrogate.widths[0], surrogate.widths[-1]) != expected:
+def _check_fit(surrogate: Surrogate, samples: Samples, name: str) -> None:
+    expected, given = (surrogate.widths[0], surrogate.widths[-1]), (samples.n_inputs, samples.n_outputs)
+    if expected != given:
         raise InputError(
-            f"The surrogate has {surrogate.widths[0]} inputs and {surrogate.widths[-1]} outputs, the samples have "
-            f"{expected[0]} and {expected[1]}; train it on samples of its own model."
+            f"The surrogate has {expected[0]} inputs and {expected[1]} outputs, {name} has {given[0]} and {given[1]}; "
+            "train it on samples of its own model."
         )
 
 
-def _fingerprint(*parts: PyTree) -> str:
+def _check_fresh(fresh: AbstractReference | None, optimiser: AbstractOptimiser, samples: Samples) -> None:
+    if fresh is None:
+        return
+    if fresh.n_inputs != samples.n_inputs:
+        raise InputError(
+            f"fresh draws {fresh.n_inputs} inputs, the samples have {samples.n_inputs}; give samples of the same model."
+        )
+    if optimiser.needs_fixed_data:
+        raise InputError(
+            f"{type(optimiser).__name__} compares the losses of successive epochs, so it cannot use fresh samples; "
+            "draw them all beforehand, or choose Adam or LevenbergMarquardt."
+        )
+
+
+def _check_patience(patience: int | None) -> None:
+    if patience is not None and patience < 1:
+        raise InputError(f"patience is {patience}; give a number of epochs, 1 or more, or None.")
+
+
+def _checked_mask(mask: Layers, layers: Layers) -> Layers:
+    if jax.tree.map(jnp.shape, mask) != jax.tree.map(jnp.shape, layers):
+        raise InputError("mask does not have the shapes of surrogate.layers; make it from them with jax.tree.map.")
+    return jax.tree.map(lambda m: jnp.asarray(m, jnp.float64), mask)
+
+
+def _fingerprint(what: PyTree) -> str:
     """A digest of the arrays and settings that determine a training run."""
-    digest = hashlib.sha256()
-    for part in parts:
-        arrays, rest = eqx.partition(part, eqx.is_array)
-        digest.update(repr(jax.tree.structure(rest)).encode())
-        for leaf in jax.tree.leaves(arrays):
+    digest = hashlib.sha256(repr(jax.tree.structure(what)).encode())
+    for leaf in jax.tree.leaves(what):
+        if eqx.is_array(leaf):
             plain = jax.random.key_data(leaf) if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) else leaf
+            digest.update(f"{plain.dtype}{plain.shape}".encode())
             digest.update(np.asarray(plain).tobytes())
+        else:
+            digest.update(repr(leaf).encode())
     return digest.hexdigest()
 
 
 def _silent(history: History) -> None:
     """Shows nothing."""
-
-
-ShowProgress = Callable[[History], None]

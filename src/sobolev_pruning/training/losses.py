@@ -3,20 +3,20 @@
 from typing import Literal
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .._foundation.errors import InputError
 from .._foundation.samples import Samples
 from ..surrogate import Surrogate
+from .batch_pass import values, values_and_gradients
 from .batches import Batch
 
 Balance = Literal["dimension", "fixed"]
 
 
 class LossTerms(eqx.Module):
-    """The loss and its terms apart; each term is a mean squared error over a variance, so 1 is "as bad as a constant"."""
+    """The loss and its terms; each term is a mean squared error over a variance, so 1 is "as bad as a constant"."""
 
     total: Float[Array, ""]
     value: Float[Array, ""]
@@ -26,22 +26,23 @@ class LossTerms(eqx.Module):
 class SobolevLoss(eqx.Module):
     """`(1/k) sum_j [ a mean_i (y_ij - f_j)^2 / var(y_j) + b mean_{i,c} (dydx_ijc - d_c f_j)^2 / var(dydx_j) ]`.
 
-    `a` and `b` are `value_weight` and `derivative_weight`; the variances, `(k,)`, are taken over all entries about their
-    mean. Order 0 leaves the second term out. Source: Kichler, Afghan, Naumann, arXiv 2312.03510; Huge and Savine 2020.
+    `a` and `b` are `value_weight` and `derivative_weight`; the variances, `(k,)`, are taken over all entries about
+    their mean. Order 0 leaves the second term out. Source: Kichler, Afghan, Naumann, arXiv 2312.03510; Huge and
+    Savine 2020.
     """
 
     value_variance: Float[Array, "k"]
     derivative_variance: Float[Array, "k"]
-    value_weight: float
-    derivative_weight: float
+    value_weight: Float[Array, ""]
+    derivative_weight: Float[Array, ""]
     order: int = eqx.field(static=True)
 
     @staticmethod
     def of(samples: Samples, order: int, balance: Balance = "dimension", weight: float = 1.0) -> "SobolevLoss":
         """The loss with the spreads of `samples`.
 
-        `balance` "fixed" takes `a = 1, b = weight`; "dimension" takes `a = 1/(1 + weight d)`, `b = weight d/(1 + weight d)`,
-        so that each of the `d + 1` labels of a sample counts the same at weight 1.
+        `balance` "fixed" takes `a = 1, b = weight`; "dimension" takes `a = 1/(1 + weight d)`, `b = weight d/(1 +
+        weight d)`, so that each of the `d + 1` labels of a sample counts the same at weight 1.
         """
         if order not in (0, 1):
             raise InputError(f"order is {order}; choose 0 (values) or 1 (values and first derivatives).")
@@ -54,43 +55,32 @@ class SobolevLoss(eqx.Module):
         n, k = len(samples), samples.n_outputs
         value_variance = jnp.var(samples.y.reshape(n, k), axis=0)
         if order == 0:
-            return SobolevLoss(_positive(value_variance), jnp.ones(k), 1.0, 0.0, 0)
+            return SobolevLoss(_positive(value_variance), jnp.ones(k), jnp.asarray(1.0), jnp.asarray(0.0), 0)
         derivative_variance = jnp.var(samples.dydx.reshape(n, k, -1), axis=(0, 2))
         scaled = weight * samples.n_inputs
-        a, b = (1.0, weight) if balance == "fixed" else (1.0 / (1.0 + scaled), scaled / (1.0 + scaled))
-        return SobolevLoss(_positive(value_variance), _positive(derivative_variance), a, b, 1)
+        a, b = (1.0, float(weight)) if balance == "fixed" else (1.0 / (1.0 + scaled), scaled / (1.0 + scaled))
+        return SobolevLoss(_positive(value_variance), _positive(derivative_variance), jnp.asarray(a), jnp.asarray(b), 1)
 
     def __call__(self, surrogate: Surrogate, batch: Batch) -> LossTerms:
-        """The loss over `batch`, whose arrays keep the output axis: `y` is `(n, k)`, `dydx` is `(n, k, d)`."""
+        """The loss of `surrogate` over `batch`."""
         if self.order == 0:
-            f = jax.vmap(surrogate)(batch.x).reshape(batch.y.shape)
-            derivative = jnp.zeros(())
-        else:
-            f, gradient = jax.vmap(lambda x: _value_and_jacobian(surrogate, x))(batch.x)
-            error = jnp.mean((batch.dydx - gradient.reshape(batch.dydx.shape)) ** 2, axis=(0, 2))
+            return self.terms(values(surrogate, batch.x), None, batch)
+        return self.terms(*values_and_gradients(surrogate, batch.x), batch)
+
+    def terms(self, f: Float[Array, "n k"], gradient: Float[Array, "n k d"] | None, batch: Batch) -> LossTerms:
+        """The loss of predictions for `batch`; `gradient` is not looked at where the order is 0."""
+        value = jnp.mean(jnp.mean((batch.y - f) ** 2, axis=0) / self.value_variance)
+        derivative = jnp.zeros(())
+        if self.order > 0:
+            error = jnp.mean((batch.dydx - gradient) ** 2, axis=(0, 2))
             derivative = jnp.mean(error / self.derivative_variance)
-        value = jnp.mean(jnp.mean((batch.y - f.reshape(batch.y.shape)) ** 2, axis=0) / self.value_variance)
         return LossTerms(self.value_weight * value + self.derivative_weight * derivative, value, derivative)
 
-    def residuals(self, surrogate: Surrogate, sample: Batch) -> Float[Array, "r"]:
-        """The weighted errors of one sample (a batch without its leading axis): the loss is the mean of their squares' sum."""
-        k = sample.y.shape[0]
-        if self.order == 0:
-            f, gradient = surrogate(sample.x), None
-        else:
-            f, gradient = _value_and_jacobian(surrogate, sample.x)
-        errors = jnp.sqrt(self.value_weight / (k * self.value_variance)) * (f.reshape(k) - sample.y)
-        if gradient is None:
-            return errors
-        scale = jnp.sqrt(self.derivative_weight / (k * sample.x.shape[0] * self.derivative_variance))
-        return jnp.concatenate([errors, (scale[:, None] * (gradient.reshape(k, -1) - sample.dydx)).ravel()])
-
-
-def _value_and_jacobian(surrogate: Surrogate, x):
-    y, pullback = jax.vjp(surrogate, x)
-    if y.ndim == 0:
-        return y, pullback(jnp.ones_like(y))[0]
-    return y, jax.vmap(lambda seed: pullback(seed)[0])(jnp.eye(y.shape[0]))
+    def residual_scales(self, d: int) -> tuple[Float[Array, "k"], Float[Array, "k"]]:
+        """Factors of the errors in value and in `d` derivatives: the squares then sum to the loss of a sample."""
+        k = self.value_variance.shape[0]
+        value = jnp.sqrt(self.value_weight / (k * self.value_variance))
+        return value, jnp.sqrt(self.derivative_weight / (k * d * self.derivative_variance))
 
 
 def _positive(variance):

@@ -1,6 +1,7 @@
 """What the training loop asks of an optimiser."""
 
 import abc
+from typing import ClassVar
 
 import equinox as eqx
 from jaxtyping import PyTree
@@ -17,8 +18,13 @@ Layers = tuple[Dense, ...]
 class AbstractOptimiser(eqx.Module):
     """Runs epochs: `init` makes a state, `epoch` improves layers by one pass over the data.
 
+    Settings that are numbers are dynamic fields: a run with others is not compiled again. `needs_fixed_data` is true
+    where one epoch builds on the losses of the one before.
+
     `mask` has the structure of the layers, with 1 where a parameter is trained and 0 where it stays as it is.
     """
+
+    needs_fixed_data: ClassVar[bool] = False
 
     @abc.abstractmethod
     def steps_per_epoch(self, n: int) -> int:
@@ -36,7 +42,7 @@ class AbstractOptimiser(eqx.Module):
     def epoch(
         self, surrogate: Surrogate, state: PyTree, loss: SobolevLoss, data: Batch, mask: Layers, key: PRNGKey
     ) -> tuple[Surrogate, PyTree, LossTerms]:
-        """One epoch; the loss terms are those of each step, before it was taken, along a leading axis."""
+        """One epoch; also gives the loss terms met in each step, along a leading axis."""
 
     @abc.abstractmethod
     def advice(self) -> str:
