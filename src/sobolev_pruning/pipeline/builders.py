@@ -1,0 +1,39 @@
+"""From configuration to objects: the reference model, optimisers, and keys."""
+
+import zlib
+
+import jax
+
+from .._foundation.arrays import PRNGKey
+from ..reference import GaussianBasket
+from ..training import LBFGS, AbstractOptimiser, Adam, LevenbergMarquardt
+from .config import AdamConfig, LBFGSConfig, OptimiserConfig, RunConfig
+
+
+def build_reference(config: RunConfig) -> GaussianBasket:
+    """The reference model of a run; its market moves with the run's seed unless the configuration fixes it."""
+    settings = config.reference
+    return GaussianBasket.random(
+        settings.n_assets,
+        config.seed if settings.market_seed is None else settings.market_seed,
+        strike=settings.strike,
+        exposure_time=settings.exposure_time,
+        maturity=settings.maturity,
+        drift=settings.drift,
+        rate=settings.rate,
+        kind=settings.option,
+    )
+
+
+def build_optimiser(config: OptimiserConfig) -> AbstractOptimiser:
+    """The optimiser that a `[... .optimiser]` table describes."""
+    if isinstance(config, AdamConfig):
+        return Adam(config.steps, config.batch_size, config.learning_rate)
+    if isinstance(config, LBFGSConfig):
+        return LBFGS(config.iterations)
+    return LevenbergMarquardt(config.iterations)
+
+
+def key_for(config: RunConfig, purpose: str) -> PRNGKey:
+    """The random key of one purpose within a run: independent of what else the run does, and of the order."""
+    return jax.random.fold_in(jax.random.key(config.seed), zlib.crc32(purpose.encode()))

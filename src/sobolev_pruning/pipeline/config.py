@@ -1,0 +1,149 @@
+"""The configuration of a run: every setting, its default and its bounds."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from .._foundation.activations import ACTIVATIONS
+from ..pruning import FOLDS
+from ..scoring import METHODS
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1)]
+Fraction = Annotated[float, Field(gt=0, lt=1)]
+
+
+class _Table(BaseModel):
+    """A table of the file: unknown keys and silent conversions are refused."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class BasketConfig(_Table):
+    """`[reference]`: the Gaussian basket; the market is drawn from `market_seed`, or from the run's seed where it is
+    left out.
+    """
+
+    kind: Literal["gaussian-basket"] = "gaussian-basket"
+    n_assets: Count = 7
+    market_seed: Annotated[int, Field(ge=0)] | None = None
+    strike: Finite = 1.1
+    exposure_time: Positive = 1.0
+    maturity: Positive = 2.0
+    drift: Finite = 0.0
+    rate: Finite = 0.0
+    option: Literal["call", "put"] = "call"
+
+
+class AdamConfig(_Table):
+    """Adam on mini-batches."""
+
+    kind: Literal["adam"]
+    steps: Count = 4000
+    batch_size: Count = 256
+    learning_rate: Positive = 3e-3
+
+
+class LBFGSConfig(_Table):
+    """Limited-memory BFGS on the full batch."""
+
+    kind: Literal["lbfgs"]
+    iterations: Count = 300
+
+
+class LevenbergMarquardtConfig(_Table):
+    """Levenberg-Marquardt on the full batch."""
+
+    kind: Literal["levenberg-marquardt"]
+    iterations: Count = 60
+
+
+OptimiserConfig = Annotated[AdamConfig | LBFGSConfig | LevenbergMarquardtConfig, Field(discriminator="kind")]
+
+
+class TrainingConfig(_Table):
+    """How one network is trained."""
+
+    order: Literal[0, 1] = 1
+    optimiser: OptimiserConfig = AdamConfig(kind="adam")
+    balance: Literal["dimension", "fixed"] = "dimension"
+    weight: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.0
+    held_out: Fraction = 0.125
+    patience: Count | None = None
+
+
+class OversizedConfig(_Table):
+    """`[oversized]`: the network to start from."""
+
+    hidden: Annotated[tuple[Count, ...], Field(min_length=1, strict=False)] = (128,) * 6
+    activation: Literal[ACTIVATIONS] = "silu"  # type: ignore[valid-type]
+    training: TrainingConfig = TrainingConfig()
+
+
+class PruningConfig(_Table):
+    """One phase of `[[pruning]]`: which nodes go, how they are folded, and how often the network is retrained.
+
+    `significance` is a method of `sobolev_pruning.significance`, or "fold": the survivors that the fold can do best
+    with. `keep` is the number of nodes that stay in each hidden layer that is left; 0 replaces the layer by its affine
+    fit. `rounds` is how many steps lead there, each followed by the training of `retraining`.
+    """
+
+    significance: Literal["fold", *METHODS] = "fold"  # type: ignore[valid-type]
+    fold: Literal[FOLDS] = "sobolev"  # type: ignore[valid-type]
+    keep: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1, strict=False)]
+    rounds: Count = 1
+    retraining: TrainingConfig | None = None
+
+
+class FinetuningConfig(_Table):
+    """One of `[finetuning.teacher]`, `[finetuning.fixed]`, `[finetuning.reference]`.
+
+    teacher: derivative samples of the oversized network at inputs of the training law. fixed: the samples that the
+    oversized network was trained on. reference: `samples` fresh ones, or those of the oversized network where
+    `samples` is left out.
+    """
+
+    samples: Count | None = None
+    training: TrainingConfig = TrainingConfig()
+
+
+class FinetuningsConfig(_Table):
+    """`[finetuning]`: what the pruned network is fine-tuned on; each starts from the pruned network."""
+
+    teacher: FinetuningConfig | None = None
+    fixed: FinetuningConfig | None = None
+    reference: FinetuningConfig | None = None
+
+
+class RunConfig(_Table):
+    """A whole run, from the reference model to the report."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    samples: Annotated[int, Field(ge=16)] = 8192
+    reference: BasketConfig = BasketConfig()
+    oversized: OversizedConfig = OversizedConfig()
+    pruning: Annotated[tuple[PruningConfig, ...], Field(min_length=1, strict=False)]
+    finetuning: FinetuningsConfig = FinetuningsConfig()
+    scratch: bool = True
+    oracle: bool = False
+
+    @model_validator(mode="after")
+    def _phases_fit_together(self):
+        widths = self.oversized.hidden
+        for number, phase in enumerate(self.pruning, start=1):
+            if len(phase.keep) != len(widths):
+                raise ValueError(
+                    f"pruning phase {number} names {len(phase.keep)} layers in keep, but the network then has "
+                    f"{len(widths)} hidden layers; give one number for each"
+                )
+            for layer, (kept, width) in enumerate(zip(phase.keep, widths), start=1):
+                if kept > width:
+                    raise ValueError(
+                        f"pruning phase {number} keeps {kept} nodes of hidden layer {layer}, which then has {width}"
+                    )
+            widths = tuple(kept for kept in phase.keep if kept)
+            if not widths:
+                raise ValueError(f"pruning phase {number} keeps 0 nodes of every layer; keep at least one somewhere")
+        return self

@@ -1,0 +1,130 @@
+"""Reading and writing a configuration as TOML, with every fault named by its place in the file."""
+
+import difflib
+import re
+import tomllib
+from importlib import resources
+from pathlib import Path
+
+import tomli_w
+from pydantic import BaseModel, ValidationError
+
+from .._foundation.errors import InputError
+from .._foundation.files import write_atomically
+from .config import RunConfig
+
+
+def read_config(path: str | Path, **overrides) -> RunConfig:
+    """Reads and checks the configuration in `path`; `overrides` that are not None replace its top-level keys.
+
+    Raises `InputError` naming file, line, key, and what is allowed there.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise InputError(f"{path} cannot be read ({reason}); give the path of a TOML configuration.") from None
+    try:
+        given = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{path} is not valid TOML: {error}.") from None
+    given |= {key: value for key, value in overrides.items() if value is not None}
+    try:
+        return RunConfig.model_validate(given)
+    except ValidationError as error:
+        raise InputError(_sentence(error, path, text)) from None
+
+
+def to_toml(config: RunConfig) -> str:
+    """The configuration as resolved, every default written out (what is switched off has no key)."""
+    return tomli_w.dumps(config.model_dump(mode="json", exclude_none=True))
+
+
+def _sentence(error: ValidationError, path: Path, text: str) -> str:
+    """The first fault in one sentence, and how many more there are."""
+    faults = error.errors()
+    fault = faults[0]
+    place = [part for part in fault["loc"] if not _is_union_tag(part, fault)]
+    key = ".".join(str(part) for part in place) or "the configuration"
+    line = _line_of(place, text)
+    where = f"{path}, line {line}" if line else str(path)
+    more = f" ({len(faults) - 1} more to correct after it)" if len(faults) > 1 else ""
+    return f"{where}: {_explain(key, place, fault)}{more}."
+
+
+def _is_union_tag(part, fault) -> bool:
+    # pydantic puts the chosen member of a union into the place; it is no key of the file.
+    return part in ("adam", "lbfgs", "levenberg-marquardt")
+
+
+def _explain(key: str, place: list, fault: dict) -> str:
+    kind, context = fault["type"], fault.get("ctx", {})
+    if kind == "extra_forbidden":
+        known = _known_keys(place[:-1])
+        close = difflib.get_close_matches(str(place[-1]), known, n=1)
+        hint = f"did you mean {close[0]}?" if close else "allowed here"
+        return f"{key} is not a known key; {hint} ({', '.join(known)})"
+    if kind == "missing":
+        return f"{key} is missing; add it"
+    if kind == "value_error":
+        return str(context["error"])
+    value = fault["input"]
+    shown = f"{key} is {value!r}" if not isinstance(value, dict) else key
+    if kind == "literal_error":
+        return f"{shown}; allowed are {context['expected']}"
+    if kind == "union_tag_invalid":
+        return f"{key}.kind is {context['tag']!r}; allowed are {context['expected_tags']}"
+    if kind == "union_tag_not_found":
+        return f'{key} has no kind; choose "adam", "lbfgs" or "levenberg-marquardt"'
+    return f"{shown}; {fault['msg'].replace('Input should', 'it must').replace('String should', 'it must')}"
+
+
+def _known_keys(place: list) -> list[str]:
+    """The keys of the table at `place`."""
+    model: type[BaseModel] | None = RunConfig
+    keys = list(RunConfig.model_fields)
+    for part in place:
+        found = model.model_fields.get(part) if model else None
+        candidates = _models_in(found.annotation) if found else []
+        keys = sorted({name for candidate in candidates for name in candidate.model_fields})
+        model = candidates[0] if len(candidates) == 1 else None
+    return keys
+
+
+def _models_in(annotation) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for part in getattr(annotation, "__args__", ()) for model in _models_in(part)]
+
+
+def _line_of(place: list, text: str) -> int | None:
+    """The line that sets the key at `place`, or else the header of the closest table around it."""
+    wanted = [str(part) for part in place if not isinstance(part, int)]
+    table: list[str] = []
+    closest, depth = None, 0
+    for number, line in enumerate(text.splitlines(), start=1):
+        header = re.match(r"\s*\[\[?\s*([^\]]+?)\s*\]", line)
+        key = re.match(r"\s*([A-Za-z0-9_.\"'-]+)\s*=", line)
+        if header:
+            table = [part.strip(" \"'") for part in header.group(1).split(".")]
+            here = table
+        elif key:
+            here = table + [part.strip(" \"'") for part in key.group(1).split(".")]
+        else:
+            continue
+        if here == wanted[: len(here)] and len(here) > depth:
+            closest, depth = number, len(here)
+    return closest
+
+
+def write_example_config(path: str | Path) -> None:
+    """Writes a commented example configuration to `path`, which must not exist yet."""
+    path = Path(path)
+    if path.exists():
+        raise InputError(f"{path} exists already; give another name.")
+    example = resources.files(__package__).joinpath("example.toml").read_text(encoding="utf-8")
+    try:
+        write_atomically(path, example)
+    except OSError as error:
+        raise InputError(f"{path} cannot be written ({error.strerror}); give another path.") from None

@@ -1,0 +1,172 @@
+"""A whole run: reference model, samples, oversized network, pruning, fine-tuning, evaluation, report."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from .._foundation.files import write_atomically
+from .._foundation.precision import require_float64
+from ..evaluation import Evaluation, along, evaluate, fit_oracle
+from ..interchange import save_onnx
+from ..reference import GaussianBasket
+from ..report import Predictions, ReportRecord, StageRecord, render_report
+from ..surrogate import Surrogate
+from ..training import History
+from .builders import build_reference, key_for
+from .config import RunConfig
+from .config_file import to_toml
+from .outputs import history_csv, metrics_json, significance_csv, versions
+from .pruning_stages import prune_in_rounds
+from .published import BASKET_R2
+from .run_directory import RunDirectory, Stage
+from .stages import finetune, train_from_scratch, train_oversized
+from .timing import measure
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """Where the files of a run are, its records, and its final network."""
+
+    directory: Path
+    record: ReportRecord
+    surrogate: Surrogate
+
+
+def run(config: RunConfig, out: Path | None = None, *, resume: bool = False, progress: bool = False) -> RunResult:
+    """Does the whole method as `config` says and fills the directory `out` (default `runs/NAME-SEED`).
+
+    A run that was stopped, however rudely, ends with the same figures when it is started again with `resume`.
+
+    Raises `InputError` where the directory holds another run, or this one without `resume`.
+    """
+    require_float64("A run")
+    start = time.perf_counter()
+    out = Path("runs") / f"{config.name}-{config.seed}" if out is None else Path(out)
+    directory = RunDirectory(out, config, resume)
+    reference = build_reference(config)
+    samples = reference.sample(key_for(config, "samples"), config.samples)
+
+    oversized = train_oversized(directory, config, samples, progress)
+    pruned, removals = prune_in_rounds(directory, config, reference, samples, oversized.surrogate, progress)
+    tuned = finetune(directory, config, reference, samples, oversized.surrogate, pruned.surrogate, progress)
+    final_name, final = list({"pruned": pruned, **tuned}.items())[-1]
+    stages = {"oversized": oversized, "pruned": pruned, **tuned}
+    if config.scratch and tuned:
+        stages["scratch"] = train_from_scratch(
+            directory, config, reference, samples, final_name, final.surrogate.widths, progress
+        )
+
+    judge = _Judge(config, reference)
+    records = [judge.record(name, _describe(name, config), stage) for name, stage in stages.items()]
+    if config.oracle:
+        records.append(judge.oracle_record(samples))
+    seconds = sum(stage.seconds for stage in stages.values())
+    final_rmse = next(record.evaluation.value.rmse for record in records if record.name == final_name)
+    record = ReportRecord(
+        name=config.name,
+        seed=config.seed,
+        reference=judge.title,
+        stages=tuple(records),
+        removals=removals,
+        timings=measure(reference, oversized.surrogate, final.surrogate, final_rmse, seconds),
+        published=BASKET_R2 if config.reference.n_assets == 7 else {},
+        config=to_toml(config),
+        versions=versions(),
+    )
+    _write(out, record, final.surrogate, time.perf_counter() - start)
+    return RunResult(out, record, final.surrogate)
+
+
+def _write(out: Path, record: ReportRecord, final: Surrogate, seconds: float) -> None:
+    final.save(out / "surrogate.safetensors")
+    save_onnx(final, out / "surrogate.onnx")
+    write_atomically(out / "metrics.json", metrics_json(record.seed, record.stages, seconds))
+    write_atomically(out / "history.csv", history_csv(record.stages))
+    write_atomically(out / "significance.csv", significance_csv(record.removals))
+    write_atomically(out / "report.html", render_report(record))
+
+
+class _Judge:
+    """Evaluates every stage on the same points: uniform in the box, and of the exposure's law."""
+
+    def __init__(self, config: RunConfig, reference: GaussianBasket):
+        self.reference = reference
+        self.points = reference.test_points(key_for(config, "test points"))
+        self.exposure = reference.exposure_inputs(key_for(config, "exposure inputs"), len(self.points))
+        self.title = f"{reference.kind} on a basket of {reference.n_inputs} Gaussian assets"
+
+    def record(self, name: str, description: str, stage: Stage) -> StageRecord:
+        surrogate = stage.surrogate
+        return StageRecord(
+            name=name,
+            description=description,
+            widths=surrogate.widths,
+            n_parameters=surrogate.n_parameters,
+            history=history_of(stage),
+            seconds=stage.seconds,
+            **self._judge(surrogate),
+        )
+
+    def oracle_record(self, samples) -> StageRecord:
+        start = time.perf_counter()
+        oracle = fit_oracle(self.reference, samples)
+        return StageRecord(
+            name="oracle",
+            description="The closed formula, its parameters fitted to the same samples: what label noise alone costs.",
+            widths=None,
+            n_parameters=self.reference.n_inputs + 2,
+            history=None,
+            seconds=time.perf_counter() - start,
+            **self._judge(oracle),
+        )
+
+    def _judge(self, model: Surrogate | GaussianBasket) -> dict[str, Evaluation | Predictions]:
+        return {
+            "evaluation": evaluate(model, self.reference, self.points),
+            "exposure": evaluate(model, self.reference, self.exposure),
+            "predictions": self._predictions(model),
+        }
+
+    def _predictions(self, model: Surrogate | GaussianBasket) -> Predictions:
+        reference, points, direction = self.reference, self.points, self.reference.gamma_direction
+
+        def triple(source) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+            value, delta, hessian = source.value(points), source.gradient(points), source.hessian(points)
+            return np.asarray(value), np.asarray(delta @ direction), np.asarray(along(hessian, direction))
+
+        predicted, true = triple(model), triple(reference)
+        return Predictions(
+            axis=np.asarray(points @ reference.weights),
+            axis_label="basket price",
+            value=predicted[0],
+            true_value=true[0],
+            delta=predicted[1],
+            true_delta=true[1],
+            gamma=predicted[2],
+            true_gamma=true[2],
+        )
+
+
+def history_of(stage: Stage) -> History | None:
+    """The loss curves that a stage saved; None where it trained nothing."""
+    columns = {name.removeprefix("history."): a for name, a in stage.arrays.items() if name.startswith("history.")}
+    return History(**columns) if columns else None
+
+
+def _describe(name: str, config: RunConfig) -> str:
+    """One sentence about a stage for the report's reader."""
+    finetuning = config.finetuning
+    order = config.oversized.training.order
+    labels = {0: "values alone", 1: "values and first derivatives"}
+    fresh = finetuning.reference.samples if finetuning.reference else None
+    reference_data = f"{fresh:,} fresh pairs" if fresh else f"the same {config.samples:,} pairs"
+    return {
+        "oversized": f"Trained on {labels[order]} of {config.samples:,} antithetic pairs.",
+        "pruned": "The least significant nodes removed, what they contributed folded into the others.",
+        "finetuned-teacher": "The pruned network, fine-tuned on values and derivatives of the oversized one.",
+        "finetuned-fixed": f"The pruned network, fine-tuned on the same {config.samples:,} pairs.",
+        "finetuned-reference": f"The pruned network, fine-tuned on {reference_data} of the reference.",
+        "scratch": "Control: a network of the final size, trained from random weights on the same pairs and steps.",
+    }[name]

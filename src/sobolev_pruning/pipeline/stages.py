@@ -1,0 +1,118 @@
+"""The stages that make a network, each kept by the run directory."""
+
+from pathlib import Path
+
+import numpy as np
+
+from .._foundation.arrays import PRNGKey
+from .._foundation.samples import Samples
+from ..reference import AbstractReference
+from ..surrogate import Surrogate
+from ..training import Fit, fit
+from .builders import build_optimiser, key_for
+from .config import FinetuningConfig, RunConfig, TrainingConfig
+from .run_directory import RunDirectory, Stage
+
+
+def train_oversized(directory: RunDirectory, config: RunConfig, samples: Samples, progress: bool) -> Stage:
+    """The oversized network, from random weights."""
+    settings = config.oversized
+    widths = (samples.n_inputs, *settings.hidden, samples.n_outputs)
+    start = Surrogate.create(widths, samples, settings.activation, key=key_for(config, "initial weights"))
+    key = key_for(config, "oversized")
+    return directory.stage(
+        "oversized", lambda inside: trained(start, samples, settings.training, key, "oversized", inside, progress)
+    )
+
+
+def finetune(
+    directory: RunDirectory,
+    config: RunConfig,
+    reference: AbstractReference,
+    samples: Samples,
+    teacher: Surrogate,
+    pruned: Surrogate,
+    progress: bool,
+) -> dict[str, Stage]:
+    """The pruned network fine-tuned in each of the configured ways, by stage name."""
+    stages = {}
+    for way in ("teacher", "fixed", "reference"):
+        settings: FinetuningConfig | None = getattr(config.finetuning, way)
+        if settings is None:
+            continue
+        name = f"finetuned-{way}"
+
+        def compute(inside: Path, name=name, way=way, settings=settings) -> Stage:
+            labels = _teacher_samples(config, settings, reference, teacher) if way == "teacher" else samples
+            if way == "reference":
+                labels = finetuning_samples(config, reference, samples)
+            return trained(pruned, labels, settings.training, key_for(config, name), name, inside, progress)
+
+        stages[name] = directory.stage(name, compute)
+    return stages
+
+
+def train_from_scratch(
+    directory: RunDirectory,
+    config: RunConfig,
+    reference: AbstractReference,
+    samples: Samples,
+    like: str,
+    widths: tuple[int, ...],
+    progress: bool,
+) -> Stage:
+    """The control: random weights of the final `widths`, trained as the stage `like` was, on the same samples."""
+    way = like.removeprefix("finetuned-")
+    settings: FinetuningConfig = getattr(config.finetuning, way)
+
+    def compute(inside: Path) -> Stage:
+        labels = finetuning_samples(config, reference, samples) if way == "reference" else samples
+        start = Surrogate.create(widths, labels, config.oversized.activation, key=key_for(config, "scratch weights"))
+        return trained(start, labels, settings.training, key_for(config, like), "scratch", inside, progress)
+
+    return directory.stage("scratch", compute)
+
+
+def finetuning_samples(config: RunConfig, reference: AbstractReference, samples: Samples) -> Samples:
+    """What `[finetuning.reference]` trains on: fresh samples, or the run's own where it states no number."""
+    n = config.finetuning.reference.samples
+    return samples if n is None else reference.sample(key_for(config, "fresh samples"), n)
+
+
+def _teacher_samples(
+    config: RunConfig, settings: FinetuningConfig, reference: AbstractReference, teacher: Surrogate
+) -> Samples:
+    n = config.samples if settings.samples is None else settings.samples
+    x = reference.training_inputs(key_for(config, "teacher inputs"), n)
+    return Samples(x, teacher.value(x), teacher.gradient(x))
+
+
+def trained(
+    start: Surrogate,
+    samples: Samples,
+    settings: TrainingConfig,
+    key: PRNGKey,
+    label: str,
+    inside: Path,
+    progress: bool,
+    mask=None,
+) -> Stage:
+    result = fit(
+        start,
+        samples,
+        settings.order,
+        key=key,
+        optimiser=build_optimiser(settings.optimiser),
+        balance=settings.balance,
+        weight=settings.weight,
+        held_out=settings.held_out,
+        patience=settings.patience,
+        mask=mask,
+        progress=label if progress else None,
+        checkpoints=inside,
+    )
+    return Stage(result.surrogate, _history_arrays(result), result.seconds)
+
+
+def _history_arrays(result: Fit) -> dict[str, np.ndarray]:
+    return {f"history.{name}": column for name, column in result.history.columns().items()}

@@ -1,0 +1,85 @@
+"""The configuration: what is wrong is named with its place in the file and what is allowed there."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from sobolev_pruning import InputError
+from sobolev_pruning.pipeline import read_config, to_toml, write_example_config
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+GOOD = """\
+name = "good"
+
+[oversized]
+hidden = [8, 8]
+
+[oversized.training]
+order = 1
+
+[oversized.training.optimiser]
+kind = "adam"
+steps = 10
+
+[[pruning]]
+keep = [2, 4]
+"""
+
+
+def written(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "config.toml"
+    path.write_text(text)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("order = 1", "ordr = 1", r"line 7: oversized.training.ordr is not a known key; did you mean order\?"),
+        ("order = 1", "order = 3", r"line 7: oversized.training.order is 3; allowed are 0 or 1"),
+        ("steps = 10", "steps = 2.5", r"line 11: oversized.training.optimiser.steps is 2.5; it must be a valid integer"),
+        ("steps = 10", "steps = 0", r"line 11: oversized.training.optimiser.steps is 0; it must be greater than"),
+        ('kind = "adam"', 'kind = "adm"', r"line 9: .*kind is 'adm'; allowed are 'adam', 'lbfgs', 'levenberg-marq"),
+        ('kind = "adam"\n', "", r'optimiser has no kind; choose "adam", "lbfgs" or "levenberg-marquardt"'),
+        ("keep = [2, 4]", "keep = [2, 4, 4]", r"phase 1 names 3 layers in keep, but the network then has 2"),
+        ("keep = [2, 4]", "keep = [0, 0]", r"phase 1 keeps 0 nodes of every layer"),
+        ("keep = [2, 4]", "keep = [9, 4]", r"phase 1 keeps 9 nodes of hidden layer 1, which then has 8"),
+        ("keep = [2, 4]", "", r"line 13: pruning.0.keep is missing; add it"),
+        ('name = "good"', 'name = "../up"', r"line 1: name is '../up'"),
+        ('name = "good"', 'name = "good"\nseed = -1', r"line 2: seed is -1"),
+        ("[[pruning]]", "[[pruning", r"is not valid TOML"),
+    ],
+)
+def test_a_fault_is_named_with_its_place(tmp_path, old, new, message):
+    assert old in GOOD
+    with pytest.raises(InputError, match=message) as caught:
+        read_config(written(tmp_path, GOOD.replace(old, new)))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(InputError, match=re.escape(str(tmp_path / "none.toml"))):
+        read_config(tmp_path / "none.toml")
+
+
+def test_the_resolved_configuration_reads_back_as_itself(tmp_path):
+    config = read_config(written(tmp_path, GOOD), seed=7)
+    assert config.seed == 7
+    assert read_config(written(tmp_path, to_toml(config))) == config
+
+
+@pytest.mark.parametrize("name", ["gaussian_basket.toml", "paper.toml"])
+def test_the_examples_are_valid(name):
+    assert read_config(EXAMPLES / name).reference.n_assets == 7
+
+
+def test_the_example_of_init_is_valid_and_names_every_key(tmp_path):
+    path = tmp_path / "new.toml"
+    write_example_config(path)
+    read_config(path)
+    named = set(re.findall(r"^(?:# )?(\w+) = ", path.read_text(), flags=re.MULTILINE))
+    resolved = set(re.findall(r"^(\w+) = ", to_toml(read_config(path)), flags=re.MULTILINE))
+    assert resolved <= named
+    with pytest.raises(InputError, match="exists already"):
+        write_example_config(path)

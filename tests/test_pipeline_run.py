@@ -1,0 +1,168 @@
+"""A whole small run: its files, its rules about directories, and that being killed changes no figure."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sobolev_pruning import InputError, load
+from sobolev_pruning.pipeline import read_config, run
+
+SMALL = """\
+name = "small"
+seed = 3
+samples = 512
+oracle = true
+
+[reference]
+n_assets = 3
+
+[oversized]
+hidden = [12, 12, 12]
+
+[oversized.training.optimiser]
+kind = "adam"
+steps = 600
+
+[[pruning]]
+keep = [3, 0, 4]
+rounds = 2
+
+[pruning.retraining.optimiser]
+kind = "adam"
+steps = 200
+
+[finetuning.teacher.training.optimiser]
+kind = "levenberg-marquardt"
+iterations = 8
+
+[finetuning.fixed.training.optimiser]
+kind = "levenberg-marquardt"
+iterations = 8
+
+[finetuning.reference]
+samples = 4000
+
+[finetuning.reference.training.optimiser]
+kind = "levenberg-marquardt"
+iterations = 8
+"""
+STAGES = ["oversized", "pruned", "finetuned-teacher", "finetuned-fixed", "finetuned-reference", "scratch", "oracle"]
+
+
+@pytest.fixture(scope="module")
+def config_path(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("config") / "small.toml"
+    path.write_text(SMALL)
+    return path
+
+
+def start(config_path: Path, out: Path, *more: str) -> subprocess.Popen:
+    """The command line in a process of its own, as a user starts it."""
+    command = [sys.executable, "-m", "sobolev_pruning.cli", "run", str(config_path), "--out", str(out), *more]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+@pytest.fixture(scope="module")
+def finished(config_path, tmp_path_factory) -> tuple[Path, str]:
+    """The directory and the terminal output of a run that nobody disturbed."""
+    out = tmp_path_factory.mktemp("finished") / "run"
+    process = start(config_path, out)
+    printed, errors = process.communicate()
+    assert process.returncode == 0, errors
+    return out, printed
+
+
+def figures(out: Path) -> dict:
+    """`metrics.json` without times and versions."""
+    metrics = json.loads((out / "metrics.json").read_text())
+    for record in (metrics, *metrics["stages"]):
+        record.pop("seconds")
+    metrics.pop("versions")
+    return metrics
+
+
+def test_a_run_leaves_all_its_files(finished):
+    out, _ = finished
+    expected = {"config.toml", "metrics.json", "history.csv", "significance.csv", "report.html"}
+    expected |= {"surrogate.safetensors", "surrogate.onnx", "checkpoints"}
+    assert {path.name for path in out.iterdir()} == expected
+
+
+def test_the_metrics_are_those_of_the_stages(finished):
+    out, _ = finished
+    stages = {stage["name"]: stage for stage in figures(out)["stages"]}
+    assert list(stages) == STAGES
+    assert stages["oversized"]["widths"] == [3, 12, 12, 12, 1]
+    for name in STAGES[1:-1]:
+        assert stages[name]["widths"] == [3, 3, 4, 1], name
+    assert stages["finetuned-reference"]["n_parameters"] == 33
+    final = load(out / "surrogate.safetensors")
+    assert final.widths == (3, 3, 4, 1)
+    # Wide margins: eight times the pairs, and a method that matches derivatives, beat what the noise of the few allowed.
+    assert stages["finetuned-reference"]["r2"]["value"] > 0.999
+    assert stages["finetuned-reference"]["r2"]["delta"] > 0.995
+    assert stages["finetuned-reference"]["r2"]["gamma"] > 0.95
+
+
+def test_the_terminal_shows_the_table_and_the_report(finished):
+    out, printed = finished
+    assert "report.html" in printed.replace("\n", "")
+    for word in ("value", "delta", "gamma"):
+        assert word in printed
+
+
+def test_the_tables_have_a_row_per_node_and_per_epoch(finished):
+    out, _ = finished
+    header, *rows = (out / "significance.csv").read_text().splitlines()
+    assert header == "round,layer,node,range_width,adjoint,score,kept"
+    assert len([row for row in rows if row.startswith("1,")]) == 36
+    history = np.genfromtxt(out / "history.csv", delimiter=",", names=True, dtype=None, encoding="utf-8")
+    assert set(history["stage"]) >= {"oversized", "finetuned-reference", "scratch"}
+
+
+def test_a_directory_in_use_is_refused_and_another_run_is_not_resumed(finished, config_path):
+    out, _ = finished
+    with pytest.raises(InputError, match=r"is not empty; add --resume"):
+        run(read_config(config_path), out)
+    with pytest.raises(InputError, match=r"started with `seed = 3`, the configuration now says `seed = 4`"):
+        run(read_config(config_path, seed=4), out, resume=True)
+
+
+@pytest.mark.parametrize("stage", ["oversized", "pruned", "finetuned-reference"])
+def test_a_killed_run_ends_with_the_same_figures(finished, config_path, tmp_path, stage):
+    """Killed as soon as the stage's checkpoint appears, that is: while the next stage is computed."""
+    out = tmp_path / "run"
+    process = start(config_path, out)
+    deadline = time.monotonic() + 120
+    while not list((out / "checkpoints").glob(f"{stage}*.safetensors")):
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    assert not (out / "metrics.json").exists()
+    if stage == "finetuned-reference":  # a damaged checkpoint costs its own stage, no more and no figure
+        damaged = out / "checkpoints" / "finetuned-fixed.safetensors"
+        damaged.write_bytes(damaged.read_bytes()[:-40])
+    resumed = start(config_path, out, "--resume")
+    _, errors = resumed.communicate()
+    assert resumed.returncode == 0, errors
+    assert figures(out) == figures(finished[0])
+    assert (out / "surrogate.safetensors").read_bytes() == (finished[0] / "surrogate.safetensors").read_bytes()
+
+
+def test_a_mistake_gets_one_sentence_and_status_2(tmp_path):
+    path = tmp_path / "bad.toml"
+    path.write_text(SMALL.replace("samples = 512", "samples = 'many'"))
+    process = start(path, tmp_path / "out")
+    printed, errors = process.communicate()
+    assert process.returncode == 2
+    assert "line 3: samples is 'many'; it must be a valid integer" in errors
+    assert "Traceback" not in errors and printed == ""
+    assert not (tmp_path / "out").exists()
