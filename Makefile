@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 
-.PHONY: setup demo test test-soundness bench figures
+.PHONY: setup demo test test-soundness test-fuzz bench figures
 .DEFAULT_GOAL := setup
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -22,6 +22,9 @@ test: $(INSTALLED)
 
 test-soundness: $(INSTALLED)
 	$(BIN)/python -m pytest tests -m soundness
+
+test-fuzz: $(INSTALLED)
+	$(BIN)/python -m pytest tests -m fuzz
 
 bench: $(INSTALLED)
 	$(BIN)/python benchmarks/run.py

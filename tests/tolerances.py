@@ -24,3 +24,12 @@ FLOAT64_ACROSS_PROGRAMS = 1e-11
 ONNX_FLOAT64 = {"value": 1e-13, "gradient": 1e-12, "hessian": 1e-11, "hvp": 1e-11}
 ONNX_FLOAT32 = {"value": 1e-5, "gradient": 1e-5, "hessian": 1e-5}
 """What exported surrogates promise, relative to the largest entry of each array."""
+
+TRAINED_TO_ZERO = {"adam": 1e-2, "lbfgs": 1e-4, "levenberg-marquardt": 1e-12}
+"""Held-out loss reached on exact labels of a network of the same shape, in the few steps that the tests can spare."""
+
+MINIMUM = 1e-9
+"""Loss at one minimum found by two codes: quadratic in what is left of the gradient."""
+
+READ_FLOAT32 = 2e-6
+"""A float32 network of another exporter against its own float32 values: a dozen roundings of 6e-8."""

@@ -15,4 +15,5 @@ from .scoring import Significance as Significance
 from .scoring import significance as significance
 from .evaluation import Evaluation as Evaluation
 from .evaluation import evaluate as evaluate
+from .interchange import load_onnx as load_onnx
 from .interchange import save_onnx as save_onnx

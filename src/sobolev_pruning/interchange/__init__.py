@@ -1,1 +1,2 @@
+from .onnx_in import load_onnx as load_onnx
 from .onnx_out import save_onnx as save_onnx

@@ -1,0 +1,107 @@
+"""Where batch and nodes lie in a tensor, which every exporter decides anew: `x W'`, `W x'`, axes of length 1."""
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from .symbols import Curve, NotFeedForward
+
+BATCH, NODES, ONE = "batch", "nodes", "one"
+
+
+@dataclass(frozen=True, eq=False)
+class Laid:
+    """A tensor that depends on the input: what it is for one point, and the meaning of its axes.
+
+    `axes` holds `BATCH` and `NODES` at most once each, else `ONE`; an axis of length 1 may be left out.
+    """
+
+    curve: Curve
+    axes: tuple[str, ...]
+    n: int
+
+    @property
+    def size(self) -> int:
+        """How many nodes."""
+        return self.curve.anchor.size
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        lengths = {BATCH: self.n, NODES: self.size, ONE: 1}
+        return tuple(lengths[axis] for axis in self.axes)
+
+    def with_curve(self, curve: Curve) -> "Laid":
+        return replace(self, curve=curve)
+
+    def transposed(self, order: list[int]) -> "Laid":
+        if sorted(order) != list(range(len(self.axes))):
+            raise NotFeedForward("its order of axes is no permutation")
+        return replace(self, axes=tuple(self.axes[i] for i in order))
+
+    def squeezed(self, places: list[int] | None) -> "Laid":
+        rank, shape = len(self.axes), self.shape
+        gone = {i for i in range(rank) if shape[i] == 1} if places is None else {i % max(rank, 1) for i in places}
+        if any(i >= rank or shape[i] != 1 for i in gone):
+            raise NotFeedForward("it drops an axis that is longer than 1")
+        return replace(self, axes=tuple(axis for i, axis in enumerate(self.axes) if i not in gone))
+
+    def unsqueezed(self, places: list[int]) -> "Laid":
+        rank = len(self.axes) + len(places)
+        new = {i + rank if i < 0 else i for i in places}
+        if rank > 8 or len(new) != len(places) or not new <= set(range(rank)):
+            raise NotFeedForward("it adds axes at impossible places")
+        old = iter(self.axes)
+        return replace(self, axes=tuple(ONE if i in new else next(old) for i in range(rank)))
+
+    def reshaped(self, target: list[int]) -> "Laid":
+        """The axes in the shape `target` (0: as it was, -1: what remains); their order must not change."""
+        shape = self.shape
+        if len(target) > 8 or any(t == 0 and i >= len(shape) for i, t in enumerate(target)) or target.count(-1) > 1:
+            raise NotFeedForward("it reshapes to an impossible shape")
+        target = [shape[i] if t == 0 else t for i, t in enumerate(target)]
+        known = math.prod(t for t in target if t != -1)
+        target = [math.prod(shape) // max(known, 1) if t == -1 else t for t in target]
+        if math.prod(target) != math.prod(shape):
+            raise NotFeedForward(f"it reshapes {shape} to {tuple(target)}")
+        axes, start = [ONE] * len(target), 0
+        for axis, length in zip(self.axes, shape):
+            if axis == ONE:
+                continue
+            place = next((i for i in range(start, len(target)) if target[i] == length), None)
+            if place is not None:
+                axes[place], start = axis, place + 1
+            elif length != 1:
+                raise NotFeedForward(f"it mixes batch and nodes, reshaping {shape} to {tuple(target)}")
+        return replace(self, axes=tuple(axes))
+
+    def constant_along_nodes(self, constant: np.ndarray) -> "tuple[Laid, np.ndarray]":
+        """This tensor with as many axes as `constant` needs, and `constant` as one number or one for each node."""
+        laid = self
+        if constant.ndim > len(self.axes):
+            laid = self.unsqueezed(list(range(constant.ndim - len(self.axes))))
+        constant = constant.reshape((1,) * (len(laid.axes) - constant.ndim) + constant.shape)
+        for place, axis in enumerate(laid.axes):
+            first = np.take(constant, [0], axis=place)
+            if axis == BATCH and constant.shape[place] == self.n and (constant == first).all():
+                constant = first
+            elif constant.shape[place] not in ((1, self.size) if axis == NODES else (1,)):
+                raise NotFeedForward(f"a constant of shape {constant.shape} does not go with {laid.shape}")
+        return laid, constant.reshape(-1)
+
+
+def aligned(first: Laid, second: Laid) -> Laid:
+    """The layout of an elementwise operation on both; raises where their axes mean different things."""
+    rank = max(len(first.axes), len(second.axes))
+    axes = []
+    for one, two in zip(*((ONE,) * (rank - len(laid.axes)) + laid.axes for laid in (first, second))):
+        if one != two and ONE not in (one, two):
+            raise NotFeedForward("batch and nodes of its operands do not match")
+        axes.append(two if one == ONE else one)
+    if first.size != second.size or any(axes.count(axis) > 1 for axis in (BATCH, NODES)):
+        raise NotFeedForward("its operands are broadcast against each other")
+    for laid in (first, second):
+        for axis, length in ((BATCH, laid.n), (NODES, laid.size)):
+            if axis in axes and axis not in laid.axes and length != 1:
+                raise NotFeedForward("its operands are broadcast against each other")
+    return replace(first, axes=tuple(axes))

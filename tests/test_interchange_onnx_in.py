@@ -1,0 +1,465 @@
+"""Reading ONNX: files of other exporters, our own, ones made by hand, and ones that are wrong or hostile."""
+
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from sobolev_pruning import InputError, Surrogate
+from sobolev_pruning._foundation.activations import ACTIVATIONS
+from sobolev_pruning.interchange import load_onnx, save_onnx
+from surrogates import surrogate_of_shape
+from tolerances import ALGEBRAIC, ONNX_FLOAT32, READ_FLOAT32
+
+FILES = Path(__file__).parent / "onnx_files"
+RNG = np.random.default_rng(0)
+
+
+def stored(exporter: str):
+    arrays = np.load(FILES / f"{exporter}.npz")
+    return [
+        pytest.param(
+            FILES / f"{exporter}_{name}.onnx", arrays[f"{name}.x"], arrays[f"{name}.y"], id=f"{exporter}-{name}"
+        )
+        for name in sorted({key.split(".")[0] for key in arrays})
+    ]
+
+
+@pytest.mark.parametrize(("path", "x", "y"), [*stored("pytorch"), *stored("jax")])
+def test_networks_of_other_exporters_are_read(path, x, y):
+    surrogate = load_onnx(path)
+    found = np.asarray(surrogate.value(x.reshape(-1, surrogate.widths[0]).astype(np.float64)))
+    tolerance = ALGEBRAIC if x.dtype == np.float64 else READ_FLOAT32
+    assert found.size == y.size
+    assert np.max(np.abs(found.reshape(-1) - y.reshape(-1))) <= tolerance * np.max(np.abs(y))
+    expected = next((name for name in sorted(ACTIVATIONS, key=len, reverse=True) if path.stem.endswith(name)), None)
+    assert surrogate.activation == (expected or surrogate.activation)
+
+
+def test_scaling_at_both_ends_stays_apart():
+    surrogate = load_onnx(FILES / "jax_scaled.onnx")
+    np.testing.assert_allclose(surrogate.scaling.x_shift, [1.0, -2.0, 0.5])
+    np.testing.assert_allclose(surrogate.scaling.x_scale, [2.0, 0.5, 3.0])
+    np.testing.assert_allclose(surrogate.scaling.y_shift, [3.0])
+    np.testing.assert_allclose(surrogate.scaling.y_scale, [0.5])
+
+
+@pytest.mark.parametrize("double", [False, True])
+@pytest.mark.parametrize("scaler", [None, "StandardScaler", "MinMaxScaler"])
+@pytest.mark.parametrize("activation", ["tanh", "relu", "logistic", "identity"])
+@pytest.mark.filterwarnings("ignore")
+def test_networks_of_scikit_learn_are_read(tmp_path, activation, scaler, double):
+    preprocessing = pytest.importorskip("sklearn.preprocessing")
+    from skl2onnx import to_onnx
+    from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType
+    from sklearn.neural_network import MLPRegressor
+    from sklearn.pipeline import make_pipeline
+
+    x = np.random.default_rng(1).normal(2.0, 3.0, (60, 3))
+    network = MLPRegressor(hidden_layer_sizes=(6, 5), activation=activation, max_iter=20, random_state=0)
+    steps = [getattr(preprocessing, scaler)()] if scaler else []
+    fitted = make_pipeline(*steps, network).fit(x, np.sin(x[:, 0]) + x[:, 1])
+    kind = DoubleTensorType if double else FloatTensorType
+    path = tmp_path / "sklearn.onnx"
+    path.write_bytes(to_onnx(fitted, initial_types=[("x", kind([None, 3]))]).SerializeToString())
+    surrogate = load_onnx(path)
+    expected = fitted.predict(x)
+    tolerance = ALGEBRAIC if double else READ_FLOAT32
+    assert np.max(np.abs(np.asarray(surrogate.value(x)) - expected)) <= tolerance * np.max(np.abs(expected))
+    hidden = () if activation == "identity" else (6, 5)
+    assert surrogate.widths == (3, *hidden, 1)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize(("widths", "scalar"), [([3, 5, 4, 1], True), ([2, 6, 1], False), ([2, 4, 3], False)], ids=str)
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_what_we_write_comes_back(tmp_path, activation, widths, scalar, dtype):
+    surrogate = surrogate_of_shape(widths, activation, scalar)
+    save_onnx(surrogate, tmp_path / "s.onnx", derivatives=1, dtype=dtype)
+    found = load_onnx(tmp_path / "s.onnx")
+    assert (found.widths, found.activation, found.scalar_output) == (tuple(widths), activation, scalar)
+    tolerance = 1e-14 if dtype == "float64" else ONNX_FLOAT32["value"]
+    for one, other in zip(jax.tree.leaves(found), jax.tree.leaves(surrogate)):
+        np.testing.assert_allclose(one, other, rtol=tolerance, atol=tolerance)
+
+
+# Graphs made by hand: x (n, 2) in float64, weights w (2, 3), v (3, 1), biases b and c.
+
+W, B = RNG.normal(size=(2, 3)), RNG.normal(size=3)
+V, C = RNG.normal(size=(3, 1)), RNG.normal(size=1)
+
+
+def model_of(nodes, constants=None, x=("n", 2), y=("n", 1), kind=TensorProto.DOUBLE, opset=20, **options):
+    arrays = {"w": W, "b": B, "v": V, "c": C, "one": np.array(1.0), "half": np.array(0.5)} | (constants or {})
+    dtype = helper.tensor_dtype_to_np_dtype(kind)
+    graph = helper.make_graph(
+        [helper.make_node(op, inputs, [output], **attributes) for op, inputs, output, attributes in nodes],
+        "g",
+        [helper.make_tensor_value_info("x", kind, x)],
+        [helper.make_tensor_value_info("y", kind, y)],
+        [
+            numpy_helper.from_array(array.astype(dtype) if array.dtype.kind == "f" else array, name)
+            for name, array in arrays.items()
+        ],
+    )
+    opsets = [helper.make_opsetid("", opset), helper.make_opsetid("ai.onnx.ml", 3)]
+    return helper.make_model(graph, opset_imports=opsets, ir_version=8, **options)
+
+
+def read(tmp_path, model) -> Surrogate:
+    path = tmp_path / "hand.onnx"
+    path.write_bytes(model if isinstance(model, bytes) else model.SerializeToString())
+    return load_onnx(path)
+
+
+def node(op, inputs, output, **attributes):
+    return op, inputs.split(), output, attributes
+
+
+FIRST = [node("MatMul", "x w", "a"), node("Add", "a b", "z")]
+LAST = [node("MatMul", "h v", "l"), node("Add", "l c", "y")]
+SHAPE = np.array([-1, 1, 3])
+
+PIECES = {
+    "silu": [
+        [node("Sigmoid", "z", "s"), node("Mul", "s z", "h")],
+        [node("Neg", "z", "m"), node("Exp", "m", "e"), node("Add", "e one", "p"), node("Reciprocal", "p", "r")]
+        + [node("Mul", "z r", "h")],
+        [node("Neg", "z", "m"), node("Exp", "m", "e"), node("Add", "one e", "p"), node("Div", "z p", "h")],
+        [node("Mul", "z half", "t"), node("Tanh", "t", "u"), node("Add", "u one", "p"), node("Mul", "p z", "q")]
+        + [node("Mul", "q half", "h")],
+    ],
+    "gelu": [
+        [node("Div", "z root", "t"), node("Erf", "t", "u"), node("Add", "u one", "p"), node("Mul", "z p", "q")]
+        + [node("Mul", "q half", "h")],
+        [node("Gelu", "z", "h")],
+    ],
+    "gelu_tanh": [
+        [node("Pow", "z three", "k"), node("Mul", "k cubic", "l3"), node("Add", "z l3", "i"), node("Mul", "i s2p", "j")]
+        + [node("Tanh", "j", "u"), node("Add", "u one", "p"), node("Mul", "z half", "q"), node("Mul", "q p", "h")],
+        [node("Gelu", "z", "h", approximate="tanh")],
+    ],
+    "softplus": [
+        [node("Exp", "z", "e"), node("Add", "e one", "p"), node("Log", "p", "h")],
+        [node("Softplus", "z", "h")],
+    ],
+    "sigmoid": [
+        [node("Neg", "z", "m"), node("Exp", "m", "e"), node("Add", "e one", "p"), node("Div", "one p", "h")],
+        [node("Sigmoid", "z", "h")],
+    ],
+    "relu": [
+        [node("Relu", "z", "h")],
+        [node("Clip", "z zero", "h")],
+        [node("Max", "z zero", "h")],
+        [node("Abs", "z", "m"), node("Add", "z m", "p"), node("Mul", "p half", "h")],
+    ],
+    "elu": [
+        [node("Elu", "z", "h")],
+        [node("Exp", "z", "e"), node("Sub", "e one", "m"), node("Greater", "z zero", "p"), node("Where", "p z m", "h")],
+    ],
+    "tanh": [
+        [node("Tanh", "z", "h")],
+        [node("Exp", "z", "e"), node("Neg", "z", "m"), node("Exp", "m", "f"), node("Sub", "e f", "p")]
+        + [node("Add", "e f", "q"), node("Div", "p q", "h")],
+    ],
+}
+NUMBERS = {
+    "zero": np.array(0.0),
+    "three": np.array(3.0),
+    "root": np.sqrt(np.array(2.0)),
+    "cubic": np.array(0.044715),
+    "s2p": np.sqrt(np.array(2.0 / np.pi)),
+}
+
+
+def expected_value(surrogate_activation, x):
+    from sobolev_pruning._foundation.activations import activate
+
+    h = activate(jnp.asarray(x @ W + B), surrogate_activation)
+    return np.asarray(h) @ V[:, 0] + C[0]
+
+
+X = RNG.normal(size=(9, 2))
+
+
+@pytest.mark.parametrize("kind", [TensorProto.DOUBLE, TensorProto.FLOAT], ids=["float64", "float32"])
+@pytest.mark.parametrize(
+    ("activation", "pieces"),
+    [pytest.param(name, pieces, id=f"{name}-{i}") for name in PIECES for i, pieces in enumerate(PIECES[name])],
+)
+def test_activations_are_recognised_in_pieces(tmp_path, activation, pieces, kind):
+    surrogate = read(tmp_path, model_of(FIRST + pieces + LAST, NUMBERS, kind=kind))
+    assert (surrogate.widths, surrogate.activation) == ((2, 3, 1), activation)
+    tolerance = ALGEBRAIC if kind == TensorProto.DOUBLE else READ_FLOAT32
+    np.testing.assert_allclose(surrogate.value(X), expected_value(activation, X), rtol=tolerance, atol=tolerance)
+
+
+TANH = [node("Tanh", "z", "h")]
+LAYOUTS = {
+    "gemm": ([node("Gemm", "x w b", "z"), *TANH, node("Gemm", "h v c", "y")], {}),
+    "gemm, transposed": (
+        [node("Gemm", "x wt b", "z", transB=1), *TANH, node("Gemm", "h v c", "y")],
+        {"wt": W.T.copy()},
+    ),
+    "gemm, alpha and beta": (
+        [node("Gemm", "x w2 b2", "z", alpha=0.5, beta=4.0), *TANH, *LAST],
+        {"w2": 2 * W, "b2": B / 4},
+    ),
+    "gemm, weight on the left": (
+        [node("Gemm", "w x bcol", "z", transA=1, transB=1), *TANH, node("Gemm", "h v c", "y", transA=1)],
+        {"bcol": B[:, None]},
+    ),
+    "weight on the left": (
+        [node("Transpose", "x", "xt"), node("MatMul", "wt xt", "a"), node("Add", "a bcol", "z"), *TANH]
+        + [node("MatMul", "vt h", "l"), node("Add", "l c", "yt"), node("Transpose", "yt", "y")],
+        {"wt": W.T.copy(), "bcol": B[:, None], "vt": V.T.copy()},
+    ),
+    "axes of length 1": (
+        [*FIRST, node("Reshape", "z shape", "r"), node("Tanh", "r", "t"), node("Squeeze", "t place", "h"), *LAST],
+        {"shape": SHAPE, "place": np.array([1])},
+    ),
+    "flattened and cast": (
+        [node("Flatten", "x", "f"), node("Cast", "f", "g", to=11), node("MatMul", "g w", "a"), node("Add", "a b", "z")]
+        + [*TANH, node("Identity", "h", "i"), node("Unsqueeze", "i place", "u"), node("MatMul", "u v", "l")]
+        + [node("Add", "l c", "k"), node("Squeeze", "k place", "y")],
+        {"place": np.array([1])},
+    ),
+    "computed shape": (
+        [*FIRST, node("Shape", "x", "s"), node("Gather", "s zero", "n"), node("Concat", "n three", "t", axis=0)]
+        + [node("Reshape", "z t", "r"), node("Tanh", "r", "h"), *LAST],
+        {"zero": np.array([0]), "three": np.array([3])},
+    ),
+    "two affine layers in a row": (
+        [node("MatMul", "x q", "x2"), node("MatMul", "x2 w3", "a"), node("Add", "a b", "z"), *TANH, *LAST],
+        {"q": 2 * np.eye(2), "w3": W / 2},
+    ),
+    "constants of their own": (
+        [("Constant", [], "k", {"value": numpy_helper.from_array(W)}), node("MatMul", "x k", "a")]
+        + [node("Add", "b a", "z"), *TANH, *LAST],
+        {},
+    ),
+}
+
+
+@pytest.mark.parametrize("batch", ["n", 5, 1])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_layouts_are_understood(tmp_path, layout, batch):
+    nodes, constants = LAYOUTS[layout]
+    surrogate = read(tmp_path, model_of(nodes, constants, x=(batch, 2), y=(batch, 1)))
+    assert surrogate.activation == "tanh"
+    np.testing.assert_allclose(surrogate.value(X), expected_value("tanh", X), rtol=ALGEBRAIC, atol=ALGEBRAIC)
+
+
+def test_an_activation_at_the_end_gets_an_identity_after_it(tmp_path):
+    surrogate = read(tmp_path, model_of([*FIRST, node("Tanh", "z", "y")], y=("n", 3)))
+    assert surrogate.widths == (2, 3, 3)
+    np.testing.assert_allclose(surrogate.value(X), np.tanh(X @ W + B), atol=ALGEBRAIC)
+
+
+def test_inputs_scaled_backwards_are_folded_into_the_first_layer(tmp_path):
+    nodes = [node("Mul", "x minus", "xs"), node("MatMul", "xs w", "a"), node("Add", "a b", "z"), *TANH, *LAST]
+    surrogate = read(tmp_path, model_of(nodes, {"minus": np.array([-1.0, -2.0])}))
+    np.testing.assert_allclose(surrogate.value(X), expected_value("tanh", X * [-1.0, -2.0]), atol=ALGEBRAIC)
+
+
+REFUSED = {
+    "a node before its input": (
+        [*FIRST, *TANH, node("Add", "h x2", "s"), node("MatMul", "s v", "y"), node("MatMul", "x w", "x2")],
+        "needs x2, which nothing before it gives",
+    ),
+    "a residual": (
+        [node("MatMul", "x w", "x2"), *FIRST, *TANH, node("Add", "h x2", "s"), node("MatMul", "s v", "y")],
+        r"\(Add\) does not fit, because it joins two branches",
+    ),
+    "an unknown operation": ([*FIRST, node("Sin", "z", "y")], r"\(Sin\) does not fit, because no feed-forward network"),
+    "an unknown function": ([*FIRST, node("Abs", "z", "h"), *LAST], r"elementwise function is none of silu, softplus"),
+    "a bounded relu": ([*FIRST, node("Clip", "z zero six", "h"), *LAST], "elementwise function is none of"),
+    "another elu": ([*FIRST, node("Elu", "z", "h", alpha=0.5), *LAST], "elementwise function is none of"),
+    "different activations": (
+        [*FIRST, *TANH, node("MatMul", "h sq", "z2"), node("Relu", "z2", "h2"), node("MatMul", "h2 v", "y")],
+        r"different activations \(relu, tanh\)",
+    ),
+    "a product of inputs": ([node("Transpose", "x", "t"), node("MatMul", "x t", "y")], "both depend on the network"),
+    "a mixing of the batch": ([node("Reshape", "x pair", "r"), node("MatMul", "r sq2", "y")], "mixes batch and nodes"),
+    "matrices that do not fit": ([node("MatMul", "x v", "y")], "a matrix with 3 columns meets 2 numbers"),
+    "a missing tensor": ([node("MatMul", "x nothing", "y")], "needs nothing, which nothing before it gives"),
+    "a cycle": ([node("Add", "x q", "p"), node("Add", "p b", "q"), node("Identity", "q", "y")], "needs q, which"),
+    "no input": ([node("Identity", "w", "y")], "it has 0 inputs"),
+    "an endless shape": ([node("Expand", "x huge", "y")], "repeats nodes|do not go together"),
+    "a large product": (
+        [node("MatMul", "column row", "k"), node("MatMul", "x k", "y")],
+        "its result is too large",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_is_no_feed_forward_network_is_refused_with_its_first_node(tmp_path, case):
+    nodes, message = REFUSED[case]
+    constants = NUMBERS | {
+        "six": np.array(6.0),
+        "sq": np.eye(3),
+        "sq2": np.eye(4),
+        "pair": np.array([2, -1]),
+        "huge": np.array([2**40, 2**20]),
+        "column": np.ones((10**4, 1)),
+        "row": np.ones((1, 10**4)),
+    }
+    with pytest.raises(InputError, match=message):
+        read(tmp_path, model_of(nodes, constants))
+
+
+def tensor_with(**fields):
+    tensor = TensorProto(name="w", dims=[2, 3], data_type=TensorProto.DOUBLE, raw_data=W.tobytes())
+    for name, value in fields.items():
+        if name == "dims":
+            tensor.ClearField("dims")
+            tensor.dims.extend(value)
+        else:
+            setattr(tensor, name, value)
+    return tensor
+
+
+@pytest.mark.parametrize(
+    ("tensor", "message"),
+    [
+        (tensor_with(dims=[2**31, 2**31]), "declares the shape"),
+        (tensor_with(dims=[-2, -3]), "declares the shape"),
+        (tensor_with(dims=[3, 3]), "cannot be read as numbers of its declared shape"),
+        (tensor_with(raw_data=b"abc"), "cannot be read as numbers"),
+        (tensor_with(data_type=TensorProto.STRING), "cannot be read as numbers"),
+        (tensor_with(data_type=99), "cannot be read as numbers"),
+        (tensor_with(raw_data=np.full((2, 3), np.nan).tobytes()), "not finite"),
+    ],
+)
+def test_tensors_that_lie_are_refused(tmp_path, tensor, message):
+    model = model_of([*FIRST, *TANH, *LAST])
+    model.graph.initializer[0].CopyFrom(tensor)
+    with pytest.raises(InputError, match=message):
+        read(tmp_path, model)
+
+
+def external(location: str, **entries) -> TensorProto:
+    tensor = TensorProto(name="w", dims=[2, 3], data_type=TensorProto.DOUBLE, data_location=TensorProto.EXTERNAL)
+    for key, value in ({"location": location} | entries).items():
+        tensor.external_data.add(key=key, value=str(value))
+    return tensor
+
+
+def test_data_beside_the_model_are_read(tmp_path):
+    (tmp_path / "weights.bin").write_bytes(b"12345678" + W.tobytes())
+    model = model_of([*FIRST, *TANH, *LAST])
+    model.graph.initializer[0].CopyFrom(external("weights.bin", offset=8, length=48))
+    np.testing.assert_allclose(read(tmp_path, model).value(X), expected_value("tanh", X), atol=ALGEBRAIC)
+
+
+@pytest.mark.parametrize(
+    ("tensor", "message"),
+    [
+        (external("../secret.bin"), "outside the folder"),
+        (external("link.bin"), "outside the folder"),
+        (external("missing.bin"), "in another file that is not there"),
+        (external("inside/short.bin"), "cannot be read as numbers"),
+        (external("inside/short.bin", length=48), "shorter than the model says"),
+        (external("inside/short.bin", offset=-1), "shorter than the model says"),
+        (external("inside/short.bin", offset="x"), "in another file that is not there"),
+    ],
+)
+def test_data_elsewhere_are_refused(tmp_path, tensor, message):
+    (tmp_path / "secret.bin").write_bytes(W.tobytes())
+    folder = tmp_path / "models"
+    (folder / "inside").mkdir(parents=True)
+    (folder / "inside" / "short.bin").write_bytes(b"1234")
+    (folder / "link.bin").symlink_to(tmp_path / "secret.bin")
+    model = model_of([*FIRST, *TANH, *LAST])
+    model.graph.initializer[0].CopyFrom(tensor)
+    with pytest.raises(InputError, match=message):
+        read(folder, model)
+
+
+@pytest.mark.parametrize(
+    ("shape", "kind", "message"),
+    [
+        ((2**50, 2), TensorProto.DOUBLE, "fixes a batch of 1125899906842624"),
+        (("n", 2**40), TensorProto.DOUBLE, "declares 1099511627776 inputs"),
+        (("n", "d"), TensorProto.DOUBLE, "the second number fixed"),
+        (("n", 2, 2), TensorProto.DOUBLE, "the second number fixed"),
+        ((), TensorProto.DOUBLE, "the second number fixed"),
+        (("n", 2), TensorProto.INT64, "neither float32 nor float64"),
+    ],
+)
+def test_impossible_inputs_are_refused(tmp_path, shape, kind, message):
+    model = model_of([*FIRST, *TANH, *LAST])
+    model.graph.input[0].CopyFrom(helper.make_tensor_value_info("x", kind, shape))
+    with pytest.raises(InputError, match=message):
+        read(tmp_path, model)
+
+
+@pytest.mark.parametrize("content", [b"", b"not a model", b"\x08\x08", bytes(1000)])
+def test_other_files_are_refused(tmp_path, content):
+    with pytest.raises(InputError, match=r"is not a readable ONNX file|holds no graph"):
+        read(tmp_path, content)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"There is no file .*nothing\.onnx"):
+        load_onnx(tmp_path / "nothing.onnx")
+
+
+def test_a_model_with_functions_of_its_own_says_how_to_inline_them(tmp_path):
+    model = model_of([*FIRST, *TANH, *LAST])
+    model.functions.add(name="f", domain="here")
+    with pytest.raises(InputError, match=r"inline them with onnx\.inliner"):
+        read(tmp_path, model)
+
+
+def mutated(content: bytes, rng: np.random.Generator) -> bytes:
+    damaged = bytearray(content)
+    for _ in range(rng.integers(1, 6)):
+        place = int(rng.integers(len(damaged)))
+        match rng.integers(4):
+            case 0:
+                damaged[place] = int(rng.integers(256))
+            case 1:
+                del damaged[place : place + int(rng.integers(1, 20))]
+            case 2:
+                damaged[place:place] = damaged[place : place + int(rng.integers(1, 20))]
+            case _:
+                damaged[place] ^= 1 << int(rng.integers(8))
+        damaged = damaged or bytearray(b"\0")
+    return bytes(damaged)
+
+
+def survive_mutations(tmp_path, count: int, seed: int):
+    rng = np.random.default_rng(seed)
+    originals = [path.read_bytes() for path in sorted(FILES.glob("*.onnx"))]
+    path = tmp_path / "mutated.onnx"
+    outcomes = {"read": 0, "refused": 0}
+    for number in range(count):
+        path.write_bytes(mutated(originals[number % len(originals)], rng))
+        try:
+            load_onnx(path)
+            outcomes["read"] += 1
+        except InputError as error:
+            assert "\n" not in str(error) or len(str(error)) < 500
+            outcomes["refused"] += 1
+    assert min(outcomes.values()) > 0
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_hundred_mutated_files_do_not_crash_it(tmp_path):
+    survive_mutations(tmp_path, 100, seed=0)
+
+
+@pytest.mark.fuzz
+@pytest.mark.filterwarnings("ignore")
+def test_a_thousand_mutated_files_do_not_crash_it(tmp_path):
+    survive_mutations(tmp_path, 1000, seed=1)
+
+
+def test_the_stored_files_are_many_and_small():
+    assert len(list(FILES.glob("*.onnx"))) >= 20
+    assert sum(path.stat().st_size for path in FILES.iterdir()) < 2**20
