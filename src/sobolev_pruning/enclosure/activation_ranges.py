@@ -2,8 +2,8 @@
 
 Between its critical points a derivative is monotone, so its range is the hull of its values at the two endpoints and
 at the critical points inside. Values come with a running error bound. Kinks: relu' over an interval with 0 inside or at
-its edge is `[0, 1]` and elu'' jumps likewise (Clarke's sets); one order higher there is no bounded set, and the range is
-refused: NaN, or `InputError` where the values are known.
+its edge is `[0, 1]` and elu'' jumps likewise (Clarke's sets); one order higher there is no bounded set, and the range
+is refused: NaN, or `InputError` where the values are known.
 """
 
 import functools
@@ -177,8 +177,12 @@ def point_bounds(x: Array, name: str, order: int) -> tuple[Array, Array]:
 @functools.partial(jax.jit, static_argnames=("name", "order"), inline=True)
 def _range(a: Operand, *, name: str, order: int) -> Interval:
     a = as_interval(a)
-    at_lower, at_upper = point_bounds(a.lower, name, order), point_bounds(a.upper, name, order)
-    lower, upper = jnp.minimum(at_lower[0], at_upper[0]), jnp.maximum(at_lower[1], at_upper[1])
+    return range_from_ends(a, *point_bounds(jnp.stack([a.lower, a.upper]), name, order), name, order)
+
+
+def range_from_ends(a: Interval, lowest: Array, highest: Array, name: str, order: int) -> Interval:
+    """The range over `a` from bounds at its two endpoints, which lie first and last along the first axis."""
+    lower, upper = jnp.minimum(lowest[0], lowest[-1]), jnp.maximum(highest[0], highest[-1])
     near = 4 * roundoff(a.dtype)
     for point, value in CRITICAL_POINTS[name][order]:
         inside = (a.lower <= point + near * abs(point)) & (a.upper >= point - near * abs(point))
@@ -189,11 +193,13 @@ def _range(a: Operand, *, name: str, order: int) -> Interval:
     touches = (a.lower <= 0) & (a.upper >= 0)
     if order == smoothness + 1:
         lower, upper = jnp.where(touches, jnp.minimum(lower, 0.0), lower), jnp.where(touches, 1.0, upper)
-    lower, upper = (jnp.clip(x, *_CODOMAIN.get((name, order), (-math.inf, math.inf))) for x in (lower, upper))
+    codomain = _CODOMAIN.get((name, order))
+    if codomain is not None:
+        lower, upper = jnp.clip(lower, *codomain), jnp.clip(upper, *codomain)
+    unknown = a.is_nai()
     if order > smoothness + 1:
-        lower, upper = jnp.where(touches, jnp.nan, lower), jnp.where(touches, jnp.nan, upper)
-    nai = a.is_nai()
-    return settle(jnp.where(nai, jnp.nan, lower), jnp.where(nai, jnp.nan, upper), a)
+        unknown = unknown | touches
+    return settle(jnp.where(unknown, jnp.nan, lower), jnp.where(unknown, jnp.nan, upper), a)
 
 
 def activation_range(a: Operand, *, name: str, order: int) -> Interval:

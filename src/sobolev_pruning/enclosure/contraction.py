@@ -19,7 +19,7 @@ from .arithmetic import Operand, multiply
 from .interval import Interval, as_interval
 from .rounding import down, largest, summation, tiny, up
 
-_SMALL_PRODUCT = 1 << 16
+LARGEST_BY_TERMS = 1 << 16
 """Products of two intervals with at most so many terms are summed term by term, which is sharp; others by midpoints."""
 
 
@@ -32,11 +32,11 @@ def midpoint_radius(x: Interval) -> tuple[Array, Array]:
     return jnp.where(unknown, jnp.nan, middle), jnp.where(bounded, radius, jnp.inf)
 
 
-def _dot(a: Array, b: Array, dimension_numbers, dtype) -> Array:
+def plain_dot(a: Array, b: Array, dimension_numbers, dtype) -> Array:
     return lax.dot_general(a, b, dimension_numbers, precision=lax.Precision.HIGHEST, preferred_element_type=dtype)
 
 
-def _empty_rows(x: Operand, contracting, batch) -> Array:
+def _empty_rows(x: Operand, contracting, batch) -> Array | None:
     """Whether an empty element enters, per free index: shape (batch..., free...)."""
     if not isinstance(x, Interval):
         return None
@@ -52,12 +52,16 @@ def dot_general(a: Operand, b: Operand, *, dimension_numbers, preferred_element_
     if not isinstance(a, Interval) and not isinstance(b, Interval):
         return _dot_of_points(a, b, dimension_numbers=numbers)
     if isinstance(a, Interval) and isinstance(b, Interval):
-        terms = math.prod(a.shape) * math.prod(b.shape)
-        terms //= math.prod(a.shape[i] for i in (*contract_a, *batch_a)) or 1
-        if terms <= _SMALL_PRODUCT or not contract_a:
+        if terms(a, b, numbers) <= LARGEST_BY_TERMS or not contract_a:
             return _dot_by_terms(a, b, dimension_numbers=numbers)
         return _dot_of_intervals(a, b, dimension_numbers=numbers)
     return _dot_point_interval(a, b, dimension_numbers=numbers)
+
+
+def terms(a, b, dimension_numbers) -> int:
+    """How many products of two elements the product of the arrays holds."""
+    (contract_a, _), (batch_a, _) = dimension_numbers
+    return math.prod(a.shape) * math.prod(b.shape) // (math.prod(a.shape[i] for i in (*contract_a, *batch_a)) or 1)
 
 
 def _length(a, dimension_numbers) -> int:
@@ -101,7 +105,7 @@ def _dot_point_interval(a: Operand, b: Operand, *, dimension_numbers) -> Interva
 
     def with_point(y, modulus):
         sides = (y, jnp.abs(b) if modulus else b) if isinstance(a, Interval) else (jnp.abs(a) if modulus else a, y)
-        return _dot(*sides, dimension_numbers, dtype)
+        return plain_dot(*sides, dimension_numbers, dtype)
 
     # Denormals flushed to 0: those of the point lose up to tiny times x each, those of a product tiny.
     axes = dimension_numbers[0][0] if isinstance(a, Interval) else dimension_numbers[0][1]
@@ -132,29 +136,36 @@ def _dot_of_intervals(a: Interval, b: Interval, *, dimension_numbers) -> Interva
     (mid_a, rad_a), (mid_b, rad_b) = midpoint_radius(a), midpoint_radius(b)
     inflate = 1 + 8 * gamma
     spread_b = (rad_b + gamma * jnp.abs(mid_b)) * inflate
-    radius = _dot(jnp.abs(mid_a), spread_b, dimension_numbers, dtype)
-    radius = radius + _dot(rad_a * inflate, jnp.abs(mid_b) + rad_b, dimension_numbers, dtype)
+    radius = plain_dot(jnp.abs(mid_a), spread_b, dimension_numbers, dtype)
+    radius = radius + plain_dot(rad_a * inflate, jnp.abs(mid_b) + rad_b, dimension_numbers, dtype)
     radius = radius * inflate + (8 * count + 8) * tiny(dtype)
-    return _finish(_dot(mid_a, mid_b, dimension_numbers, dtype), radius, a, b, dimension_numbers)
+    return _finish(plain_dot(mid_a, mid_b, dimension_numbers, dtype), radius, a, b, dimension_numbers)
+
+
+def arranged(shape_a, shape_b, dimension_numbers):
+    """Two functions that give operands the axes (batch, free of a, free of b, contracting), and the last of these."""
+    (contract_a, contract_b), (batch_a, batch_b) = dimension_numbers
+    free_a = [i for i in range(len(shape_a)) if i not in contract_a and i not in batch_a]
+    free_b = [i for i in range(len(shape_b)) if i not in contract_b and i not in batch_b]
+    n_batch, n_a, n_b = len(batch_a), len(free_a), len(free_b)
+
+    def arrange_a(x):
+        x = jnp.transpose(x, [*batch_a, *free_a, *contract_a])
+        return x.reshape(x.shape[: n_batch + n_a] + (1,) * n_b + x.shape[n_batch + n_a :])
+
+    def arrange_b(x):
+        x = jnp.transpose(x, [*batch_b, *free_b, *contract_b])
+        return x.reshape(x.shape[:n_batch] + (1,) * n_a + x.shape[n_batch:])
+
+    first = n_batch + n_a + n_b
+    return arrange_a, arrange_b, tuple(range(first, first + len(contract_a)))
 
 
 @functools.partial(jax.jit, static_argnames=("dimension_numbers",), inline=True)
 def _dot_by_terms(a: Interval, b: Interval, *, dimension_numbers) -> Interval:
-    (contract_a, contract_b), (batch_a, batch_b) = dimension_numbers
-    free_a = [i for i in range(a.ndim) if i not in contract_a and i not in batch_a]
-    free_b = [i for i in range(b.ndim) if i not in contract_b and i not in batch_b]
-
-    def arrange(x, order, before, after):
-        x = jnp.transpose(x, order)
-        return x.reshape(x.shape[: len(batch_a)] + (1,) * before + x.shape[len(batch_a) :][:after[0]]
-                         + (1,) * after[1] + x.shape[len(batch_a) + after[0] :])
-
-    order_a, order_b = [*batch_a, *free_a, *contract_a], [*batch_b, *free_b, *contract_b]
-    a = jax.tree.map(lambda x: arrange(x, order_a, 0, (len(free_a), len(free_b))), a)
-    b = jax.tree.map(lambda x: arrange(x, order_b, len(free_a), (len(free_b), 0)), b)
-    products = multiply(a, b)
-    n = products.ndim
-    return reduce_sum(products, axes=tuple(range(n - len(contract_a), n)))
+    arrange_a, arrange_b, axes = arranged(a.shape, b.shape, dimension_numbers)
+    products = multiply(jax.tree.map(arrange_a, a), jax.tree.map(arrange_b, b))
+    return reduce_sum(products, axes=axes) if axes else products
 
 
 @functools.partial(jax.jit, static_argnames=("axes",), inline=True)

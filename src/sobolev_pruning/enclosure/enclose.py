@@ -8,13 +8,19 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._foundation.errors import InputError
+from .affine_rules import AffineMethod
 from .interpreter import evaluate
 from .interval import Interval, as_interval, is_interval
 from .interval_rules import IntervalMethod
 from .rounding import widen_subnormal
+from .split import Splitter
+
+METHODS = ("interval", "affine", "split")
 
 
-def enclose(fn: Callable, method: str = "interval") -> Callable:
+def enclose(
+    fn: Callable, method: str = "interval", *, pieces: int = 512, over: str = "affine", symbols: int = 8192
+) -> Callable:
     """A function that encloses the range of `fn` over boxes, over the reals, rounding included.
 
     `enclose(fn)(*args)` takes the arguments of `fn`, any pytrees. Leaves that are an `Interval` are boxes; arrays are
@@ -26,7 +32,11 @@ def enclose(fn: Callable, method: str = "interval") -> Callable:
     all of `jax.grad`, `vjp`, `jvp`, `hessian` inside `fn` work. A value that leaves the domain of an operation, such as
     the square root of `[-2, -1]`, is the empty interval; functions are taken over the part where they are defined.
 
-    **Arguments**: `fn`; `method`: `"interval"` takes every operation by its own range, the natural interval extension.
+    **Arguments**: `fn`; `method`: `"interval"` takes every operation by its own range, the natural interval extension;
+    `"affine"` carries first-order correlations between all values of the program as noise symbols, at most `symbols` of
+    them per value; `"split"` cuts the box into at most `pieces` pieces where it pays, applies the method `over` to each
+    and returns the union (this one chooses by values, so it cannot itself be under `jit` or `vmap`). How to choose:
+    `docs/how-to-choose-an-enclosure.md`.
 
     **Raises** `InputError` for an operation without a rule (see `register_rule`), an index or a loop count that depends
     on the box, and a derivative that does not exist on the box (relu'' at 0).
@@ -38,14 +48,22 @@ def enclose(fn: Callable, method: str = "interval") -> Callable:
     >>> bool(gradient.contains(jnp.array([1.0, 4.0])).all())
     True
     """
-    if method != "interval":
-        raise InputError(f'enclose: method "{method}" is unknown; take "interval".')
+    if method not in METHODS:
+        raise InputError(f'enclose: method "{method}" is unknown; take one of {", ".join(METHODS)}.')
+    if method == "split":
+        if over not in ("interval", "affine"):
+            raise InputError(f'enclose: over="{over}" cannot be split; take "interval" or "affine".')
+        if pieces < 1:
+            raise InputError(f"enclose: pieces={pieces} leaves no piece; give at least 1.")
+        split = Splitter(enclose(fn, over, symbols=symbols), fn, pieces)
+        return functools.wraps(fn)(lambda *args, **kwargs: split(*args, **kwargs))
 
     @functools.wraps(fn)
     def enclosed(*args, **kwargs):
         jaxpr, consts, leaves, structure = trace(fn, args, kwargs)
-        results = evaluate(jaxpr, consts, leaves, IntervalMethod())
-        return jax.tree.unflatten(structure, [as_result(x) for x in results])
+        chosen = AffineMethod(symbols) if method == "affine" else IntervalMethod()
+        results = evaluate(jaxpr, consts, [chosen.enter(x) for x in leaves], chosen)
+        return jax.tree.unflatten(structure, [as_result(chosen.interval_of(x)) for x in results])
 
     return enclosed
 

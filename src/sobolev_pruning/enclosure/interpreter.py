@@ -1,5 +1,7 @@
 """Runs a JAX program (jaxpr) in the arithmetic of a method, equation by equation."""
 
+from collections import Counter
+
 import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import Literal
@@ -20,7 +22,10 @@ def evaluate(jaxpr, consts, arguments, method) -> list:
             return np.asarray(variable.val, variable.aval.dtype)
         return environment[variable]
 
-    for equation in _needed(jaxpr):
+    equations = _needed(jaxpr)
+    uses = Counter(v for equation in equations for v in equation.invars if not isinstance(v, Literal))
+    uses.update(v for v in jaxpr.outvars if not isinstance(v, Literal))
+    for equation in equations:
         operands = [read(v) for v in equation.invars]
         if is_nested(equation):
             results = apply_nested(equation, operands, method, lambda j, c, a: evaluate(j, c, a, method))
@@ -32,7 +37,7 @@ def evaluate(jaxpr, consts, arguments, method) -> list:
         else:
             results = method.apply(equation, operands)
         for variable, result in zip(equation.outvars, results, strict=True):
-            environment[variable] = result
+            environment[variable] = method.shared(result) if uses[variable] > 1 else result
     return [read(v) for v in jaxpr.outvars]
 
 

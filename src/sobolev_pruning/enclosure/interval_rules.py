@@ -141,22 +141,25 @@ class IntervalMethod:
 
     name = "interval"
 
-    def lift(self, value):
-        """A value of the method for an operand of any kind."""
+    def enter(self, value):
+        """A box, as the method holds it."""
+        return value
+
+    def shared(self, value):
+        """Called for a value that several equations use."""
         return value
 
     def apply(self, equation, operands) -> list:
         return apply_interval_rule(equation, operands)
 
     def interval_of(self, value):
+        """A value of the method as an interval; a point as it is."""
         return value
 
     def unrolls(self, length: int) -> bool:
+        """Whether a loop of so many turns is written out."""
         return False
 
-    def joins(self, value) -> bool:
-        """Whether the value depends on the box."""
-        return isinstance(value, Interval)
 
 
 def apply_interval_rule(equation, operands) -> list:

@@ -1,0 +1,280 @@
+"""The affine method: which rule applies to which primitive, and when errors become noise symbols.
+
+The error of a non-affine operation stays with its element until another element could share it: before it is summed
+with others (matrix products, sums), copied, or used a second time, it is promoted to noise symbols. So an activation's
+error and that of the product it enters share one symbol, which loses nothing and halves their number.
+"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.extend.core import primitives as p
+
+from .._foundation.activations import activation_p
+from . import affine_linear, affine_product, affine_univariate, structural
+from .affine_form import AffineForm, condensed, lift, promote
+from .interval import Interval
+from .interval_rules import apply_interval_rule, rule_for
+from .registry import user_rule
+
+_LONGEST_UNROLLED = 16
+_COPYING = ("broadcast_in_dim", "gather", "tile")
+_CURVED = {
+    p.square_p: "square",
+    p.sqrt_p: "sqrt",
+    p.rsqrt_p: "rsqrt",
+    p.exp_p: "exp",
+    p.expm1_p: "expm1",
+    p.log_p: "log",
+    p.log1p_p: "log1p",
+    p.logistic_p: "logistic",
+    p.tanh_p: "tanh",
+    p.sin_p: "sin",
+    p.cos_p: "cos",
+    p.sinh_p: "sinh",
+    p.cosh_p: "cosh",
+    p.atan_p: "atan",
+    p.erf_p: "erf",
+    p.erfc_p: "erfc",
+}
+
+
+class AffineMethod:
+    """Affine forms where operations have an affine rule, their ranges elsewhere; `symbols` bounds those of a form."""
+
+    name = "affine"
+
+    def __init__(self, symbols: int):
+        self.symbols = symbols
+        self._blocks = 0
+
+    def enter(self, value):
+        """A box as an affine form with one symbol per element."""
+        return self.promoted(lift(value)) if isinstance(value, Interval) else value
+
+    def promoted(self, form: AffineForm) -> AffineForm:
+        if form.size > self.symbols:
+            return form
+        form = condensed(form, self.symbols - form.size)
+        self._blocks += 1
+        return promote(form, self._blocks)
+
+    def shared(self, value):
+        """Called for a value that several equations use."""
+        if isinstance(value, AffineForm) and value.significant:
+            return self.promoted(value)
+        return value
+
+    def interval_of(self, value):
+        return value.range if isinstance(value, AffineForm) else value
+
+    def unrolls(self, length: int) -> bool:
+        return length <= _LONGEST_UNROLLED
+
+    def apply(self, equation, operands) -> list:
+        if not any(isinstance(x, AffineForm) for x in operands):
+            return apply_interval_rule(equation, operands)
+        primitive, params = equation.primitive, equation.params
+        if user_rule(primitive) is None:
+            if primitive.name in structural.MOVING:
+                return self._move(equation, operands)
+            rule = _RULES.get(primitive)
+            result = None if rule is None else rule(self, *operands, **params)
+            if result is not None:
+                return [result]
+        return self._by_range(equation, operands)
+
+    def _by_range(self, equation, operands) -> list:
+        # Ranges are made anew for each operand, but a rule may ask whether two operands are one.
+        ranges = {id(x): self.interval_of(x) for x in operands}
+        results = apply_interval_rule(equation, [ranges[id(x)] for x in operands])
+        return [_lifted(x) for x in results]
+
+    def _move(self, equation, operands) -> list:
+        positions = structural.MOVING[equation.primitive.name]
+        values = range(len(operands)) if positions is None else positions
+        indices = [x for i, x in enumerate(operands) if i not in values]
+        if any(isinstance(x, AffineForm | Interval) for x in indices):
+            rule_for(equation)(*map(self.interval_of, operands), **equation.params)  # raises, with the reason
+        if equation.primitive.name in _COPYING:
+            operands = [self.shared(x) for x in operands]
+        moved = affine_linear.move(equation.primitive, operands, equation.params, positions)
+        return list(moved) if equation.primitive.multiple_results else [moved]
+
+
+def _lifted(value):
+    if isinstance(value, Interval) and jnp.issubdtype(value.dtype, jnp.floating):
+        return lift(value)
+    return value
+
+
+def _multiply(method, a, b, **_):
+    if a is b:
+        return _curve(method, a, "square")
+    return affine_product.multiply(a, b)
+
+
+def _curve(method, a, name):
+    return affine_univariate.apply(a, affine_univariate.CURVES[name])
+
+
+def _divide(method, a, b, **_):
+    if isinstance(b, AffineForm):
+        b = _curve(method, b, "reciprocal")
+    else:
+        from .arithmetic import divide
+
+        b = divide(jnp.ones_like(jnp.asarray(_lower(b))), b)
+    return affine_product.multiply(b, a) if isinstance(b, AffineForm) else affine_product.multiply(a, b)
+
+
+def _lower(value):
+    return value.lower if isinstance(value, Interval) else value
+
+
+def _relu(method, a: AffineForm) -> AffineForm:
+    return _curve(method, a, "relu")
+
+
+def _maximum(method, a, b, **_):
+    """`b + relu(a - b)`; the difference, not its parts, decides how bent the result is."""
+    difference = affine_linear.subtract(a, b)
+    result = affine_linear.add(b, _relu(method, difference))
+    natural = structural_maximum(method, a, b)
+    return AffineForm(
+        result.center, result.coefficients, result.error, result.range.intersection(natural), result.blocks, True
+    )
+
+
+def structural_maximum(method, a, b) -> Interval:
+    from .arithmetic import maximum
+
+    return maximum(method.interval_of(a), method.interval_of(b))
+
+
+def _negated(x):
+    return affine_linear.negate(x) if isinstance(x, AffineForm) else -x
+
+
+def _minimum(method, a, b, **_):
+    return affine_linear.negate(_maximum(method, _negated(a), _negated(b)))
+
+
+def _clamp(method, smallest, a, largest, **_):
+    return _minimum(method, _maximum(method, a, smallest), largest)
+
+
+def _absolute(method, a, **_):
+    """`2 relu(a) - a`."""
+    from .arithmetic import absolute
+
+    doubled = affine_linear.scale(_relu(method, a), jnp.asarray(2.0, a.dtype))
+    result = affine_linear.subtract(doubled, a)
+    natural = result.range.intersection(absolute(a.range))
+    return AffineForm(result.center, result.coefficients, result.error, natural, result.blocks, True)
+
+
+def _integer_power(method, a, *, y):
+    if y in (0, 1):
+        return None
+    return affine_univariate.apply(a, affine_univariate.integer_power_curve(y))
+
+
+def _power(method, a, b, **_):
+    if isinstance(b, AffineForm | Interval | jax.core.Tracer) or np.ptp(np.asarray(b)) != 0:
+        return None
+    exponent = float(np.ravel(np.asarray(b))[0])
+    if exponent.is_integer() and abs(exponent) < 64:
+        return _integer_power(method, a, y=int(exponent))
+    return affine_univariate.apply(a, affine_univariate.power_curve(exponent))
+
+
+def _activation(method, a, *, name, order):
+    curve = affine_univariate.activation_curve(name, order)
+    return None if curve is None else affine_univariate.apply(a, curve)
+
+
+def _dot_general(method, a, b, **params):
+    if isinstance(a, AffineForm) and isinstance(b, AffineForm):
+        return _dot_of_forms(method, method.shared(a), method.shared(b), **params)
+    a, b = method.shared(a), method.shared(b)
+    return affine_linear.dot_general(a, b, **params)
+
+
+def _dot_of_forms(method, a, b, *, dimension_numbers, **_):
+    """By the products of all elements, where they are not too many; else by ranges."""
+    from .contraction import LARGEST_BY_TERMS, arranged, terms
+
+    if terms(a, b, dimension_numbers) > LARGEST_BY_TERMS:
+        return None
+    parts_a, parts_b, axes = arranged(a.shape, b.shape, dimension_numbers)
+    a, b = _mapped(a, parts_a), _mapped(b, parts_b)
+    product = affine_product.multiply(a, b)
+    if not axes:
+        return product
+    return affine_linear.reduce_sum(method.shared(product), axes=axes)
+
+
+def _mapped(form: AffineForm, function) -> AffineForm:
+    center = function(form.center)
+    none = jnp.zeros((0, *center.shape), form.dtype)
+    return AffineForm(
+        center,
+        jax.vmap(function)(form.coefficients) if form.blocks else none,
+        function(form.error),
+        jax.tree.map(function, form.range),
+        form.blocks,
+        form.significant,
+    )
+
+
+def _reduce_sum(method, a, **params):
+    return affine_linear.reduce_sum(method.shared(a), **params)
+
+
+def _cumulative_sum(method, a, **params):
+    return affine_linear.cumulative_sum(method.shared(a), **params)
+
+
+def _scatter_add(method, a, indices, updates, **params):
+    if isinstance(indices, AffineForm | Interval):
+        return None
+    return affine_linear.scatter_add(method.shared(a), indices, method.shared(updates), **params)
+
+
+def _convert(method, a, *, new_dtype, **_):
+    return a if jnp.dtype(new_dtype) == a.dtype else None
+
+
+def _select(method, which, *cases):
+    """Chosen by points, forms move; chosen by the box, their ranges are joined."""
+    if isinstance(which, AffineForm | Interval):
+        return None
+    return affine_linear.move(p.select_n_p, [which, *cases], {}, tuple(range(1, len(cases) + 1)))
+
+
+_RULES = {
+    p.add_p: lambda method, a, b, **_: affine_linear.add(a, b),
+    p.add_jaxvals_p: lambda method, a, b, **_: affine_linear.add(a, b),
+    p.sub_p: lambda method, a, b, **_: None if a is b else affine_linear.subtract(a, b),
+    p.neg_p: lambda method, a, **_: affine_linear.negate(a),
+    p.mul_p: _multiply,
+    p.div_p: _divide,
+    p.max_p: _maximum,
+    p.min_p: _minimum,
+    p.clamp_p: _clamp,
+    p.abs_p: _absolute,
+    p.integer_pow_p: _integer_power,
+    p.pow_p: _power,
+    p.dot_general_p: _dot_general,
+    p.reduce_sum_p: _reduce_sum,
+    p.cumsum_p: _cumulative_sum,
+    p.scatter_add_p: _scatter_add,
+    p.convert_element_type_p: _convert,
+    p.select_n_p: _select,
+    activation_p: _activation,
+    **{
+        primitive: (lambda method, a, name=name, **_: _curve(method, a, name)) for primitive, name in _CURVED.items()
+    },
+}
+
