@@ -11,7 +11,6 @@ dependent products of 256x128 by 128x128 matrices, and an epoch counts 12 operat
 import time
 from functools import partial
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -25,6 +24,7 @@ from sobolev_pruning.surrogate import Surrogate
 from sobolev_pruning.training import Adam, SobolevLoss
 from sobolev_pruning.training.batches import Batch
 from sobolev_pruning.training.epochs import MOST_EPOCHS, advance, start_state
+from sobolev_pruning.training.optimiser import with_layers
 
 SHAPES = {"3x2": [7, 3, 3, 1], "20x3": [7, 20, 20, 20, 1], "128x6": [7, *[128] * 6, 1]}
 TARGETS = {"3x2": 12.0, "20x3": 4.0, "128x6": 1.2}
@@ -81,24 +81,22 @@ def _contenders(surrogate: Surrogate, training: Samples, held: Samples):
         jax.block_until_ready(advance(state, n_epochs, surrogate, settings, loss, data, held_data, mask, None, key))
 
     transformation = optax.adam(1e-3)
-    arrays, static = eqx.partition(surrogate, eqx.is_array)  # the loops train the scaling too: 22 numbers more
 
-    def update(arrays, adam_state, batch):
-        def objective(arrays):
-            network = eqx.combine(arrays, static)
-            f, gradient = jax.vmap(jax.value_and_grad(network))(batch.x)
+    def update(layers, adam_state, batch):
+        def objective(layers):
+            f, gradient = jax.vmap(jax.value_and_grad(with_layers(surrogate, layers)))(batch.x)
             return loss.terms(f[:, None], gradient[:, None], batch).total
 
-        value, gradient = jax.value_and_grad(objective)(arrays)
+        value, gradient = jax.value_and_grad(objective)(layers)
         updates, adam_state = transformation.update(gradient, adam_state)
-        return optax.apply_updates(arrays, updates), adam_state, value
+        return optax.apply_updates(layers, updates), adam_state, value
 
     step = jax.jit(update)
-    gathering_step = jax.jit(lambda arrays, s, data, rows: update(arrays, s, jax.tree.map(lambda a: a[rows], data)))
+    gathering_step = jax.jit(lambda layers, s, data, rows: update(layers, s, jax.tree.map(lambda a: a[rows], data)))
 
     def eager():
         order = jax.random.permutation(jax.random.key(3), SAMPLES)
-        now, adam_state = arrays, transformation.init(arrays)
+        now, adam_state = surrogate.layers, transformation.init(surrogate.layers)
         for start in range(0, SAMPLES, BATCH):
             rows = order[start : start + BATCH]
             batch = Batch(data.x[rows], data.y[rows], data.dydx[rows])
@@ -107,7 +105,7 @@ def _contenders(surrogate: Surrogate, training: Samples, held: Samples):
 
     def inside():
         order = jax.random.permutation(jax.random.key(3), SAMPLES)
-        now, adam_state = arrays, transformation.init(arrays)
+        now, adam_state = surrogate.layers, transformation.init(surrogate.layers)
         for start in range(0, SAMPLES, BATCH):
             now, adam_state, value = gathering_step(now, adam_state, data, order[start : start + BATCH])
         jax.block_until_ready((now, value))

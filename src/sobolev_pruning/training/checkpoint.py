@@ -31,7 +31,7 @@ class Checkpoints:
     def save(self, number: int, tree: PyTree) -> None:
         """Writes the arrays of `tree` as checkpoint `number`, with a checksum."""
         self.directory.mkdir(parents=True, exist_ok=True)
-        leaves = {f"{i:05d}": np.ascontiguousarray(leaf) for i, leaf in enumerate(jax.tree.leaves(tree))}
+        leaves = {f"{i:05d}": np.asarray(leaf, order="C") for i, leaf in enumerate(jax.tree.leaves(tree))}
         header = {"fingerprint": self.fingerprint, "checksum": _checksum(leaves)}
         write_atomically(self._path(number), to_safetensors(leaves, metadata={"checkpoint": json.dumps(header)}))
         for old in self._numbers()[:-KEPT]:

@@ -145,7 +145,7 @@ def _remember(state: _State, move, change, terms, gradient, memory: int) -> _Sta
         moves=put(state.moves, move),
         changes=put(state.changes, change),
         inverse_products=put(state.inverse_products, 1.0 / jnp.where(useful, product, 1.0)),
-        count=state.count + useful,
+        count=state.count + jnp.where(useful, 1, 0),
         scale=scale,
     )
 

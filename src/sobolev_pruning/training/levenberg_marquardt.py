@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import Array, Bool, Float, PyTree
 
 from .full_batch import full_loss
 from .normal_equations import normal_equations
@@ -37,15 +37,14 @@ class LevenbergMarquardt(AbstractOptimiser):
         return self.iterations
 
     def init(self, layers: Layers, n: int) -> PyTree:
-        return jnp.asarray(1e-3)
+        return jnp.asarray(1e-3, jnp.float64)
 
     def epoch(self, surrogate, state, loss, data, mask, key):
         parameters, unravel = ravel_pytree(surrogate.layers)
         trained = ravel_pytree(mask)[0]
         matrix, gradient, terms = normal_equations(loss, surrogate, data)
         matrix, gradient = matrix * trained[:, None] * trained[None, :], gradient * trained
-        # A parameter without influence (or not trained) would make the matrix singular; a unit diagonal leaves it in
-        # place.
+        # A parameter without influence, or not trained, would make the matrix singular: a unit diagonal keeps it still.
         diagonal = jnp.diagonal(matrix)
         diagonal = jnp.where(diagonal > 1e-14 * jnp.max(diagonal), diagonal, 1.0)
 
@@ -56,7 +55,7 @@ class LevenbergMarquardt(AbstractOptimiser):
             candidate = jnp.where(trained > 0, parameters + trained * step, parameters)
             return candidate, full_loss(loss, with_layers(surrogate, unravel(candidate)), data).total
 
-        def is_worse(carry) -> Float[Array, ""]:
+        def is_worse(carry) -> Bool[Array, ""]:
             tries, _, _, total = carry
             return (tries < _TRIES) & ~(total < terms.total)
 

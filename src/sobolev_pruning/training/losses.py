@@ -55,11 +55,11 @@ class SobolevLoss(eqx.Module):
         n, k = len(samples), samples.n_outputs
         value_variance = jnp.var(samples.y.reshape(n, k), axis=0)
         if order == 0:
-            return SobolevLoss(_positive(value_variance), jnp.ones(k), jnp.asarray(1.0), jnp.asarray(0.0), 0)
+            return SobolevLoss(_positive(value_variance), jnp.ones(k), *_weights(1.0, 0.0), 0)
         derivative_variance = jnp.var(samples.dydx.reshape(n, k, -1), axis=(0, 2))
         scaled = weight * samples.n_inputs
         a, b = (1.0, float(weight)) if balance == "fixed" else (1.0 / (1.0 + scaled), scaled / (1.0 + scaled))
-        return SobolevLoss(_positive(value_variance), _positive(derivative_variance), jnp.asarray(a), jnp.asarray(b), 1)
+        return SobolevLoss(_positive(value_variance), _positive(derivative_variance), *_weights(a, b), 1)
 
     def __call__(self, surrogate: Surrogate, batch: Batch) -> LossTerms:
         """The loss of `surrogate` over `batch`."""
@@ -81,6 +81,11 @@ class SobolevLoss(eqx.Module):
         k = self.value_variance.shape[0]
         value = jnp.sqrt(self.value_weight / (k * self.value_variance))
         return value, jnp.sqrt(self.derivative_weight / (k * d * self.derivative_variance))
+
+
+def _weights(value: float, derivative: float) -> tuple[Float[Array, ""], Float[Array, ""]]:
+    # Arrays, so that another weight is not another program.
+    return jnp.asarray(value, jnp.float64), jnp.asarray(derivative, jnp.float64)
 
 
 def _positive(variance):

@@ -54,7 +54,7 @@ def with_layers(surrogate: Surrogate, layers: Layers) -> Surrogate:
     return eqx.tree_at(lambda s: s.layers, surrogate, layers)
 
 
-def expect_positive(**settings: float) -> None:
+def expect_positive(**settings: int | float) -> None:
     """Raises `InputError` naming the first setting that is not a positive finite number."""
     for name, number in settings.items():
         if not 0 < number < float("inf"):

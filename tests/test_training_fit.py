@@ -1,0 +1,224 @@
+"""The training loop and its optimisers."""
+
+import logging
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import scipy.optimize
+from jax.flatten_util import ravel_pytree
+
+import tolerances
+from sobolev_pruning._foundation.errors import InputError, TrainingDiverged
+from sobolev_pruning._foundation.samples import Samples
+from sobolev_pruning.surrogate import Surrogate
+from sobolev_pruning.training import LBFGS, Adam, LevenbergMarquardt, SobolevLoss, fit
+from sobolev_pruning.training.batches import Batch
+from sobolev_pruning.training.choice import suitable_optimiser
+from sobolev_pruning.training.optimiser import with_layers
+from surrogates import random_surrogate
+
+KEY = jax.random.key(5)
+OPTIMISERS = {
+    "adam": Adam(steps=300, batch_size=64, learning_rate=1e-2),
+    "lbfgs": LBFGS(iterations=60),
+    "levenberg-marquardt": LevenbergMarquardt(iterations=25),
+}
+
+
+@pytest.fixture(scope="module")
+def start(samples) -> Surrogate:
+    return Surrogate.create([3, 3, 1], samples, key=jax.random.key(2))
+
+
+@pytest.fixture(scope="module")
+def teacher(samples) -> Surrogate:
+    return random_surrogate([3, 3, 1], samples, "silu", seed=4)
+
+
+@pytest.fixture(scope="module")
+def teacher_samples(teacher, samples) -> Samples:
+    """Exact labels, so that the best loss of a network of the teacher's shape is 0."""
+    return Samples(samples.x, teacher.value(samples.x), teacher.gradient(samples.x))
+
+
+def near(network: Surrogate) -> Surrogate:
+    """The same network with its parameters moved a little."""
+    parameters, unravel = ravel_pytree(network.layers)
+    moved = parameters + 0.1 * jax.random.normal(jax.random.key(9), parameters.shape, jnp.float64)
+    return with_layers(network, unravel(moved))
+
+
+def same_bits(one: Surrogate, other: Surrogate) -> bool:
+    return all(np.array_equal(a, b) for a, b in zip(jax.tree.leaves(one), jax.tree.leaves(other)))
+
+
+@pytest.mark.parametrize("name", OPTIMISERS)
+def test_the_loss_falls_to_a_known_solution(name, teacher, teacher_samples):
+    result = fit(near(teacher), teacher_samples, key=KEY, optimiser=OPTIMISERS[name])
+    assert result.history.train_total[-1] < 0.05 * result.history.train_total[0]
+    assert result.best_held_out < tolerances.TRAINED_TO_ZERO[name]
+
+
+def test_levenberg_marquardt_ends_where_scipy_does(samples):
+    """Noisy labels, so that the best loss is not 0; one hidden node, so that there is one valley."""
+    start = Surrogate.create([3, 1, 1], samples, key=jax.random.key(2))
+    loss, batch = SobolevLoss.of(samples, 1, "fixed", 0.37), Batch.of(samples, 1)
+    first, unravel = ravel_pytree(start.layers)
+    value_scale, gradient_scale = loss.residual_scales(3)
+
+    @jax.jit
+    def residuals(p):
+        network = with_layers(start, unravel(p))
+        f, gradient = jax.vmap(jax.value_and_grad(network))(batch.x)
+        errors = [value_scale[0] * (f - batch.y[:, 0]), (gradient_scale[0] * (gradient - batch.dydx[:, 0])).ravel()]
+        return jnp.concatenate(errors) / jnp.sqrt(1.0 * len(samples))
+
+    ours = fit(
+        start,
+        samples,
+        key=KEY,
+        optimiser=LevenbergMarquardt(iterations=60),
+        balance="fixed",
+        weight=0.37,
+        held_out=samples,
+    )
+    theirs = scipy.optimize.least_squares(residuals, first, jax.jit(jax.jacfwd(residuals)), ftol=1e-15, gtol=1e-13)
+    assert ours.best_held_out == pytest.approx(2.0 * theirs.cost, rel=tolerances.MINIMUM)
+
+
+@pytest.mark.parametrize("name", OPTIMISERS)
+def test_masked_parameters_keep_every_bit(name, start, samples):
+    mask = jax.tree.map(jnp.ones_like, start.layers)
+    mask = (mask[0].__class__(mask[0].weight.at[1].set(0.0), mask[0].bias.at[0].set(0.0)), mask[1])
+    result = fit(start, samples, key=KEY, optimiser=OPTIMISERS[name], mask=mask)
+    for before, after, m in zip(*map(jax.tree.leaves, (start.layers, result.surrogate.layers, mask))):
+        np.testing.assert_array_equal(after[m == 0], before[m == 0])
+        assert (after[m == 1] != before[m == 1]).all()
+
+
+def test_the_best_weights_are_those_of_the_lowest_held_out_loss(start, samples):
+    held = samples[200:]
+    result = fit(start, samples[:20], key=KEY, optimiser=LevenbergMarquardt(iterations=25), held_out=held)
+    losses = result.history.held_out_total
+    assert result.best_held_out == losses.min() < losses[-1]
+    assert result.best_step == losses.argmin() + 1
+    again = result.loss(result.surrogate, Batch.of(held, 1)).total
+    assert float(again) == pytest.approx(result.best_held_out, rel=tolerances.ALGEBRAIC)
+
+
+def test_training_that_only_makes_it_worse_returns_the_start(teacher, teacher_samples, samples):
+    wrong = Samples(samples.x, -teacher_samples.y, -teacher_samples.dydx)
+    result = fit(teacher, wrong, key=KEY, optimiser=OPTIMISERS["levenberg-marquardt"], held_out=teacher_samples)
+    assert result.best_step == 0
+    assert same_bits(result.surrogate, teacher)
+
+
+def test_patience_stops_before_the_end(start, samples):
+    optimiser = LevenbergMarquardt(iterations=400)
+    result = fit(start, samples[:20], key=KEY, optimiser=optimiser, held_out=samples[200:], patience=10)
+    assert result.stopped_by == "held-out loss"
+    assert result.best_step + 10 <= result.steps == len(result.history) < 400
+
+
+def test_a_fraction_held_out_is_kept_apart(start, samples):
+    optimiser = Adam(steps=8, batch_size=32)
+    assert fit(start, samples, key=KEY, optimiser=optimiser, held_out=0.25).steps == 12  # 192 samples, 6 to an epoch
+    assert fit(start, samples, key=KEY, optimiser=optimiser, held_out=samples[:5]).steps == 8
+
+
+@pytest.mark.parametrize("order", [0, 1])
+def test_fresh_samples_differ_by_epoch_and_come_again(basket, samples, start, order):
+    """Without a step to speak of, the training loss moves only with the samples."""
+    still = Adam(steps=8, batch_size=64, learning_rate=1e-300)
+
+    def curve(**changes):
+        settings = {"key": KEY, "optimiser": still, "held_out": samples[:5], "order": order, "fresh": basket} | changes
+        return fit(start, samples, **settings).history.train_total
+
+    fresh = curve()
+    assert len(np.unique(fresh)) == len(fresh) == 2
+    np.testing.assert_array_equal(fresh, curve())
+    assert not np.array_equal(fresh, curve(key=jax.random.key(6)))
+    assert np.ptp(curve(fresh=None)) < 1e-12 < np.ptp(fresh)
+
+
+@pytest.mark.parametrize("name", OPTIMISERS)
+def test_the_same_seed_gives_the_same_bits(name, start, samples):
+    one, other = (fit(start, samples, key=KEY, optimiser=OPTIMISERS[name]) for _ in range(2))
+    assert same_bits(one.surrogate, other.surrogate)
+    np.testing.assert_array_equal(one.history.train_total, other.history.train_total)
+
+
+def test_another_run_of_the_same_shapes_compiles_nothing(samples, caplog):
+    """Other weights, labels, seed, steps, learning rate and loss weight."""
+
+    def run(seed: int, steps: int, rate: float, weight: float):
+        start = Surrogate.create([3, 3, 1], samples, key=jax.random.key(seed))
+        labels = Samples(samples.x, samples.y + seed, samples.dydx * (1.0 + seed))
+        optimiser = Adam(steps=steps, batch_size=64, learning_rate=rate)
+        fit(start, labels, key=jax.random.key(seed), optimiser=optimiser, weight=weight)
+
+    run(1, 40, 1e-3, 1.0)
+    with jax.log_compiles(), caplog.at_level(logging.WARNING):
+        run(2, 500, 3e-3, 0.3)
+    assert [record.message for record in caplog.records if "ompiling" in record.message] == []
+
+
+@pytest.mark.parametrize("name", OPTIMISERS)
+def test_a_diverging_run_names_the_step_and_the_cause(name, start, samples):
+    optimiser = Adam(steps=300, learning_rate=1e200) if name == "adam" else OPTIMISERS[name]
+    if name != "adam":
+        start = with_layers(start, jax.tree.map(lambda leaf: leaf * 1e200, start.layers))
+    cause = {"adam": "learning rate 1e\\+200 is likely too large"}.get(name, "look for outliers")
+    with pytest.raises(TrainingDiverged, match=f"diverged at step 1: the loss became (nan|inf); .*{cause}"):
+        fit(start, samples, key=KEY, optimiser=optimiser)
+
+
+def test_progress_without_a_terminal(start, samples, capfd):
+    fit(start, samples, key=KEY, optimiser=Adam(steps=8, batch_size=64), progress="training")
+    assert capfd.readouterr().out == ""
+
+
+def test_the_optimiser_is_chosen_by_size():
+    chosen = [type(suitable_optimiser(p, fixed_data=True)) for p in (21, 433, 17_665)]
+    assert chosen == [LevenbergMarquardt, LBFGS, Adam]
+    assert isinstance(suitable_optimiser(433, fixed_data=False), Adam)
+
+
+@pytest.mark.parametrize(
+    ("make", "advice"),
+    [
+        (lambda: Adam(steps=0), "steps is 0; it must be above 0"),
+        (lambda: Adam(learning_rate=float("nan")), "learning_rate is nan"),
+        (lambda: LBFGS(iterations=-1), "iterations is -1"),
+        (lambda: LevenbergMarquardt(iterations=0), "iterations is 0"),
+    ],
+)
+def test_impossible_settings_are_named(make, advice):
+    with pytest.raises(InputError, match=advice):
+        make()
+
+
+def test_what_does_not_fit_together_is_named(start, samples, basket):
+    def refused(advice, **changes):
+        settings = {"samples": samples, "key": KEY} | changes
+        with pytest.raises(InputError, match=advice):
+            fit(start, **settings)
+
+    two_inputs = Samples(samples.x[:, :2], samples.y, samples.dydx[:, :2])
+    no_derivatives = Samples(samples.x, samples.y)
+    refused("surrogate has 3 inputs and 1 outputs, samples has 2 and 1", samples=two_inputs, held_out=0.5)
+    refused("held_out has 2 and 1", held_out=two_inputs)
+    refused("samples have no dydx", samples=no_derivatives)
+    refused("held_out has no dydx", held_out=no_derivatives)
+    refused("held_out is 1.5; give a fraction", held_out=1.5)
+    refused("patience is 0; give a number of epochs", patience=0)
+    refused("mask does not have the shapes", mask=start.layers[:1])
+    refused("LBFGS compares the losses of successive epochs", fresh=basket, optimiser=LBFGS())
+    refused("fresh draws 2 inputs", fresh=type(basket).random(n_assets=2, seed=0))
+    refused(
+        "Samples 0 and 256 are the same",
+        samples=Samples(*(jnp.concatenate([a, a[:1]]) for a in (samples.x, samples.y, samples.dydx))),
+    )
