@@ -12,7 +12,7 @@ from sobolev_pruning import InputError, Surrogate
 from sobolev_pruning._foundation.activations import ACTIVATIONS
 from sobolev_pruning.interchange import load_onnx, save_onnx
 from surrogates import surrogate_of_shape
-from tolerances import ALGEBRAIC, ONNX_FLOAT32, READ_FLOAT32
+from tolerances import ALGEBRAIC, EXPORT_FLOAT32, READ_FLOAT32
 
 FILES = Path(__file__).parent / "onnx_files"
 RNG = np.random.default_rng(0)
@@ -81,7 +81,7 @@ def test_what_we_write_comes_back(tmp_path, activation, widths, scalar, dtype):
     save_onnx(surrogate, tmp_path / "s.onnx", derivatives=1, dtype=dtype)
     found = load_onnx(tmp_path / "s.onnx")
     assert (found.widths, found.activation, found.scalar_output) == (tuple(widths), activation, scalar)
-    tolerance = 1e-14 if dtype == "float64" else ONNX_FLOAT32["value"]
+    tolerance = 1e-14 if dtype == "float64" else EXPORT_FLOAT32["value"]
     for one, other in zip(jax.tree.leaves(found), jax.tree.leaves(surrogate)):
         np.testing.assert_allclose(one, other, rtol=tolerance, atol=tolerance)
 

@@ -15,7 +15,7 @@ from sobolev_pruning._foundation.activations import ACTIVATIONS
 from sobolev_pruning.interchange import save_onnx
 from sobolev_pruning.interchange.onnx_graph import OPSET
 from surrogates import surrogate_of_shape
-from tolerances import ONNX_FLOAT32, ONNX_FLOAT64
+from tolerances import EXPORT_FLOAT32, EXPORT_FLOAT64
 
 SHAPES = [([3, 8, 5, 1], True), ([2, 6, 1], False), ([2, 5, 4, 3], False), ([3, 1], True), ([3, 2], False)]
 
@@ -65,7 +65,7 @@ def test_all_outputs_agree_with_jax(tmp_path, activation, widths, scalar, run):
     outputs = run(path, {"x": np.asarray(points), "direction": np.asarray(directions)})
     assert all(output.dtype == np.float64 for output in outputs)
     found = dict(zip(["value", "gradient", "hessian", "hvp"], outputs))
-    assert_agreement(found, truth(surrogate, points, directions), ONNX_FLOAT64)
+    assert_agreement(found, truth(surrogate, points, directions), EXPORT_FLOAT64)
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
@@ -78,7 +78,7 @@ def test_float32_agrees_to_its_precision(tmp_path, activation):
     outputs = run_onnxruntime(path, {"x": np.asarray(points, np.float32)})
     assert all(output.dtype == np.float32 for output in outputs)
     found = dict(zip(["value", "gradient", "hessian"], outputs))
-    assert_agreement(found, truth(surrogate, points, directions), ONNX_FLOAT32)
+    assert_agreement(found, truth(surrogate, points, directions), EXPORT_FLOAT32)
 
 
 @pytest.mark.parametrize(("derivatives", "product"), [(0, False), (1, False), (2, False), (0, True), (2, True)])

@@ -1,2 +1,3 @@
+from .c_out import save_c as save_c
 from .onnx_in import load_onnx as load_onnx
 from .onnx_out import save_onnx as save_onnx

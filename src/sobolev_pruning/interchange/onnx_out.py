@@ -19,10 +19,11 @@ from typing import Literal
 
 import numpy as np
 
-from .._foundation.arrays import ArrayOrList, float64_array
+from .._foundation.arrays import ArrayOrList
 from .._foundation.errors import InputError
 from .._foundation.files import write_atomically
 from ..surrogate import Surrogate, numpy_layers
+from .box import box_corners
 from .expression import Term
 from .formulas import FORMULAS
 from .onnx_graph import GraphBuilder
@@ -74,7 +75,7 @@ def save_onnx(
         "scalar_output": json.dumps(surrogate.scalar_output),
     }
     if box is not None:
-        metadata["box"] = json.dumps(_corners(box, surrogate.widths[0]))
+        metadata["box"] = json.dumps(box_corners(box, surrogate.widths[0]))
     metadata |= {name: json.dumps(note) for name, note in (notes or {}).items()}
 
     graph = GraphBuilder(np.dtype(dtype).type)
@@ -179,10 +180,3 @@ def _for_every_point(graph: GraphBuilder, x: str, value: str, shape: tuple[int, 
 def _declare(graph: GraphBuilder, surrogate: Surrogate, name: str, value: str, shape: tuple[int, ...]) -> None:
     value = graph.squeeze(value, 1) if surrogate.scalar_output else value
     graph.output(name, value, "n", *shape)
-
-
-def _corners(box: Sequence[ArrayOrList], d: int) -> list[list[float]]:
-    corners = [float64_array(corner, "box") for corner in box]
-    if len(corners) != 2 or any(corner.shape != (d,) for corner in corners) or not (corners[0] <= corners[1]).all():
-        raise InputError(f"box must be a lower and an upper corner of {d} numbers each, the lower not above the upper.")
-    return [corner.tolist() for corner in corners]

@@ -1,0 +1,205 @@
+"""The C header: clean under strict compilers and sanitizers, and the same function as in JAX."""
+
+import ctypes
+import shutil
+import subprocess
+
+import numpy as np
+import pytest
+
+from sobolev_pruning import InputError
+from sobolev_pruning._foundation.activations import ACTIVATIONS
+from sobolev_pruning.interchange import save_c
+from surrogates import surrogate_of_shape
+from test_interchange_onnx_out import assert_agreement, inputs_for, truth
+from tolerances import EXPORT_FLOAT32, EXPORT_FLOAT64
+
+STRICT = ["-Wall", "-Wextra", "-Werror", "-pedantic"]
+KINDS = ["value", "gradient", "hessian", "hvp"]
+
+needs_gcc = pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed")
+
+# The header's functions are inline; these give them addresses.
+WRAPPERS = """
+#include "net.h"
+#define T {number}
+void value(const T *x, T *v) {{ net_value(x, v); }}
+void gradient(const T *x, T *v, T *g) {{ net_gradient(x, v, g); }}
+void hessian(const T *x, T *v, T *g, T *h) {{ net_hessian(x, v, g, h); }}
+void hvp(const T *x, const T *d, T *v, T *g, T *h) {{ net_hvp(x, d, v, g, h); }}
+void value_batch(long n, const T *x, T *v) {{ net_value_batch(n, x, v); }}
+void gradient_batch(long n, const T *x, T *v, T *g) {{ net_gradient_batch(n, x, v, g); }}
+void hessian_batch(long n, const T *x, T *v, T *g, T *h) {{ net_hessian_batch(n, x, v, g, h); }}
+void hvp_batch(long n, const T *x, const T *d, T *v, T *g, T *h) {{ net_hvp_batch(n, x, d, v, g, h); }}
+int in_range(const T *x) {{ return net_in_range(x); }}
+"""
+
+
+def compiled(folder, surrogate, dtype="float64", compiler="gcc"):
+    box = (np.zeros(surrogate.widths[0]), np.full(surrogate.widths[0], 2.0))
+    save_c(surrogate, folder / "net.h", name="net", dtype=dtype, box=box)
+    (folder / "net.c").write_text(WRAPPERS.format(number="double" if dtype == "float64" else "float"))
+    command = [compiler, "-std=c99", *STRICT, "-O1", "-shared", "-fPIC", "net.c", "-o", "net.so", "-lm"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return ctypes.CDLL(str(folder / "net.so"))
+
+
+def evaluated(library, surrogate, points, directions, dtype, batch):
+    """All outputs of `hessian` and `hvp`, of all points at once or one by one."""
+    d, k, n = surrogate.widths[0], surrogate.widths[-1], len(points)
+    x, v = (np.ascontiguousarray(array, dtype) for array in (points, directions))
+    arrays = {"value": (n, k), "gradient": (n, k, d), "hessian": (n, k, d, d), "hvp": (n, k, d)}
+    found = {name: np.full(shape, np.nan, dtype) for name, shape in arrays.items()}
+    again = {name: np.full_like(found[name], np.nan) for name in ("value", "gradient")}
+    alone = np.full_like(found["value"], np.nan)
+    calls = [
+        ("hessian", [x], [found["value"], found["gradient"], found["hessian"]]),
+        ("hvp", [x, v], [again["value"], again["gradient"], found["hvp"]]),
+        ("value", [x], [alone]),
+    ]
+    for name, inputs, outputs in calls:
+        pointers = [array.ctypes.data_as(ctypes.c_void_p) for array in (*inputs, *outputs)]
+        if batch:
+            getattr(library, f"{name}_batch")(ctypes.c_long(n), *pointers)
+        else:
+            for i in range(n):
+                getattr(library, name)(*(array[i].ctypes.data_as(ctypes.c_void_p) for array in (*inputs, *outputs)))
+    np.testing.assert_allclose(again["value"], found["value"], rtol=1e-6)
+    np.testing.assert_allclose(alone, found["value"], rtol=1e-6)
+    np.testing.assert_allclose(again["gradient"], found["gradient"], rtol=1e-4, atol=1e-6)
+    return {name: array[:, 0] if surrogate.scalar_output else array for name, array in found.items()}
+
+
+CASES = [([3, 5, 4, 1], True, activation) for activation in ACTIVATIONS] + [
+    (widths, scalar, "silu")
+    for widths, scalar in [([2, 5, 3], False), ([1, 1, 1], True), ([3, 1], True), ([3, 2], False), ([2, 20, 2], False)]
+]
+
+
+@needs_gcc
+@pytest.mark.parametrize(("widths", "scalar", "activation"), CASES, ids=str)
+def test_c_agrees_with_jax(tmp_path, widths, scalar, activation):
+    surrogate = surrogate_of_shape(widths, activation, scalar)
+    points, directions = inputs_for(surrogate, n=37)
+    library = compiled(tmp_path, surrogate)
+    expected = truth(surrogate, points, directions)
+    for batch in (False, True):
+        found = evaluated(library, surrogate, points, directions, np.float64, batch)
+        assert_agreement(found, expected, EXPORT_FLOAT64)
+
+
+@needs_gcc
+@pytest.mark.parametrize("activation", ["silu", "gelu", "tanh", "softplus"])
+def test_float_agrees_to_its_precision(tmp_path, activation):
+    surrogate = surrogate_of_shape([3, 5, 4, 1], activation, scalar=True)
+    points, directions = (np.asarray(array, np.float32) for array in inputs_for(surrogate, n=21))
+    library = compiled(tmp_path, surrogate, dtype="float32")
+    expected = truth(surrogate, points.astype(np.float64), directions.astype(np.float64))
+    for batch in (False, True):
+        found = evaluated(library, surrogate, points, directions, np.float32, batch)
+        assert_agreement(found, expected, EXPORT_FLOAT32)
+
+
+@needs_gcc
+def test_far_out_and_not_a_number(tmp_path):
+    surrogate = surrogate_of_shape([1, 3, 1], "silu", scalar=True)
+    library = compiled(tmp_path, surrogate)
+    points = np.array([[1e4], [-1e4], [np.nan]])
+    found = evaluated(library, surrogate, points[:2], np.ones((2, 1)), np.float64, batch=True)
+    np.testing.assert_allclose(found["value"], surrogate.value(points[:2]), rtol=1e-12)
+    out = np.zeros(1)
+    library.value(points[2].ctypes.data_as(ctypes.c_void_p), out.ctypes.data_as(ctypes.c_void_p))
+    assert np.isnan(out[0])
+
+
+@needs_gcc
+def test_the_range_is_checked(tmp_path):
+    library = compiled(tmp_path, surrogate_of_shape([2, 3, 1], "silu", scalar=True))
+    for point, inside in [([0.0, 2.0], 1), ([1.0, 1.0], 1), ([-0.1, 1.0], 0), ([1.0, 2.1], 0), ([1.0, np.nan], 0)]:
+        assert library.in_range(np.array(point).ctypes.data_as(ctypes.c_void_p)) == inside
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["clang", "-std=c99", *STRICT, "-Wconversion", "-Wshadow", "-Wdouble-promotion"],
+        ["g++", "-std=c++11", *STRICT],
+        ["gcc", "-std=c99", *STRICT, "-O3", "-Wconversion", "-Wshadow", "-Wdouble-promotion"],
+    ],
+    ids=lambda command: command[0],
+)
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_other_compilers_accept_it_without_a_warning(tmp_path, command, dtype):
+    if shutil.which(command[0]) is None:
+        pytest.skip(f"{command[0]} is not installed")
+    save_c(surrogate_of_shape([2, 3, 1], "gelu", scalar=True), tmp_path / "net.h", name="net", dtype=dtype)
+    text = '#include "net.h"\nint main(void) { double x = 0; (void)x; return NET_INPUTS - 2; }\n'
+    suffix = "cpp" if command[0] == "g++" else "c"
+    (tmp_path / f"main.{suffix}").write_text(text)
+    done = subprocess.run(
+        [*command, f"main.{suffix}", "-o", "main", "-lm"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert subprocess.run([tmp_path / "main"]).returncode == 0
+
+
+@needs_gcc
+def test_sanitizers_find_nothing(tmp_path):
+    save_c(surrogate_of_shape([3, 5, 4, 2], "gelu", scalar=False), tmp_path / "net.h", name="net")
+    (tmp_path / "main.c").write_text(
+        """#include "net.h"
+static double x[19 * 3], v[19 * 2], g[19 * 2 * 3], h[19 * 2 * 3 * 3];
+int main(void)
+{
+    int i;
+    for (i = 0; i < 19 * 3; ++i)
+        x[i] = 100.0 * i - 2000.0;
+    net_value_batch(19, x, v);
+    net_gradient_batch(19, x, v, g);
+    net_hessian_batch(19, x, v, g, h);
+    net_hvp_batch(19, x, x, v, g, h);
+    net_hessian(x, v, g, h);
+    net_hvp(x, x, v, g, h);
+    net_value_batch(0, x, v);
+    return 0;
+}
+"""
+    )
+    flags = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g", "-O1"]
+    build = ["gcc", "-std=c99", *STRICT, *flags, "main.c", "-o", "main", "-lm"]
+    done = subprocess.run(build, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    done = subprocess.run([tmp_path / "main"], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_only_what_is_asked_for_is_written(tmp_path):
+    surrogate = surrogate_of_shape([2, 3, 1], "silu", scalar=True)
+    for derivatives, names in [
+        (0, ["value"]),
+        (1, ["value", "gradient"]),
+        (2, ["value", "gradient", "hessian", "hvp"]),
+    ]:
+        save_c(surrogate, tmp_path / "net.h", derivatives=derivatives)
+        text = (tmp_path / "net.h").read_text()
+        assert [name for name in KINDS if f"void surrogate_{name}(" in text] == names
+        assert "in_range" not in text
+        assert "malloc" not in text
+        assert text.count("#include") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"name": "2net"}, "name is '2net'; give letters, digits and _ only"),
+        ({"name": "a; b"}, "give letters, digits and _ only"),
+        ({"derivatives": 3}, "derivatives is 3; choose 0"),
+        ({"dtype": "half"}, "dtype is 'half'; choose"),
+        ({"box": ([0.0], [1.0])}, "box must be a lower and an upper corner of 2 numbers each"),
+    ],
+)
+def test_what_cannot_be_written_is_said(types_unchecked, tmp_path, arguments, message):
+    with pytest.raises(InputError, match=message):
+        save_c(surrogate_of_shape([2, 3, 1], "silu", scalar=True), tmp_path / "net.h", **arguments)
+    assert list(tmp_path.iterdir()) == []
