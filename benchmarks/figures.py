@@ -1,7 +1,7 @@
 """The figures of the Gaussian basket over several seeds, beside the paper's: `make figures`.
 
-Seeds move the market, the data and the initialisation. Every error is 1 - R2 on the test box, divided by that of the paper's
-best column (fine-tuned on reference data), so 1 is as good as published and 0.5 is half the error.
+Seeds move the market, the data and the initialisation. Every error is 1 - R2 on the test box, divided by that of the
+paper's best column (fine-tuned on reference data), so 1 is as good as published and 0.5 is half the error.
 """
 
 import argparse

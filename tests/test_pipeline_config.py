@@ -38,7 +38,7 @@ def written(tmp_path: Path, text: str) -> Path:
     [
         ("order = 1", "ordr = 1", r"line 7: oversized.training.ordr is not a known key; did you mean order\?"),
         ("order = 1", "order = 3", r"line 7: oversized.training.order is 3; allowed are 0 or 1"),
-        ("steps = 10", "steps = 2.5", r"line 11: oversized.training.optimiser.steps is 2.5; it must be a valid integer"),
+        ("steps = 10", "steps = 2.5", r"line 11: oversized.training.optimiser.steps is 2.5; it must be a valid int"),
         ("steps = 10", "steps = 0", r"line 11: oversized.training.optimiser.steps is 0; it must be greater than"),
         ('kind = "adam"', 'kind = "adm"', r"line 9: .*kind is 'adm'; allowed are 'adam', 'lbfgs', 'levenberg-marq"),
         ('kind = "adam"\n', "", r'optimiser has no kind; choose "adam", "lbfgs" or "levenberg-marquardt"'),

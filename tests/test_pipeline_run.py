@@ -66,7 +66,10 @@ def config_path(tmp_path_factory) -> Path:
 def start(config_path: Path, out: Path, *more: str) -> subprocess.Popen:
     """The command line in a process of its own, as a user starts it."""
     command = [sys.executable, "-m", "sobolev_pruning.cli", "run", str(config_path), "--out", str(out), *more]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    # Programs compiled by one of these runs are kept for the others: what they compute is the same.
+    cache = {"JAX_COMPILATION_CACHE_DIR": str(config_path.parent), "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=os.environ | cache)
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +99,7 @@ def test_a_run_leaves_all_its_files(finished):
 
 
 def test_the_metrics_are_those_of_the_stages(finished):
-    out, _ = finished
+    out = finished[0]
     stages = {stage["name"]: stage for stage in figures(out)["stages"]}
     assert list(stages) == STAGES
     assert stages["oversized"]["widths"] == [3, 12, 12, 12, 1]
@@ -105,17 +108,17 @@ def test_the_metrics_are_those_of_the_stages(finished):
     assert stages["finetuned-reference"]["n_parameters"] == 33
     final = load(out / "surrogate.safetensors")
     assert final.widths == (3, 3, 4, 1)
-    # Wide margins: eight times the pairs, and a method that matches derivatives, beat what the noise of the few allowed.
+    # Wide margins: eight times the pairs beat what the noise of the few allowed.
     assert stages["finetuned-reference"]["r2"]["value"] > 0.999
     assert stages["finetuned-reference"]["r2"]["delta"] > 0.995
     assert stages["finetuned-reference"]["r2"]["gamma"] > 0.95
 
 
 def test_the_terminal_shows_the_table_and_the_report(finished):
-    out, printed = finished
+    printed = finished[1]
     assert "report.html" in printed.replace("\n", "")
     for word in ("value", "delta", "gamma"):
-        assert word in printed
+        assert word in printed.lower()
 
 
 def test_the_tables_have_a_row_per_node_and_per_epoch(finished):
@@ -135,7 +138,7 @@ def test_a_directory_in_use_is_refused_and_another_run_is_not_resumed(finished, 
         run(read_config(config_path, seed=4), out, resume=True)
 
 
-@pytest.mark.parametrize("stage", ["oversized", "pruned", "finetuned-reference"])
+@pytest.mark.parametrize("stage", ["oversized", "pruning-01", "finetuned-fixed"])
 def test_a_killed_run_ends_with_the_same_figures(finished, config_path, tmp_path, stage):
     """Killed as soon as the stage's checkpoint appears, that is: while the next stage is computed."""
     out = tmp_path / "run"
@@ -147,8 +150,8 @@ def test_a_killed_run_ends_with_the_same_figures(finished, config_path, tmp_path
     os.kill(process.pid, signal.SIGKILL)
     process.communicate()
     assert not (out / "metrics.json").exists()
-    if stage == "finetuned-reference":  # a damaged checkpoint costs its own stage, no more and no figure
-        damaged = out / "checkpoints" / "finetuned-fixed.safetensors"
+    if stage == "finetuned-fixed":  # a damaged checkpoint costs its own stage, no more and no figure
+        damaged = out / "checkpoints" / "finetuned-teacher.safetensors"
         damaged.write_bytes(damaged.read_bytes()[:-40])
     resumed = start(config_path, out, "--resume")
     _, errors = resumed.communicate()

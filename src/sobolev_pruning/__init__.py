@@ -6,6 +6,9 @@ from . import reference as reference
 from ._foundation.samples import Samples as Samples
 from .surrogate import Surrogate as Surrogate
 from .surrogate import load as load
+from .training import Adam as Adam
+from .training import LBFGS as LBFGS
+from .training import LevenbergMarquardt as LevenbergMarquardt
 from .training import Fit as Fit
 from .training import fit as fit
 from .enclosure import Interval as Interval
@@ -13,6 +16,7 @@ from .enclosure import EnclosureError as EnclosureError
 from .enclosure import enclose as enclose
 from .scoring import Significance as Significance
 from .scoring import significance as significance
+from .pruning import prune as prune
 from .evaluation import Evaluation as Evaluation
 from .evaluation import evaluate as evaluate
 from .interchange import load_onnx as load_onnx

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from .._foundation.arrays import Points
@@ -20,9 +21,9 @@ QUANTITIES = ("value", "delta", "delta_scaled", "gamma", "hessian")
 class Evaluation:
     """Scores of each quantity; None where the truth is not known.
 
-    `delta` is the gradient array; in `delta_scaled` every component is multiplied by the spread of its input, for inputs of
-    mixed units; `gamma` is the second derivative along the reference's `gamma_direction`; `hessian` the full array. `against` says
-    what the truth is.
+    `delta` is the gradient array; in `delta_scaled` every component is multiplied by the spread of its input, for
+    inputs of mixed units; `gamma` is the second derivative along the reference's `gamma_direction`; `hessian` the full
+    array. `against` says what the truth is.
     """
 
     value: Scores
@@ -91,5 +92,5 @@ def _against_samples(surrogate: Surrogate, samples: Samples) -> Evaluation:
 
 
 def _delta_scores(predicted, truth, points: Points) -> dict[str, Scores]:
-    spread = jnp.std(points, axis=0)
+    predicted, truth, spread = np.asarray(predicted), np.asarray(truth), np.std(points, axis=0)
     return {"delta": score(predicted, truth), "delta_scaled": score(predicted * spread, truth * spread)}

@@ -11,10 +11,11 @@ from ..reference import GaussianBasket
 
 
 def fit_oracle(basket: GaussianBasket, samples: Samples) -> GaussianBasket:
-    """The Gaussian basket whose weights, strike and volatility (d + 2 numbers) fit `samples` best, as a model like any other.
+    """The Gaussian basket whose weights, strike and volatility (d + 2 numbers) fit `samples` best, as a model like any
+    other.
 
-    Minimises the order-1 loss with lambda 1 (`a = b = 1`) by least squares, from the true parameters. It knows the closed-form
-    family, so its error is what the labels' noise alone costs: a yardstick for networks, not a bound.
+    Minimises the order-1 loss with lambda 1 (`a = b = 1`) by least squares, from the true parameters. It knows the
+    closed-form family, so its error is what the labels' noise alone costs: a yardstick for networks, not a bound.
     """
     d = basket.n_inputs
     value_scale = 1.0 / np.sqrt(np.var(samples.y))

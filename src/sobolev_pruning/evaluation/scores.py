@@ -11,9 +11,9 @@ from .._foundation.errors import InputError
 class Scores:
     """Errors of one quantity over all entries of the flattened array.
 
-    `r2 = 1 - SS_res / SS_tot` with the grand mean, `rmse`, the 99th percentile `p99` and the maximum `max_abs` of the absolute
-    error, and `r2_by_component` for the columns of the array `(n, ...)` one by one (None for a single column). R2 is None where
-    the truth never changes.
+    `r2 = 1 - SS_res / SS_tot` with the grand mean, `rmse`, the 99th percentile `p99` and the maximum `max_abs` of the
+    absolute error, and `r2_by_component` for the columns of the array `(n, ...)` one by one (None for a single column).
+    R2 is None where the truth never changes.
     """
 
     r2: float | None
