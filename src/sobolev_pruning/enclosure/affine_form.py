@@ -17,13 +17,12 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import Array, lax
+from jax import Array
 
 from .contraction import midpoint_radius
+from .fusion import computed_once
 from .interval import Interval
 from .rounding import down, roundoff, summation, tiny, up
-
-_INTEGER = {4: np.int32, 8: np.int64}
 
 
 class Block(NamedTuple):
@@ -87,19 +86,6 @@ class AffineForm:
     def radius(self) -> Array:
         """An upper bound of the distance of the value from `center`."""
         return up(self.deviation() + self.error)
-
-
-def computed_once(x: Array) -> Array:
-    """`x`, bit for bit, in a way that keeps XLA from computing it again wherever it is used.
-
-    XLA on CPU fuses cheap operations into whatever reads them. Where a small array multiplies the coefficients of every
-    symbol, that repeats the whole history of the small array once per symbol. Reductions are not fused: this is the sum
-    of 1 and 0 times the bits of x, as an integer.
-    """
-    integer = _INTEGER[x.dtype.itemsize]
-    weights = np.array([1, 0], integer).reshape((2,) + (1,) * x.ndim)
-    bits = jnp.sum(lax.bitcast_convert_type(x, integer)[None] * weights, axis=0)
-    return lax.bitcast_convert_type(bits.astype(integer), x.dtype)
 
 
 def deviation(coefficients: Array) -> Array:

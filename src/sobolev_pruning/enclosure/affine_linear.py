@@ -72,7 +72,7 @@ def scale(a: AffineForm, factor: Array) -> AffineForm:
     """`factor a` for a point `factor`."""
     shape = common_shape(a, factor)
     a, factor = _as_form(a, shape), jnp.broadcast_to(jnp.asarray(factor, a.dtype), shape)
-    center, coefficients = factor * a.center, factor * a.coefficients
+    center, coefficients = factor * a.center, factor[None] * a.coefficients
     size = jnp.abs(factor)
     error = size * a.error * (1 + 4 * roundoff(a.dtype))
     error = error + rounded_error(center, deviation(coefficients), 1, coefficients.shape[0], a.dtype)

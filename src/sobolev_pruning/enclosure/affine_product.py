@@ -9,8 +9,9 @@ affine forms in the squares, `-Q^2/4 <= t dx dy <= P^2/4`. Where x and y move to
 import jax.numpy as jnp
 
 from . import arithmetic
-from .affine_form import AffineForm, aligned, computed_once, deviation, narrowed, rounded_error
+from .affine_form import AffineForm, aligned, deviation, narrowed, rounded_error
 from .affine_linear import _as_form, common_shape, scale
+from .fusion import computed_once
 from .interval import Interval
 from .rounding import roundoff, tiny, up
 
@@ -33,7 +34,7 @@ def multiply(a, b) -> AffineForm:
     size_x, size_y = jnp.abs(x.center), jnp.abs(y.center)
     product = x.center * y.center
     center = product + middle
-    coefficients = center_x * of_y + center_y * of_x
+    coefficients = center_x[None] * of_y + center_y[None] * of_x
     error = size_x * y.error + size_y * x.error + remainder
     spread = size_x * deviation(of_y) + size_y * deviation(of_x)
     rounding = rounded_error(jnp.abs(product) + jnp.abs(center), spread, 3, of_x.shape[0], x.dtype)
@@ -50,8 +51,8 @@ def _quadratic_part(x: AffineForm, y: AffineForm, of_x, of_y):
     errors = (t * x.error + y.error) * (1 + 8 * u)
     # Three roundings in each of the scaled sums, two more in the square.
     rounding = 4 * u * (t * deviation(of_x) + deviation(of_y)) + 8 * (of_x.shape[0] + 2) * tiny(x.dtype)
-    together = deviation(t * of_x + of_y) + errors + rounding
-    against = deviation(t * of_x - of_y) + errors + rounding
+    together = deviation(t[None] * of_x + of_y) + errors + rounding
+    against = deviation(t[None] * of_x - of_y) + errors + rounding
     inflate = (1 + 16 * u) / (4 * t)
     largest, smallest = together * together * inflate, -(against * against) * inflate
     # What overflowed says nothing.

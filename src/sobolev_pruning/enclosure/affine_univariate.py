@@ -15,8 +15,9 @@ from jax import Array
 
 from .._foundation.activations import CONTINUOUS_DERIVATIVES
 from . import activation_ranges, arithmetic, transcendental
-from .affine_form import AffineForm, computed_once, narrowed, rounded_error
+from .affine_form import AffineForm, narrowed, rounded_error
 from .contraction import midpoint_radius
+from .fusion import computed_once
 from .interval import Interval
 from .rounding import roundoff, tiny
 
@@ -66,7 +67,7 @@ def apply(x: AffineForm, curve: Curve) -> AffineForm:
     slope = computed_once(slope)
     u = roundoff(x.dtype)
     center = slope * x.center + offset
-    coefficients = slope * x.coefficients
+    coefficients = slope[None] * x.coefficients
     size = jnp.abs(slope)
     spread = size * x.deviation()
     rounding = rounded_error(jnp.abs(slope * x.center) + jnp.abs(center), spread, 2, coefficients.shape[0], x.dtype)
@@ -82,7 +83,8 @@ def linearise(domain: Interval, curve: Curve):
     width = upper - lower
     steps = jnp.arange(CELLS + 1, dtype=domain.dtype).reshape((-1,) + (1,) * domain.ndim) / CELLS
     # First and last are the endpoints themselves, whatever they are.
-    grid = jnp.where(steps == 0, lower, jnp.where(steps == 1, upper, jnp.clip(lower + width * steps, lower, upper)))
+    inner = jnp.clip(lower[None] + width[None] * steps, lower[None], upper[None])
+    grid = jnp.where(steps == 0, lower[None], jnp.where(steps == 1, upper[None], inner))
     lowest, highest = computed_once(jnp.stack(curve.at(grid)))
     natural = curve.range(domain, lowest, highest)
     middle = 0.5 * lowest + 0.5 * highest
@@ -91,21 +93,21 @@ def linearise(domain: Interval, curve: Curve):
     half = CELLS // 2
     tangent = (middle[half + 1] - middle[half - 1]) / (grid[half + 1] - grid[half - 1])
     weights = np.array(_SLOPES, domain.dtype).reshape((-1,) + (1,) * domain.ndim)
-    slopes = chord + weights * (tangent - chord)
+    slopes = chord[None] + weights * (tangent - chord)[None]
     slopes = jnp.where(jnp.isfinite(slopes), slopes, 0.0)
-    products = slopes[:, None] * grid
+    products = slopes[:, None] * grid[None]
     size = jnp.max(jnp.abs(grid), axis=0)
     most = jnp.maximum(jnp.max(jnp.abs(lowest), axis=0), jnp.max(jnp.abs(highest), axis=0))
     # Rounding of the products, of the differences and of what is done with them.
-    slack = 4 * u * (jnp.abs(slopes) * size + most) + 8 * tiny(domain.dtype)
+    slack = 4 * u * (jnp.abs(slopes) * size[None] + most[None]) + 8 * tiny(domain.dtype)
     below, above = _interpolation_error(domain, width / CELLS, size, curve)
-    low = jnp.min(lowest - products, axis=1) - below
-    high = jnp.max(highest - products, axis=1) + above
+    low = jnp.min(lowest[None] - products, axis=1) - below[None]
+    high = jnp.max(highest[None] - products, axis=1) + above[None]
     errors = (0.5 * (high - low)) * (1 + 8 * u) + 2 * slack + 4 * u * (jnp.abs(low) + jnp.abs(high))
     best = jnp.argmin(errors, axis=0)
 
     def chosen(candidates):
-        return jnp.sum(jnp.where(weights_index == best, candidates, 0.0), axis=0)
+        return jnp.sum(jnp.where(weights_index == best[None], candidates, 0.0), axis=0)
 
     weights_index = np.arange(len(_SLOPES)).reshape(weights.shape)
     slope, offset, error = chosen(slopes), chosen(0.5 * low + 0.5 * high), chosen(errors)

@@ -190,7 +190,10 @@ class Interval:
 
     def contains(self, value: ArrayLike) -> Array:
         """Whether the real number `value` is a member (`isMember` of the standard)."""
-        return (self.lower <= value) & (value <= self.upper) & jnp.isfinite(value)
+        value = jnp.asarray(value, self.dtype)
+        shape = jnp.broadcast_shapes(self.shape, value.shape)
+        lower, upper, value = (jnp.broadcast_to(x, shape) for x in (self.lower, self.upper, value))
+        return (lower <= value) & (value <= upper) & jnp.isfinite(value)
 
     def equal(self, other: "Interval") -> Array:
         return (self.lower == other.lower) & (self.upper == other.upper)

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from . import elementary
+from .fusion import computed_once
 from .rounding import roundoff, tiny
 
 
@@ -70,4 +71,6 @@ def logistic_pair(x: Ball) -> tuple[Ball, Ball]:
     """The logistic function of `x` and of `-x`; an error d of x changes each by a factor within `e^(+-d)`."""
     dtype = jnp.result_type(x.value)
     relative = elementary.LOGISTIC_ERROR * roundoff(dtype) + x.error * 1.8
-    return tuple(Ball(s, s * relative + 2 * tiny(dtype)) for s in elementary.logistic_pair(x.value))
+    # Derivatives of all orders at one point share this.
+    pair = computed_once(jnp.stack(elementary.logistic_pair(x.value)))
+    return tuple(Ball(s, s * relative + 2 * tiny(dtype)) for s in pair)
