@@ -20,4 +20,6 @@ from .pruning import prune as prune
 from .evaluation import Evaluation as Evaluation
 from .evaluation import evaluate as evaluate
 from .interchange import load_onnx as load_onnx
+from .interchange import save_c as save_c
+from .interchange import save_numpy as save_numpy
 from .interchange import save_onnx as save_onnx

@@ -67,7 +67,7 @@ def _forward(surrogate: Surrogate, kind: str, block: int) -> list[str]:
     orders = {"value": 1, "gradient": 2}.get(kind, 3)
     words, results = assignments(FORMULAS[surrogate.activation](Term("variable"))[:orders], "z", WORDS, _number)
     lines = [f"    TYPE n0[{widths[0]}][{block}];"]
-    lines += _loops("ip", [widths[0], block], "n0[i][p] = (x[i][p] - NAME_x_shift[i]) / NAME_x_scale[i];")
+    lines += _loops("ip", [widths[0], block], "n0[i][p] = (x[i][p] - NAME_x_shift[i]) * NAME_x_rate[i];")
     for layer in range(1, len(widths) - 1):
         shape = _brackets([widths[layer], block])
         names = [f"n{layer}", f"s{layer}", f"c{layer}"][:orders]
@@ -94,7 +94,7 @@ def _directional(surrogate: Surrogate, block: int) -> list[str]:
     """`d` the tangents of the nodes along the direction, `e` those of their slopes."""
     widths = surrogate.widths
     lines = [f"    TYPE d0[{widths[0]}][{block}];"]
-    lines += _loops("ip", [widths[0], block], "d0[i][p] = direction[i][p] / NAME_x_scale[i];")
+    lines += _loops("ip", [widths[0], block], "d0[i][p] = direction[i][p] * NAME_x_rate[i];")
     for layer in range(1, len(widths) - 1):
         shape = _brackets([widths[layer], block])
         lines.append(f"    TYPE d{layer}{shape}, e{layer}{shape};")
@@ -131,8 +131,8 @@ def _backward(surrogate: Surrogate, kind: str, block: int) -> list[str]:
                 body.append(f"h{layer}[o][i][p] = {changed};")
             body.append(f"a{layer}[o][i][p] *= s{layer}[i][p];")
             lines += _loops("oip", [k, widths[layer], block], *body)
-    body = ["gradient[o][i][p] = a0[o][i][p] / NAME_x_scale[i];"]
-    body += ["hvp[o][i][p] = h0[o][i][p] / NAME_x_scale[i];"] * (kind == "hvp")
+    body = ["gradient[o][i][p] = a0[o][i][p] * NAME_x_rate[i];"]
+    body += ["hvp[o][i][p] = h0[o][i][p] * NAME_x_rate[i];"] * (kind == "hvp")
     return lines + _loops("oip", [k, widths[0], block], *body)
 
 
@@ -148,7 +148,7 @@ def _curvature(surrogate: Surrogate, block: int) -> list[str]:
     for layer in range(1, len(widths) - 1):
         width = widths[layer]
         if layer == 1:
-            lines += _loops("iap", [width, d, block], "t[i][a][p] = NAME_w1[i][a] / NAME_x_scale[a];")
+            lines += _loops("iap", [width, d, block], "t[i][a][p] = NAME_w1[i][a] * NAME_x_rate[a];")
         else:
             lines += _loops("iap", [width, d, block], "t[i][a][p] = 0;")
             product = f"t[i][a][p] += NAME_w{layer}[i][j] * u[j][a][p];"

@@ -88,6 +88,7 @@ def _head(surrogate: Surrogate, name: str, corners: list[list[float]] | None) ->
 
 def _constants(surrogate: Surrogate, number_type: str, corners: list[list[float]] | None) -> list[str]:
     arrays = {key: np.asarray(array) for key, array in vars(surrogate.scaling).items()}
+    arrays["x_rate"] = 1.0 / arrays.pop("x_scale")  # a division costs ten times a multiplication
     for number, (weight, bias) in enumerate(numpy_layers(surrogate), start=1):
         arrays |= {f"w{number}": weight, f"b{number}": bias}
     if corners is not None:

@@ -35,14 +35,15 @@ HEAD = """\
 EXPONENTIALS = {
     "double": """
 /* e^x to about 1 ulp: x = k ln 2 + r with |r| <= ln(2)/2, a Taylor polynomial in r, 2^k put into the exponent bits.
- * Adding 1.5 * 2^52 rounds to an integer and leaves it in the low bits. Outside [-708, 709] it stays at the ends. */
+ * Adding 1.5 * 2^52 rounds to an integer and leaves it in the low bits. Beyond -708 and 708 it stays there. One
+ * comparison only: with two, compilers make branches of them and do not vectorise. */
 static inline double NAME_exp(double x)
 {
     const double magic = 6755399441055744.0;
     union { double number; unsigned long long bits; } rounded, power;
-    double k, r, p;
-    x = x < -708.0 ? -708.0 : x;
-    x = x > 709.0 ? 709.0 : x;
+    double size = fabs(x), k, r, p;
+    size = size > 708.0 ? 708.0 : size;
+    x = copysign(size, x);
     rounded.number = x * 1.4426950408889634 + magic;
     k = rounded.number - magic;
     r = (x - k * 6.93147180369123816490e-01) - k * 1.90821492927058770002e-10;
@@ -71,14 +72,14 @@ static inline double NAME_log(double x)
 """,
     "float": """
 /* e^x to about 1 ulp: x = k ln 2 + r with |r| <= ln(2)/2, a Taylor polynomial in r, 2^k put into the exponent bits.
- * Adding 1.5 * 2^23 rounds to an integer and leaves it in the low bits. Outside [-87, 88] it stays at the ends. */
+ * Adding 1.5 * 2^23 rounds to an integer and leaves it in the low bits. Beyond -87 and 87 it stays there. */
 static inline float NAME_exp(float x)
 {
     const float magic = 12582912.0f;
     union { float number; unsigned int bits; } rounded, power;
-    float k, r, p;
-    x = x < -87.0f ? -87.0f : x;
-    x = x > 88.0f ? 88.0f : x;
+    float size = fabsf(x), k, r, p;
+    size = size > 87.0f ? 87.0f : size;
+    x = copysignf(size, x);
     rounded.number = x * 1.44269504f + magic;
     k = rounded.number - magic;
     r = (x - k * 6.93145752e-01f) - k * 1.42860677e-06f;
