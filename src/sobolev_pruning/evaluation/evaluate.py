@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -40,13 +41,43 @@ class Evaluation:
         return {name: None if found is None else getattr(found, figure) for name, found in scores.items()}
 
 
-def evaluate(
-    surrogate: Surrogate, truth: AbstractReference | Samples, points: Points | None = None, *, seed: int = 0
-) -> Evaluation:
-    """Errors of `surrogate` against a reference's closed form, or against `Samples`.
+class Judge:
+    """Scores any number of models against one reference at the same points, whose truth is worked out once."""
 
-    With a reference, `points` defaults to its 4,096 test points (drawn from `seed`). With samples, labels are taken as
-    they are: noisy labels put a floor under every error.
+    def __init__(self, reference: AbstractReference, points: Points):
+        self.points = points
+        self.direction = reference.gamma_direction
+        self.truth = reference.truth(points)
+
+    def __call__(self, model: Surrogate | AbstractReference) -> Evaluation:
+        """The errors of `model`, a surrogate or another reference."""
+        truth, points = self.truth, self.points
+        hessian = None if truth.hessian is None else model.hessian(points)
+        gamma = None
+        if truth.gamma is not None:
+            gamma = _curvature(model, points, self.direction) if hessian is None else along(hessian, self.direction)
+        return Evaluation(
+            value=score(model.value(points), truth.value, truth.value_stderr),
+            **_delta_scores(model.gradient(points), truth.gradient, truth.gradient_stderr, points),
+            gamma=None if gamma is None else score(gamma, truth.gamma, truth.gamma_stderr),
+            hessian=None if hessian is None else score(hessian, truth.hessian),
+            n_points=len(points),
+            against=truth.source,
+        )
+
+
+def evaluate(
+    surrogate: Surrogate | AbstractReference,
+    truth: AbstractReference | Samples,
+    points: Points | None = None,
+    *,
+    seed: int = 0,
+) -> Evaluation:
+    """Errors of `surrogate` against a reference, or against `Samples`.
+
+    With a reference, `points` defaults to its 4,096 test points (drawn from `seed`); where its truth is estimated, the
+    noise of the estimate is taken out (see `Scores`). With samples, labels count as they are, less the noise that their
+    standard errors state: noisy labels without standard errors put a floor under every error.
 
     >>> import jax
     >>> from sobolev_pruning.reference import GaussianBasket
@@ -60,16 +91,7 @@ def evaluate(
             raise InputError("points belong to a reference; samples bring their own inputs, so leave points out.")
         return _against_samples(surrogate, truth)
     points = truth.test_points(jax.random.key(seed)) if points is None else jnp.asarray(points)
-    hessian, true_hessian = surrogate.hessian(points), truth.hessian(points)
-    direction = truth.gamma_direction
-    return Evaluation(
-        value=score(surrogate.value(points), truth.value(points)),
-        **_delta_scores(surrogate.gradient(points), truth.gradient(points), points),
-        gamma=score(along(hessian, direction), along(true_hessian, direction)),
-        hessian=score(hessian, true_hessian),
-        n_points=len(points),
-        against="closed form",
-    )
+    return Judge(truth, points)(surrogate)
 
 
 def along(hessian: Float[Array, "n ... d d"], direction: Float[Array, "d"]) -> Float[Array, "n ..."]:
@@ -77,12 +99,23 @@ def along(hessian: Float[Array, "n ... d d"], direction: Float[Array, "d"]) -> F
     return jnp.einsum("...ab,a,b->...", hessian, direction, direction)
 
 
+@eqx.filter_jit
+def _curvature(surrogate: Surrogate, points: Points, direction: Float[Array, "d"]) -> Float[Array, "n ..."]:
+    """The second derivative along `direction` without the Hessian, for models with many inputs."""
+
+    def slope(x):
+        return jax.jvp(surrogate, (x,), (direction,))[1]
+
+    return jax.vmap(lambda x: jax.jvp(slope, (x,), (direction,))[1])(points)
+
+
 def _against_samples(surrogate: Surrogate, samples: Samples) -> Evaluation:
     derivatives = {"delta": None, "delta_scaled": None}
     if samples.dydx is not None:
-        derivatives = _delta_scores(surrogate.gradient(samples.x), samples.dydx, samples.x)
+        gradient = surrogate.gradient(samples.x)
+        derivatives = _delta_scores(gradient, samples.dydx, samples.dydx_stderr, samples.x)
     return Evaluation(
-        value=score(surrogate.value(samples.x), samples.y),
+        value=score(surrogate.value(samples.x), samples.y, samples.y_stderr),
         **derivatives,
         gamma=None,
         hessian=None,
@@ -91,6 +124,9 @@ def _against_samples(surrogate: Surrogate, samples: Samples) -> Evaluation:
     )
 
 
-def _delta_scores(predicted, truth, points: Points) -> dict[str, Scores]:
-    predicted, truth, spread = np.asarray(predicted), np.asarray(truth), np.std(points, axis=0)
-    return {"delta": score(predicted, truth), "delta_scaled": score(predicted * spread, truth * spread)}
+def _delta_scores(predicted, truth, stderr, points: Points) -> dict[str, Scores]:
+    spread = np.asarray(points).std(axis=0)
+    predicted, truth = np.asarray(predicted), np.asarray(truth)
+    noise = None if stderr is None else np.asarray(stderr)
+    scaled = score(predicted * spread, truth * spread, None if noise is None else noise * spread)
+    return {"delta": score(predicted, truth, noise), "delta_scaled": scaled}

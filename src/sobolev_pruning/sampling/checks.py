@@ -9,8 +9,8 @@ from .._foundation.samples import Samples
 def check_for_training(samples: Samples) -> None:
     """Raises `InputError`, naming rows or columns, for inputs that never change, copied columns, and copied samples.
 
-    A sample that stands twice, label and all, ends up in training and in held-out data alike and hides overfitting; repeated
-    inputs with labels of their own are welcome, they are new noise.
+    A sample that stands twice, label and all, ends up in training and in held-out data alike and hides overfitting;
+    repeated inputs with labels of their own are welcome, they are new noise.
     """
     x = np.asarray(samples.x)
     if len(x) < 2:

@@ -10,7 +10,7 @@ from .._foundation.samples import Samples
 
 
 def split(samples: Samples, held_out: float, key: PRNGKey) -> tuple[Samples, Samples]:
-    """`samples` in random order, cut into a training part and a held-out part of the given fraction, each at least 1."""
+    """`samples` in random order, cut into a training and a held-out part of the given fraction, each at least 1."""
     if not 0 < held_out < 1:
         raise InputError(f"held_out is {held_out}; give a fraction between 0 and 1, such as 0.125.")
     n = len(samples)
