@@ -1,6 +1,7 @@
 """Ranges of hidden nodes and of their adjoints over a box, and the scores that follow from them."""
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import equinox as eqx
@@ -20,9 +21,9 @@ class Bounds(NamedTuple):
     adjoints: list[Interval]
 
 
-def enclosed_bounds(network: Network, box: Interval, order: int, method: str) -> tuple[Bounds, ...]:
+def enclosed_bounds(network: Network, box: Interval, order: int, method: str, pieces: int) -> tuple[Bounds, ...]:
     """Enclosures of nodes and adjoints over `box`, for the input derivatives 0 to `order`."""
-    bounds = _enclosed(network, box, order, method)
+    bounds = tuple(Bounds(*derivative) for derivative in _enclosing(method, order, pieces)(network, box))
     for derivative, found in enumerate(bounds):
         for layer, (nodes, adjoints) in enumerate(zip(*found), start=1):
             if bool(nodes.is_nai().any() | adjoints.is_nai().any()):
@@ -33,11 +34,17 @@ def enclosed_bounds(network: Network, box: Interval, order: int, method: str) ->
     return bounds
 
 
-@eqx.filter_jit
-def _enclosed(network, box, order, method):
+@functools.cache
+def _enclosing(method: str, order: int, pieces: int) -> Callable:
+    """The enclosure of `(network, box) -> derivatives`, kept so that it is compiled once per shape of network."""
+
     # One program for all orders, so that common parts are compiled and evaluated once.
-    derivatives = enclose(lambda x: with_input_derivatives(network, x, order), method=method)(box)
-    return tuple(Bounds(*derivative) for derivative in derivatives)
+    def program(network, x):
+        return with_input_derivatives(network, x, order)
+
+    if method == "split":
+        return enclose(program, method="split", pieces=pieces)
+    return eqx.filter_jit(enclose(program, method=method))
 
 
 def scores(bounds: Sequence[Bounds], box: Interval, scale: OutputScale) -> tuple[np.ndarray, ...]:

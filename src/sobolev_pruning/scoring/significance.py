@@ -16,7 +16,7 @@ from .program import Network, output_scale
 from .record import Significance
 from .sampled import sampled_bounds
 
-ENCLOSURES = ("interval",)
+ENCLOSURES = ("interval", "affine", "split")
 METHODS: tuple[str, ...] = (*ENCLOSURES, "sampled", *BASELINES, "random")
 
 
@@ -27,6 +27,7 @@ def significance(
     order: int = 0,
     samples: Samples | ArrayOrList | None = None,
     *,
+    pieces: int = 512,
     seed: int = 0,
 ) -> Significance:
     """The significance of every hidden node of `network`; larger is more significant.
@@ -42,14 +43,16 @@ def significance(
 
     - `network`: a `Surrogate`, or a `Tapped` function of the user's.
     - `box`: `Interval` or `(lower, upper)`; left out, the 1% to 99% quantile box of `samples`.
-    - `method`: "interval" (natural interval extension, guaranteed), "sampled" (extremes found at points, so a lower
-      bound of the truth), or a criterion that looks at samples instead of a box, for surrogates: "node-magnitude",
-      "weight-magnitude", "weight-saliency", "taylor", "optimal-brain-damage", "optimal-brain-surgeon", "random".
+    - `method`: "interval" (natural interval extension: fastest, and the paper's, but its bounds explode with depth),
+      "affine" (affine forms), "split" (affine forms over at most `pieces` pieces of the box: tightest); these three are
+      guaranteed. "sampled" (extremes found at points, so a lower bound of the truth). Or a criterion that looks at
+      samples instead of a box, for surrogates: "node-magnitude", "weight-magnitude", "weight-saliency", "taylor",
+      "optimal-brain-damage", "optimal-brain-surgeon", "random".
     - `order`: 0, 1 or 2 over a box. For "weight-saliency" and "taylor", 1 takes the order-1 Sobolev loss; the other
       criteria know order 0 only.
     - `samples`: `Samples` for the criteria that need labels; inputs `(n, d)` are enough for "node-magnitude" and
       "optimal-brain-surgeon".
-    - `seed`: of "random".
+    - `pieces`: of "split"; `seed`: of "random".
 
     Compiled once per shape of the network: new weights and new boxes need no compilation.
 
@@ -78,7 +81,7 @@ def significance(
         box = quantile_box(samples)
     box = as_box(box, _n_inputs(network, box))
     guaranteed = method != "sampled"
-    bounds = enclosed_bounds(network, box, order, method) if guaranteed else sampled_bounds(network, box, order)
+    bounds = enclosed_bounds(network, box, order, method, pieces) if guaranteed else sampled_bounds(network, box, order)
     scale = output_scale(network, bounds[0].adjoints[0].shape[0])
     ranges, adjoints = (tuple(layers) for layers in bounds[0])
     return Significance(scores(bounds, box, scale), ranges, adjoints, method, order, guaranteed, box)

@@ -32,8 +32,8 @@ class Tapped(eqx.Module):
         return self.with_node_offsets(x, None)[0]
 
     def with_node_offsets(
-        self, x: Float[Array, "d"], offsets: Sequence[Float[Array, "width"]] | None
-    ) -> tuple[Float[Array, "..."], list[Float[Array, "width"]]]:
+        self, x: Float[Array, "d"], offsets: Sequence[Float[Array, "..."]] | None
+    ) -> tuple[Float[Array, "..."], list[Float[Array, "..."]]]:
         """The output, and the tapped nodes flattened, when `offsets[l]` is added to the nodes of the l-th tap."""
         nodes = []
 
