@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-PAGES = [Path(__file__).parent.parent / "docs" / name for name in ("bring-your-own-simulator.md",)]
+PAGES = [Path(__file__).parent.parent / "docs" / name for name in ("bring-your-own-simulator.md", "models.md")]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)

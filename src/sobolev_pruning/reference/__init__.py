@@ -1,7 +1,11 @@
+from . import payoffs as payoffs
+from .black_scholes import black_scholes as black_scholes
 from .designs import DESIGNS as DESIGNS
 from .from_function import FunctionReference as FunctionReference
 from .from_function import from_function as from_function
 from .gaussian_basket import GaussianBasket as GaussianBasket
+from .gene_expression import gene_expression as gene_expression
+from .heston import heston as heston
 from .inputs import AbstractInputs as AbstractInputs
 from .inputs import Box as Box
 from .inputs import Gaussian as Gaussian
@@ -11,8 +15,10 @@ from .noise import AbstractNoise as AbstractNoise
 from .noise import NoiseSampler as NoiseSampler
 from .noise import Normal as Normal
 from .noise import Uniform as Uniform
-from .truth import Truth as Truth
+from .random_medium import random_medium as random_medium
+from .sde import sde as sde
 from .smoothing import score_weight as score_weight
 from .smoothing import smooth_positive_part as smooth_positive_part
 from .smoothing import smooth_step as smooth_step
 from .smoothing import smooth_switch as smooth_switch
+from .truth import Truth as Truth
