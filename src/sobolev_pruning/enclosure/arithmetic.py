@@ -69,17 +69,18 @@ def multiply(a: Operand, b: Operand) -> Interval:
     (a_lower, a_upper), (b_lower, b_upper) = _endpoints(a), _endpoints(b)
     if isinstance(b, Interval):
         products = [_product(x, y) for x in (a_lower, a_upper) for y in (b_lower, b_upper)]
-        flushed = 0.0
+        flushed, signs_known = 0.0, True
     else:
         products = [_product(a_lower, b), _product(a_upper, b)]
-        flushed = jnp.where(is_subnormal(b), tiny(b.dtype) * a.mag(), 0.0)
+        denormal = is_subnormal(b)  # a comparison takes it for 0
+        flushed, signs_known = jnp.where(denormal, tiny(b.dtype) * a.mag(), 0.0), ~denormal
     lower = down(functools.reduce(jnp.minimum, products), absolute=flushed)
     upper = up(functools.reduce(jnp.maximum, products), absolute=flushed)
     # The margin must not forget a sign that is certain.
     same = ((a_lower >= 0) & (b_lower >= 0)) | ((a_upper <= 0) & (b_upper <= 0))
     opposite = ((a_lower >= 0) & (b_upper <= 0)) | ((a_upper <= 0) & (b_lower >= 0))
-    lower = jnp.where(same, jnp.maximum(lower, 0.0), lower)
-    upper = jnp.where(opposite, jnp.minimum(upper, 0.0), upper)
+    lower = jnp.where(same & signs_known, jnp.maximum(lower, 0.0), lower)
+    upper = jnp.where(opposite & signs_known, jnp.minimum(upper, 0.0), upper)
     return settle(lower, upper, a, b)
 
 

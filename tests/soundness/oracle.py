@@ -1,0 +1,142 @@
+"""Reference values in ball arithmetic (Arb, 200 bits), and boxes that look for trouble."""
+
+import flint
+import numpy as np
+
+flint.ctx.prec = 200
+
+
+def ball(x) -> flint.arb:
+    """A floating number, exactly."""
+    return flint.arb(float(x))
+
+
+def outside(lower, upper, value: flint.arb) -> bool:
+    """Whether `value` certainly lies outside `[lower, upper]`; an endpoint that is NaN claims nothing, so holds nothing."""
+    if np.isnan(lower) or np.isnan(upper):
+        return True
+    return bool(value < ball(lower)) or bool(value > ball(upper))
+
+
+def _power(x: flint.arb, n: int) -> flint.arb:
+    return x**n
+
+
+ELEMENTARY = {
+    "exp": lambda x: x.exp(),
+    "expm1": lambda x: x.expm1(),
+    "log": lambda x: x.log(),
+    "log1p": lambda x: x.log1p(),
+    "sqrt": lambda x: x.sqrt(),
+    "rsqrt": lambda x: x.rsqrt(),
+    "square": lambda x: x * x,
+    "abs": lambda x: abs(x),
+    "neg": lambda x: -x,
+    "sin": lambda x: x.sin(),
+    "cos": lambda x: x.cos(),
+    "atan": lambda x: x.atan(),
+    "tanh": lambda x: x.tanh(),
+    "sinh": lambda x: x.sinh(),
+    "cosh": lambda x: x.cosh(),
+    "logistic": lambda x: 1 / (1 + (-x).exp()),
+    "erf": lambda x: x.erf(),
+    "erfc": lambda x: x.erfc(),
+    "erf_inv": lambda x: x.erfinv(),
+    "reciprocal": lambda x: 1 / x,
+    "cube": lambda x: x * x * x,
+    "inverse_square": lambda x: 1 / (x * x),
+    "power_1.7": lambda x: x ** ball(1.7),
+}
+"""Functions of one variable, by the names `ELEMENTARY_JAX` gives their programs."""
+
+DOMAINS = {
+    "log": (0.0, np.inf),
+    "log1p": (-1.0, np.inf),
+    "sqrt": (0.0, np.inf),
+    "rsqrt": (0.0, np.inf),
+    "erf_inv": (-1.0, 1.0),
+    "power_1.7": (0.0, np.inf),
+}
+
+
+def _sigmoid(x: flint.arb, n: int) -> flint.arb_series:
+    return 1 / (1 + (-x).exp())
+
+
+def _with_derivatives(x: flint.arb, order: int) -> flint.arb_series:
+    return flint.arb_series([x, 1], order + 1)
+
+
+def activation(name: str, x: flint.arb, order: int) -> flint.arb:
+    """The derivative of an activation, from the Taylor series of its definition."""
+    if name in ("relu", "elu"):
+        positive = bool(x > 0)
+        if name == "relu":
+            return (x if order == 0 else flint.arb(order == 1)) if positive else flint.arb(0)
+        if positive:
+            return x if order == 0 else flint.arb(order == 1)
+        return x.expm1() if order == 0 else x.exp()
+    # Series lose digits where they cancel; far out there is little left of the 200 bits.
+    with flint.ctx.workprec(200 + 4 * int(min(abs(float(x)), 3000.0)) ** (2 if name.startswith("gelu") else 1)):
+        t = _with_derivatives(x, order)
+        half, one = flint.arb(1) / 2, flint.arb(1)
+        if name == "sigmoid":
+            series = 1 / (1 + (-t).exp())
+        elif name == "silu":
+            series = t / (1 + (-t).exp())
+        elif name == "softplus":
+            series = (1 + t.exp()).log()
+        elif name == "tanh":
+            series = 2 / (1 + (-2 * t).exp()) - 1
+        elif name == "gelu":
+            series = half * t * (1 + (t / flint.arb(2).sqrt()).erf())
+        else:
+            scale = (2 / flint.arb.pi()).sqrt()
+            inner = scale * (t + flint.arb("0.044715") * t * t * t)
+            series = t / (1 + (-2 * inner).exp())
+        return series[order] * flint.arb(order).gamma() * order if order else series[0] * one
+
+
+def endpoints(generator: np.random.Generator, count: int, dtype, domain=(-np.inf, np.inf)):
+    """Boxes of every kind: ordinary, thin, degenerate, huge, tiny, denormal, straddling 0, touching it, unbounded."""
+    info = np.finfo(dtype)
+    kind = generator.integers(0, 9, count)
+    sign = generator.choice([-1.0, 1.0], count)
+    exponent = generator.uniform(np.log10(float(info.tiny)), np.log10(float(info.max)) - 0.5, count)
+    center = np.select(
+        [kind == 0, kind == 1, kind == 2, kind == 3, kind == 4],
+        [
+            generator.normal(0, 2, count),
+            generator.normal(0, 20, count),
+            sign * 10.0**exponent,
+            sign * 10.0 ** generator.uniform(-12, 2, count),
+            generator.uniform(-1, 1, count) * float(info.smallest_subnormal) * 2.0 ** generator.integers(0, 20, count),
+        ],
+        generator.normal(0, 3, count),
+    )
+    width = generator.choice([0.0, 1e-15, 1e-9, 1e-3, 0.3, 3.0, 40.0], count)
+    width = width * np.where(generator.random(count) < 0.5, np.abs(center), 1.0)
+    with np.errstate(over="ignore"):
+        lower, upper = (center - width).astype(dtype), (center + width).astype(dtype)
+    lower = np.where(kind == 5, 0.0, lower)
+    upper = np.where(kind == 6, 0.0, np.maximum(upper, lower))
+    lower = np.where((kind == 7) & (generator.random(count) < 0.4), -np.inf, np.minimum(lower, upper))
+    upper = np.where((kind == 7) & (generator.random(count) < 0.4), np.inf, upper)
+    lower = np.minimum(np.maximum(lower, domain[0]), info.max).astype(dtype)
+    upper = np.maximum(np.minimum(upper, domain[1]), info.min).astype(dtype)
+    swap = lower > upper
+    return np.where(swap, upper, lower), np.where(swap, lower, upper)
+
+
+def members(generator: np.random.Generator, lower: np.ndarray, upper: np.ndarray, count: int) -> np.ndarray:
+    """Points of the boxes, shape (count, boxes): both ends, points next to them, 0 where it is inside, and the interior."""
+    dtype = lower.dtype
+    big = np.finfo(dtype).max
+    low, high = np.maximum(lower, -big).astype(np.float64), np.minimum(upper, big).astype(np.float64)
+    weight = generator.random((count, *lower.shape)) ** generator.choice([1.0, 8.0], (count, *lower.shape))
+    weight = np.where(generator.random(weight.shape) < 0.5, weight, 1 - weight)
+    points = (low * (1 - weight) + high * weight).astype(dtype)
+    points[0], points[1 % count] = low, high
+    if count > 2:
+        points[2] = np.where((lower < 0) & (upper > 0), 0.0, points[2])
+    return np.clip(points, low.astype(dtype), high.astype(dtype))
