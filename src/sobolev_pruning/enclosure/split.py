@@ -194,7 +194,7 @@ def _grid(lower, upper, influence, budget: int) -> tuple[np.ndarray, np.ndarray]
     return corner[0], corner[1]
 
 
-def _edges(lower: float, upper: float, cells: int) -> np.ndarray:
+def _edges(lower: float, upper: float, cells: int | np.integer) -> np.ndarray:
     edges = lower + (upper - lower) * (np.arange(cells + 1) / cells)
     # Neighbours share an edge to the last bit, so the cells leave no gap, and the outer edges are the box's.
     edges = np.clip(edges, lower, upper)
