@@ -9,12 +9,13 @@ import functools
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array, lax
 
 from .interval import Interval, as_interval
 from .rounding import down, is_subnormal, roundoff, tiny, up
 
-Operand = Interval | Array
+Operand = Interval | Array | np.ndarray
 
 compiled = functools.partial(jax.jit, inline=True)
 """Rules are traced once per shape; XLA sees them inline."""

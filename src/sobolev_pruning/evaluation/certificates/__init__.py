@@ -1,0 +1,14 @@
+from .certify import certify as certify
+from .certify import check_certificate as check_certificate
+from .claims import Claim as Claim
+from .claims import Convex as Convex
+from .claims import Distance as Distance
+from .claims import Monotone as Monotone
+from .claims import Range as Range
+from .claims import Within as Within
+from .claims import basket_claims as basket_claims
+from .claims import claim_from_json as claim_from_json
+from .claims import claim_to_json as claim_to_json
+from .record import Answer as Answer
+from .record import Certificate as Certificate
+from .record import load_certificate as load_certificate
