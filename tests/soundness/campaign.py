@@ -4,6 +4,8 @@ Each function makes a number of checks (one per point and output) and returns ho
 tests run them small; `make test-soundness` runs them until 10^7 checks are made.
 """
 
+import itertools
+
 import flint
 import jax
 import jax.numpy as jnp
@@ -113,7 +115,7 @@ def activations(name: str, order: int, method: str, dtype, boxes: int, points: i
     result = _enclosed(lambda x: activate(x, name, order), method, box)
 
     def value(x, k, j):
-        if name == "gelu_tanh" and abs(x) > 30 or name == "gelu" and abs(x) > 60 or abs(x) > 900:
+        if (name == "gelu_tanh" and abs(x) > 30) or (name == "gelu" and abs(x) > 60) or abs(x) > 900:
             return None if order or name != "relu" else ball(max(x, 0))
         return activation(name, ball(x), order)
 
@@ -127,7 +129,7 @@ def networks(method: str, dtype, width: float, points: int, seed: int = 0, sizes
     """All node values and all adjoints of a random network of mixed activations, reverse mode by hand in balls."""
     generator = np.random.default_rng([seed, 3])
     names = [ACTIVATIONS[i] for i in generator.integers(0, len(ACTIVATIONS), len(sizes) - 2)]
-    weights = [generator.normal(0, 1, (o, i)).astype(dtype) for i, o in zip(sizes, sizes[1:])]
+    weights = [generator.normal(0, 1, (o, i)).astype(dtype) for i, o in itertools.pairwise(sizes)]
     biases = [generator.normal(0, 1, o).astype(dtype) for o in sizes[1:]]
 
     def nodes(parameters, x):

@@ -12,14 +12,10 @@ def ball(x) -> flint.arb:
 
 
 def outside(lower, upper, value: flint.arb) -> bool:
-    """Whether `value` certainly lies outside `[lower, upper]`; an endpoint that is NaN claims nothing, so holds nothing."""
+    """Whether `value` certainly lies outside `[lower, upper]`; NaN claims nothing, so it holds nothing."""
     if np.isnan(lower) or np.isnan(upper):
         return True
     return bool(value < ball(lower)) or bool(value > ball(upper))
-
-
-def _power(x: flint.arb, n: int) -> flint.arb:
-    return x**n
 
 
 ELEMENTARY = {
@@ -57,10 +53,6 @@ DOMAINS = {
     "erf_inv": (-1.0, 1.0),
     "power_1.7": (0.0, np.inf),
 }
-
-
-def _sigmoid(x: flint.arb, n: int) -> flint.arb_series:
-    return 1 / (1 + (-x).exp())
 
 
 def _with_derivatives(x: flint.arb, order: int) -> flint.arb_series:
@@ -129,7 +121,7 @@ def endpoints(generator: np.random.Generator, count: int, dtype, domain=(-np.inf
 
 
 def members(generator: np.random.Generator, lower: np.ndarray, upper: np.ndarray, count: int) -> np.ndarray:
-    """Points of the boxes, shape (count, boxes): both ends, points next to them, 0 where it is inside, and the interior."""
+    """Points of the boxes, shape (count, boxes): both ends, points next to them, 0 where it is inside, the interior."""
     dtype = lower.dtype
     big = np.finfo(dtype).max
     low, high = np.maximum(lower, -big).astype(np.float64), np.minimum(upper, big).astype(np.float64)

@@ -15,7 +15,7 @@ from jax import Array, lax
 
 from .._foundation.activations import CONTINUOUS_DERIVATIVES
 from .._foundation.errors import InputError
-from . import elementary
+from . import elementary, special
 from . import running_error as ball
 from .arithmetic import Operand, settle
 from .critical_points import CRITICAL_POINTS
@@ -85,7 +85,7 @@ def _normal_distribution(x: Ball) -> tuple[Ball, Ball]:
     """The normal distribution function and its density."""
     dtype = x.value.dtype
     density = ball.exp(-0.5 * (x * x)) * (1 / math.sqrt(2 * math.pi))
-    erfc = lax.erfc(x.value * lax.convert_element_type(-math.sqrt(0.5), dtype))
+    erfc = special.erfc(x.value * lax.convert_element_type(-math.sqrt(0.5), dtype))
     # The argument is off by two roundoffs of itself, which moves the value by that times the density.
     moved = jnp.abs(x.value) * density.value * (2.2 * roundoff(dtype))
     distribution = Ball(0.5 * erfc, 0.5 * jnp.abs(erfc) * relative_error("erfc", dtype) + moved + 4 * tiny(dtype))
