@@ -20,7 +20,7 @@ def write_checked(path: str | Path, arrays: dict[str, np.ndarray], header: dict)
 
 
 def read_checked(path: str | Path) -> tuple[dict[str, np.ndarray], dict] | None:
-    """The arrays and the header of a file written by `write_checked`; None where it is missing or damaged in any way."""
+    """The arrays and the header that `write_checked` wrote; None where the file is missing or damaged in any way."""
     try:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
