@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 
-.PHONY: setup demo test test-soundness test-fuzz bench figures
+.PHONY: setup demo demo-shrink test test-soundness test-fuzz bench figures
 .DEFAULT_GOAL := setup
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -16,6 +16,9 @@ setup: $(INSTALLED)
 demo: $(INSTALLED)
 	rm -rf runs/demo
 	$(BIN)/sobolev-pruning run examples/gaussian_basket.toml --out runs/demo
+
+demo-shrink: $(INSTALLED)
+	$(BIN)/python examples/shrink_basket.py
 
 test: $(INSTALLED)
 	$(BIN)/python -m pytest tests

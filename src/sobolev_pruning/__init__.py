@@ -23,3 +23,6 @@ from .interchange import load_onnx as load_onnx
 from .interchange import save_c as save_c
 from .interchange import save_numpy as save_numpy
 from .interchange import save_onnx as save_onnx
+from .pipeline import Shrink as Shrink
+from .pipeline import Tolerance as Tolerance
+from .pipeline import shrink as shrink

@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 from .._foundation.arrays import Points
 from .._foundation.errors import InputError
 from .._foundation.samples import Samples
-from ..reference import AbstractReference
+from ..reference import AbstractReference, Truth
 from ..surrogate import Surrogate
 from .scores import Scores, score
 
@@ -42,12 +42,20 @@ class Evaluation:
 
 
 class Judge:
-    """Scores any number of models against one reference at the same points, whose truth is worked out once."""
+    """Scores any number of models at the same points against one truth, which is worked out once.
 
-    def __init__(self, reference: AbstractReference, points: Points):
+    `truth` holds the truth at `points`, `(n, d)`; gamma is taken along `direction`, `(d,)`.
+    """
+
+    def __init__(self, truth: Truth, points: Points, direction: Float[Array, "d"]):
+        self.truth = truth
         self.points = points
-        self.direction = reference.gamma_direction
-        self.truth = reference.truth(points)
+        self.direction = direction
+
+    @staticmethod
+    def of(reference: AbstractReference, points: Points) -> "Judge":
+        """The judge that knows what `reference` says at `points`."""
+        return Judge(reference.truth(points), points, reference.gamma_direction)
 
     def __call__(self, model: Surrogate | AbstractReference) -> Evaluation:
         """The errors of `model`, a surrogate or another reference."""
@@ -91,7 +99,7 @@ def evaluate(
             raise InputError("points belong to a reference; samples bring their own inputs, so leave points out.")
         return _against_samples(surrogate, truth)
     points = truth.test_points(jax.random.key(seed)) if points is None else jnp.asarray(points)
-    return Judge(truth, points)(surrogate)
+    return Judge.of(truth, points)(surrogate)
 
 
 def along(hessian: Float[Array, "n ... d d"], direction: Float[Array, "d"]) -> Float[Array, "n ..."]:

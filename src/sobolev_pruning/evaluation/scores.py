@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .._foundation.arrays import ArrayOrList
 from .._foundation.errors import InputError
 
 
@@ -14,6 +15,10 @@ class Scores:
     `r2 = 1 - SS_res / SS_tot` with the grand mean, `rmse`, the 99th percentile `p99` and the maximum `max_abs` of the
     absolute error, and `r2_by_component` for the columns of the array `(n, ...)` one by one (None for a single column).
     R2 is None where the truth never changes.
+
+    Where the truth is itself an estimate, `noise_rmse` is the root mean square of its standard errors, and what that
+    noise adds on average is taken out of `r2` and `rmse`; `p99` and `max_abs` still contain it. It is 0 for an exact
+    truth.
     """
 
     r2: float | None
@@ -21,34 +26,37 @@ class Scores:
     p99: float
     max_abs: float
     r2_by_component: tuple[float | None, ...] | None
+    noise_rmse: float = 0.0
 
 
-def score(predicted, truth) -> Scores:
-    """Scores of `predicted` against `truth`, arrays of one shape `(n, ...)`.
+def score(predicted: ArrayOrList, truth: ArrayOrList, stderr: ArrayOrList | None = None) -> Scores:
+    """Scores of `predicted` against `truth`, arrays of one shape `(n, ...)`; `stderr` are standard errors of `truth`.
 
     >>> score([1.0, 2.0, 3.0], [1.0, 2.0, 4.0]).max_abs
     1.0
     """
     predicted, truth = np.asarray(predicted, np.float64), np.asarray(truth, np.float64)
-    if predicted.shape != truth.shape:
+    noise = np.zeros(truth.shape) if stderr is None else np.square(np.asarray(stderr, np.float64))
+    if predicted.shape != truth.shape or noise.shape != truth.shape:
         raise InputError(
             f"Predictions of shape {predicted.shape} cannot be scored against {truth.shape}; shapes must agree."
         )
     error = np.abs(predicted - truth)
-    columns = truth.reshape(len(truth), -1)
     by_component = None
-    if columns.shape[1] > 1:
-        predicted_columns = predicted.reshape(len(truth), -1)
-        by_component = tuple(_r2(predicted_columns[:, c], columns[:, c]) for c in range(columns.shape[1]))
+    if truth.size > len(truth):
+        columns = (array.reshape(len(truth), -1).T for array in (predicted, truth, noise))
+        by_component = tuple(_r2(*column) for column in zip(*columns))
     return Scores(
-        r2=_r2(predicted, truth),
-        rmse=float(np.sqrt(np.mean(error**2))),
+        r2=_r2(predicted, truth, noise),
+        rmse=float(np.sqrt(max(0.0, np.mean(error**2) - noise.mean()))),
         p99=float(np.quantile(error, 0.99)),
         max_abs=float(error.max()),
         r2_by_component=by_component,
+        noise_rmse=float(np.sqrt(noise.mean())),
     )
 
 
-def _r2(predicted: np.ndarray, truth: np.ndarray) -> float | None:
-    total = np.sum((truth - truth.mean()) ** 2)
-    return float(1.0 - np.sum((predicted - truth) ** 2) / total) if total > 0 else None
+def _r2(predicted: np.ndarray, truth: np.ndarray, noise: np.ndarray) -> float | None:
+    total = np.sum((truth - truth.mean()) ** 2) - noise.sum()
+    residual = max(0.0, np.sum((predicted - truth) ** 2) - noise.sum())
+    return float(1.0 - residual / total) if total > 0 else None

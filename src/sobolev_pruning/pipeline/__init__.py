@@ -5,3 +5,7 @@ from .config_file import write_example_config as write_example_config
 from .published import BASKET_R2 as BASKET_R2
 from .run import RunResult as RunResult
 from .run import run as run
+from .shrink import Candidate as Candidate
+from .shrink import Shrink as Shrink
+from .shrink import shrink as shrink
+from .tolerance import Tolerance as Tolerance

@@ -13,12 +13,12 @@ from ..scoring import Significance, significance
 from ..surrogate import Dense, Surrogate
 from .builders import key_for
 from .config import PruningConfig, RunConfig
-from .run_directory import RunDirectory, Stage
+from .stage_store import Stage, StageStore
 from .stages import trained
 
 
 def prune_in_rounds(
-    directory: RunDirectory,
+    stages: StageStore,
     config: RunConfig,
     reference: AbstractReference,
     samples: Samples,
@@ -37,7 +37,13 @@ def prune_in_rounds(
             is_last = number == settings.rounds
 
             def compute(
-                inside: Path, settings=settings, counts=counts, current=current, plan=plan, name=name, last=is_last
+                inside: Path | None,
+                settings=settings,
+                counts=counts,
+                current=current,
+                plan=plan,
+                name=name,
+                last=is_last,
             ):
                 stage, masks = _pruned(current, plan, settings, counts, reference, last)
                 if settings.retraining is None:
@@ -46,7 +52,7 @@ def prune_in_rounds(
                 after = trained(stage.surrogate, samples, settings.retraining, key, name, inside, progress, masks)
                 return Stage(after.surrogate, after.arrays | stage.arrays, after.seconds + stage.seconds)
 
-            stage = directory.stage(name, compute)
+            stage = stages.stage(name, compute)
             rounds.append((settings.significance, stage))
             plan = None if is_last else _plan_of(stage, current)
             current = stage.surrogate

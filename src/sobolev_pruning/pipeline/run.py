@@ -8,7 +8,7 @@ import numpy as np
 
 from .._foundation.files import write_atomically
 from .._foundation.precision import require_float64
-from ..evaluation import Evaluation, along, evaluate, fit_oracle
+from ..evaluation import Evaluation, Judge, along, fit_oracle
 from ..interchange import save_onnx
 from ..reference import GaussianBasket
 from ..report import Predictions, ReportRecord, StageRecord, render_report
@@ -20,7 +20,8 @@ from .config_file import to_toml
 from .outputs import history_csv, metrics_json, significance_csv, versions
 from .pruning_stages import prune_in_rounds
 from .published import BASKET_R2
-from .run_directory import RunDirectory, Stage
+from .run_directory import open_run_directory
+from .stage_store import Stage
 from .stages import finetune, train_from_scratch, train_oversized
 from .timing import measure
 
@@ -44,30 +45,30 @@ def run(config: RunConfig, out: Path | None = None, *, resume: bool = False, pro
     require_float64("A run")
     start = time.perf_counter()
     out = Path("runs") / f"{config.name}-{config.seed}" if out is None else Path(out)
-    directory = RunDirectory(out, config, resume)
+    store = open_run_directory(out, config, resume)
     reference = build_reference(config)
     samples = reference.sample(key_for(config, "samples"), config.samples)
 
-    oversized = train_oversized(directory, config, samples, progress)
-    pruned, removals = prune_in_rounds(directory, config, reference, samples, oversized.surrogate, progress)
-    tuned = finetune(directory, config, reference, samples, oversized.surrogate, pruned.surrogate, progress)
+    oversized = train_oversized(store, config, samples, progress)
+    pruned, removals = prune_in_rounds(store, config, reference, samples, oversized.surrogate, progress)
+    tuned = finetune(store, config, reference, samples, oversized.surrogate, pruned.surrogate, progress)
     final_name, final = list({"pruned": pruned, **tuned}.items())[-1]
     stages = {"oversized": oversized, "pruned": pruned, **tuned}
     if config.scratch and tuned:
         stages["scratch"] = train_from_scratch(
-            directory, config, reference, samples, final_name, final.surrogate.widths, progress
+            store, config, reference, samples, final_name, final.surrogate.widths, progress
         )
 
-    judge = _Judge(config, reference)
-    records = [judge.record(name, _describe(name, config), stage) for name, stage in stages.items()]
+    records_of = _Records(config, reference)
+    records = [records_of.record(name, _describe(name, config), stage) for name, stage in stages.items()]
     if config.oracle:
-        records.append(judge.oracle_record(samples))
+        records.append(records_of.oracle_record(samples))
     seconds = sum(stage.seconds for stage in stages.values())
     final_rmse = next(record.evaluation.value.rmse for record in records if record.name == final_name)
     record = ReportRecord(
         name=config.name,
         seed=config.seed,
-        reference=judge.title,
+        reference=records_of.title,
         stages=tuple(records),
         removals=removals,
         timings=measure(reference, oversized.surrogate, final.surrogate, final_rmse, seconds),
@@ -88,13 +89,14 @@ def _write(out: Path, record: ReportRecord, final: Surrogate, seconds: float) ->
     write_atomically(out / "report.html", render_report(record))
 
 
-class _Judge:
+class _Records:
     """Evaluates every stage on the same points: uniform in the box, and of the exposure's law."""
 
     def __init__(self, config: RunConfig, reference: GaussianBasket):
         self.reference = reference
         self.points = reference.test_points(key_for(config, "test points"))
-        self.exposure = reference.exposure_inputs(key_for(config, "exposure inputs"), len(self.points))
+        exposure = reference.exposure_inputs(key_for(config, "exposure inputs"), len(self.points))
+        self.on_box, self.on_exposure = Judge.of(reference, self.points), Judge.of(reference, exposure)
         self.title = f"{reference.kind} on a basket of {reference.n_inputs} Gaussian assets"
 
     def record(self, name: str, description: str, stage: Stage) -> StageRecord:
@@ -124,8 +126,8 @@ class _Judge:
 
     def _judge(self, model: Surrogate | GaussianBasket) -> dict[str, Evaluation | Predictions]:
         return {
-            "evaluation": evaluate(model, self.reference, self.points),
-            "exposure": evaluate(model, self.reference, self.exposure),
+            "evaluation": self.on_box(model),
+            "exposure": self.on_exposure(model),
             "predictions": self._predictions(model),
         }
 

@@ -11,22 +11,22 @@ from ..surrogate import Surrogate
 from ..training import Fit, fit
 from .builders import build_optimiser, key_for
 from .config import FinetuningConfig, RunConfig, TrainingConfig
-from .run_directory import RunDirectory, Stage
+from .stage_store import Stage, StageStore
 
 
-def train_oversized(directory: RunDirectory, config: RunConfig, samples: Samples, progress: bool) -> Stage:
+def train_oversized(stages: StageStore, config: RunConfig, samples: Samples, progress: bool) -> Stage:
     """The oversized network, from random weights."""
     settings = config.oversized
     widths = (samples.n_inputs, *settings.hidden, samples.n_outputs)
     start = Surrogate.create(widths, samples, settings.activation, key=key_for(config, "initial weights"))
     key = key_for(config, "oversized")
-    return directory.stage(
+    return stages.stage(
         "oversized", lambda inside: trained(start, samples, settings.training, key, "oversized", inside, progress)
     )
 
 
 def finetune(
-    directory: RunDirectory,
+    stages: StageStore,
     config: RunConfig,
     reference: AbstractReference,
     samples: Samples,
@@ -35,25 +35,25 @@ def finetune(
     progress: bool,
 ) -> dict[str, Stage]:
     """The pruned network fine-tuned in each of the configured ways, by stage name."""
-    stages = {}
+    tuned = {}
     for way in ("teacher", "fixed", "reference"):
         settings: FinetuningConfig | None = getattr(config.finetuning, way)
         if settings is None:
             continue
         name = f"finetuned-{way}"
 
-        def compute(inside: Path, name=name, way=way, settings=settings) -> Stage:
+        def compute(inside: Path | None, name=name, way=way, settings=settings) -> Stage:
             labels = _teacher_samples(config, settings, reference, teacher) if way == "teacher" else samples
             if way == "reference":
                 labels = finetuning_samples(config, reference, samples)
             return trained(pruned, labels, settings.training, key_for(config, name), name, inside, progress)
 
-        stages[name] = directory.stage(name, compute)
-    return stages
+        tuned[name] = stages.stage(name, compute)
+    return tuned
 
 
 def train_from_scratch(
-    directory: RunDirectory,
+    stages: StageStore,
     config: RunConfig,
     reference: AbstractReference,
     samples: Samples,
@@ -65,12 +65,12 @@ def train_from_scratch(
     way = like.removeprefix("finetuned-")
     settings: FinetuningConfig = getattr(config.finetuning, way)
 
-    def compute(inside: Path) -> Stage:
+    def compute(inside: Path | None) -> Stage:
         labels = finetuning_samples(config, reference, samples) if way == "reference" else samples
         start = Surrogate.create(widths, labels, config.oversized.activation, key=key_for(config, "scratch weights"))
         return trained(start, labels, settings.training, key_for(config, like), "scratch", inside, progress)
 
-    return directory.stage("scratch", compute)
+    return stages.stage("scratch", compute)
 
 
 def finetuning_samples(config: RunConfig, reference: AbstractReference, samples: Samples) -> Samples:
@@ -93,7 +93,7 @@ def trained(
     settings: TrainingConfig,
     key: PRNGKey,
     label: str,
-    inside: Path,
+    inside: Path | None,
     progress: bool,
     mask=None,
 ) -> Stage:

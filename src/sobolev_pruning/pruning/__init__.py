@@ -1,6 +1,7 @@
 from .merging import Merge as Merge
 from .merging import merge_affine_layers as merge_affine_layers
 from .merging import merge_layer as merge_layer
+from .padding import pad as pad
 from .plan import FOLDS as FOLDS
 from .plan import Plan as Plan
 from .prune import Masked as Masked

@@ -1,0 +1,65 @@
+"""What the user asks of a small network: how large its errors may be."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from .._foundation.errors import InputError
+from ..evaluation import Evaluation
+
+QUANTITIES = ("value", "delta", "gamma")
+Figure = Literal["r2", "rmse", "p99", "max_abs"]
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """Limits on the errors of value, delta and gamma; None leaves a quantity free.
+
+    With `figure` "r2" a limit is the smallest R2 that will do; with "rmse", "p99" or "max_abs" it is the largest error.
+    With `relative` a limit is a factor instead: the error (1 - R2 for "r2") may be so many times that of the network
+    the search starts from.
+
+    >>> Tolerance(value=0.9999, delta=0.999).limits(None)
+    {'value': 9.999999999998899e-05, 'delta': 0.0010000000000000009}
+    """
+
+    value: float | None = None
+    delta: float | None = None
+    gamma: float | None = None
+    figure: Figure = "r2"
+    relative: bool = False
+
+    def __post_init__(self):
+        if self.figure not in ("r2", "rmse", "p99", "max_abs"):
+            raise InputError(f'figure is {self.figure!r}; choose "r2", "rmse", "p99" or "max_abs".')
+        given = {name: getattr(self, name) for name in QUANTITIES if getattr(self, name) is not None}
+        if not given:
+            raise InputError("The tolerance limits nothing; give at least one of value, delta and gamma.")
+        for name, limit in given.items():
+            if self.figure == "r2" and not self.relative and not 0 < limit < 1:
+                raise InputError(f"The R2 asked of {name} is {limit}; give a number between 0 and 1, such as 0.9999.")
+            if not 0 < limit < float("inf"):
+                raise InputError(f"The limit on {name} is {limit}; give a number above 0.")
+
+    def limits(self, start: Evaluation | None) -> dict[str, float]:
+        """The largest error allowed for every limited quantity; relative limits refer to the errors of `start`."""
+        given = {name: getattr(self, name) for name in QUANTITIES if getattr(self, name) is not None}
+        if self.relative:
+            errors = self.errors(start)
+            return {name: factor * errors[name] for name, factor in given.items()}
+        return {name: 1.0 - limit if self.figure == "r2" else limit for name, limit in given.items()}
+
+    def errors(self, evaluation: Evaluation) -> dict[str, float]:
+        """The errors of the limited quantities; raises `InputError` for one that cannot be measured."""
+        errors = {}
+        for name in QUANTITIES:
+            if getattr(self, name) is None:
+                continue
+            scores = getattr(evaluation, name)
+            figure = None if scores is None else getattr(scores, self.figure)
+            if figure is None:
+                raise InputError(
+                    f"The {name} cannot be measured against {evaluation.against}, so it cannot be limited; "
+                    f"leave {name} out of the tolerance, or give a reference that knows it."
+                )
+            errors[name] = 1.0 - figure if self.figure == "r2" else figure
+        return errors
