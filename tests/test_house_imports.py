@@ -88,9 +88,13 @@ def test_every_folder_is_a_room_of_the_law():
     assert folders <= set(MAY_IMPORT)
 
 
+IMPORTED_AS = {"protobuf": "google"}
+
+
 def test_everything_imported_is_declared():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    declared = {requirement.split(">")[0].replace("-", "_") for requirement in project["dependencies"]} | OPTIONAL
+    names = {requirement.split(">")[0].replace("-", "_") for requirement in project["dependencies"]}
+    declared = {IMPORTED_AS.get(name, name) for name in names} | OPTIONAL
     found = {
         name.split(".")[0]
         for path in MODULES
