@@ -170,11 +170,11 @@ def coordinates_for(models: list[MappedModel], lower: np.ndarray, upper: np.ndar
 
 def _directions(models, middles, lower, upper, half) -> tuple[np.ndarray, bool]:
     d = len(half)
-    if d <= MOST_EXACT:
-        return np.eye(d), True
-    variation = _variation(models, lower, upper, half)
     _, sizes, rows = np.linalg.svd(np.concatenate([m / max(np.linalg.norm(m), 1e-300) for m in middles]))
     rank = max(1, int((sizes > _RANK_TOLERANCE * sizes[0]).sum()))
+    if rank == d <= MOST_EXACT:
+        return np.eye(d), True
+    variation = _variation(models, lower, upper, half)
     if rank <= MOST_EXACT:
         basis = rows[:rank].T
         return basis @ np.linalg.eigh(basis.T @ variation @ basis)[1][:, ::-1], True
