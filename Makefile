@@ -21,7 +21,7 @@ demo-shrink: $(INSTALLED)
 	$(BIN)/python examples/shrink_basket.py
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest tests
+	$(BIN)/python -m pytest tests --numprocesses 2 --dist loadfile
 
 test-soundness: $(INSTALLED)
 	$(BIN)/python -m pytest tests -m soundness

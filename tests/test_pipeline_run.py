@@ -53,7 +53,8 @@ samples = 4000
 kind = "levenberg-marquardt"
 iterations = 8
 """
-STAGES = ["oversized", "pruned", "finetuned-teacher", "finetuned-fixed", "finetuned-reference", "scratch", "oracle"]
+STAGES = ["oversized", "pruned", "finetuned-teacher", "finetuned-fixed", "finetuned-reference"]
+STAGES += ["plain", "scratch", "oracle"]
 
 
 @pytest.fixture(scope="module")

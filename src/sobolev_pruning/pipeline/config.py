@@ -126,7 +126,7 @@ class RunConfig(_Table):
     oversized: OversizedConfig = OversizedConfig()
     pruning: Annotated[tuple[PruningConfig, ...], Field(min_length=1, strict=False)]
     finetuning: FinetuningsConfig = FinetuningsConfig()
-    scratch: bool = True
+    controls: bool = True
     oracle: bool = False
 
     @model_validator(mode="after")

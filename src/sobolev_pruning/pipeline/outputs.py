@@ -10,7 +10,7 @@ from importlib.metadata import version
 from ..report.records import RemovalRecord, StageRecord
 
 SCHEMA = 1
-_DEPENDENCIES = ("sobolev-pruning", "jax", "jaxlib", "equinox", "optax", "numpy", "scipy")
+_DEPENDENCIES = ("sobolev-pruning", "jax", "jaxlib", "equinox", "numpy", "scipy")
 
 
 def versions() -> dict[str, str]:

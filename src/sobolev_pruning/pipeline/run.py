@@ -22,7 +22,7 @@ from .pruning_stages import prune_in_rounds
 from .published import BASKET_R2
 from .run_directory import open_run_directory
 from .stage_store import Stage
-from .stages import finetune, train_from_scratch, train_oversized
+from .stages import finetune, train_controls, train_oversized
 from .timing import measure
 
 
@@ -54,10 +54,8 @@ def run(config: RunConfig, out: Path | None = None, *, resume: bool = False, pro
     tuned = finetune(store, config, reference, samples, oversized.surrogate, pruned.surrogate, progress)
     final_name, final = list({"pruned": pruned, **tuned}.items())[-1]
     stages = {"oversized": oversized, "pruned": pruned, **tuned}
-    if config.scratch and tuned:
-        stages["scratch"] = train_from_scratch(
-            store, config, reference, samples, final_name, final.surrogate.widths, progress
-        )
+    if config.controls and tuned:
+        stages |= train_controls(store, config, reference, samples, pruned.surrogate, final_name, progress)
 
     records_of = _Records(config, reference)
     records = [records_of.record(name, _describe(name, config), stage) for name, stage in stages.items()]
@@ -97,7 +95,7 @@ class _Records:
         self.points = reference.test_points(key_for(config, "test points"))
         exposure = reference.exposure_inputs(key_for(config, "exposure inputs"), len(self.points))
         self.on_box, self.on_exposure = Judge.of(reference, self.points), Judge.of(reference, exposure)
-        self.title = f"{reference.kind} on a basket of {reference.n_inputs} Gaussian assets"
+        self.title = f"A {reference.kind} on a basket of {reference.n_inputs} Gaussian assets"
 
     def record(self, name: str, description: str, stage: Stage) -> StageRecord:
         surrogate = stage.surrogate
@@ -170,5 +168,6 @@ def _describe(name: str, config: RunConfig) -> str:
         "finetuned-teacher": "The pruned network, fine-tuned on values and derivatives of the oversized one.",
         "finetuned-fixed": f"The pruned network, fine-tuned on the same {config.samples:,} pairs.",
         "finetuned-reference": f"The pruned network, fine-tuned on {reference_data} of the reference.",
+        "plain": "Control: the pruned network, fine-tuned on the same samples for as many steps, on values alone.",
         "scratch": "Control: a network of the final size, trained from random weights on the same pairs and steps.",
     }[name]

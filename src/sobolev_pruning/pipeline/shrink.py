@@ -3,7 +3,7 @@
 import hashlib
 import itertools
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +31,7 @@ _COARSE_SHARE = 16
 _CLOSE = 5.0
 """Close: every error within so many times its limit."""
 _START_WIDTH = 8
+_PADDED_TO = 4
 _WIDEST = 32
 _ITERATIONS = 25
 _PATIENCE = 5
@@ -84,11 +85,12 @@ def shrink(
 ) -> Shrink:
     """The smallest network (fewest parameters) whose value, delta and gamma errors stay within `tolerance`.
 
-    Starts from `surrogate`, an oversized trained network. For every depth up to 3 the width is halved from 8 (or
-    doubled where 8 is too narrow), each candidate folded from the next wider one that met the tolerance and fine-tuned
-    by Levenberg-Marquardt; from the best of these, single layers are halved, narrowed by one node, or melted away, the
-    smallest result first, until nothing smaller holds. Candidates are trained in a padded shape with masks, so that a
-    handful of programs serve all of them; one that breaks the tolerance is rolled back.
+    Starts from `surrogate`, an oversized trained network. Coarse: for every depth up to 3 the width is halved from 8
+    (or doubled where 8 is too narrow) for as long as the errors stay close to their limits, each network folded from
+    the one before and fine-tuned by Levenberg-Marquardt on a part of the samples, in a padded shape with masks, so that
+    a handful of programs serve all of them. Fine: the smallest of these that holds when trained on all samples is
+    narrowed further, by single layers halved, taken one node from, or melted away, the smallest result first, until
+    nothing smaller holds; what breaks the tolerance is rolled back.
 
     - `data`: a reference to draw `pairs` fresh samples from, and to measure errors against; or samples with
       derivatives; or None to learn from `surrogate` itself. Without a reference errors are measured against
@@ -121,36 +123,44 @@ class _Search:
         tolerance.errors(self.judge(surrogate))  # what cannot be measured is refused before any work
         self.coarse, self.full = self._samples(data, pairs)
         self.path: list[Candidate] = []
-        self.networks: dict[tuple[int, ...], Surrogate] = {}
+        self.close: dict[tuple[int, ...], Surrogate] = {}
         self.store = StageStore(checkpoints, self._fingerprint(pairs, seed))
 
     def run(self) -> Surrogate | None:
         for depth in DEPTHS:
-            if depth < len(self.start.layers) and self._beats_best((1,) * depth):
+            if depth < len(self.start.layers):
                 self._narrow(depth)
-        best = self._best()
+        best = self._first_that_holds(sorted(self.close, key=self._order))
         while best is not None:
-            smaller = next((shape for shape in self._neighbours(best) if self._holds(shape, self.networks[best])), None)
-            if smaller is None:
-                return self.networks[best]
-            best = smaller
+            shape, network = best
+            smaller = [candidate for candidate in self._neighbours(shape) if self._is_close(candidate, network)]
+            best = self._first_that_holds(smaller)
+            if best is None:
+                return network
         return None
 
     def verify(self, network: Surrogate) -> Evaluation:
         return self._judge("verification points")(network)
 
     def _narrow(self, depth: int) -> None:
-        """Uniform widths: doubled from the start until one holds, then halved while they hold."""
+        """Uniform widths: doubled from the start until one comes close, then halved while they do."""
         widest = min(_WIDEST, *self.start.widths[1:-1])
         width = min(_START_WIDTH, widest)
-        while not self._holds((width,) * depth, self.start):
+        while not self._is_close((width,) * depth, self.start):
             width *= 2
-            if width > widest or not self._beats_best((width,) * depth):
+            if width > widest:
                 return
-        while width > 1 and self._holds((width // 2,) * depth, self.networks[(width,) * depth]):
+        while width > 1 and self._is_close((width // 2,) * depth, self.close[(width,) * depth]):
             width //= 2
 
-    def _neighbours(self, shape: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
+    def _first_that_holds(self, shapes: Sequence[tuple[int, ...]]) -> tuple[tuple[int, ...], Surrogate] | None:
+        for shape in shapes:
+            network = self._refined(shape)
+            if network is not None:
+                return shape, network
+        return None
+
+    def _neighbours(self, shape: tuple[int, ...]) -> list[tuple[int, ...]]:
         """Smaller shapes not tried yet, the smallest first: a layer halved, narrowed by one, or melted away."""
         found = set()
         for layer, width in enumerate(shape):
@@ -159,37 +169,41 @@ class _Search:
             if len(shape) > 1:
                 found.add(shape[:layer] + shape[layer + 1 :])
         tried = {candidate.widths[1:-1] for candidate in self.path}
-        return iter(sorted(found - tried, key=lambda candidate: (self._size(candidate), candidate)))
+        return sorted(found - tried, key=self._order)
 
-    def _best(self) -> tuple[int, ...] | None:
-        return min(self.networks, key=lambda shape: (self._size(shape), shape), default=None)
-
-    def _beats_best(self, shape: tuple[int, ...]) -> bool:
-        best = self._best()
-        return best is None or self._size(shape) < self._size(best)
+    def _order(self, shape: tuple[int, ...]) -> tuple[int, tuple[int, ...]]:
+        return self._size(shape), shape
 
     def _size(self, hidden: Sequence[int]) -> int:
         widths = (self.start.widths[0], *hidden, self.start.widths[-1])
         return sum((n_in + 1) * n_out for n_in, n_out in itertools.pairwise(widths))
 
-    def _holds(self, shape: tuple[int, ...], parent: Surrogate) -> bool:
-        """Whether a network of this shape meets the tolerance, trained from `parent`; kept where it does."""
-        if shape in self.networks:
-            return True
-        name = "-".join(str(width) for width in shape)
+    def _is_close(self, shape: tuple[int, ...], parent: Surrogate) -> bool:
+        """Whether a network of this shape, folded from `parent` and trained on the coarse part, comes close."""
+        stage = self._stage(shape, "coarse", lambda name: self._train_coarse(shape, parent, name))
+        errors = self._record(stage, len(self.coarse))
+        if self._within(errors, _CLOSE):
+            self.close[shape] = stage.surrogate
+        return self._within(errors, _CLOSE)
+
+    def _refined(self, shape: tuple[int, ...]) -> Surrogate | None:
+        """The network of this shape trained on all samples, where it then meets the tolerance."""
+        network = self.close[shape]
+        if self._within(self._errors(network)) or len(self.full) == len(self.coarse):
+            return network if self._within(self._errors(network)) else None
+        stage = self._stage(shape, "full", lambda name: self._train_full(network, name))
+        return stage.surrogate if self._within(self._record(stage, len(self.full))) else None
+
+    def _stage(self, shape: tuple[int, ...], part: str, train: Callable[[str], Stage]) -> Stage:
+        name = f"{part} {'-'.join(str(width) for width in shape)}"
         number = len(self.path) + 1
-        stage = self.store.stage(f"{number:03d}-coarse-{name}", lambda inside: self._train_coarse(shape, parent, name))
-        pairs, errors, seconds = len(self.coarse), self._errors(stage.surrogate), stage.seconds
-        if not self._within(errors) and self._within(errors, _CLOSE) and len(self.full) > len(self.coarse):
-            close = stage.surrogate
-            stage = self.store.stage(f"{number:03d}-full-{name}", lambda inside: self._train_full(close, name))
-            pairs, errors, seconds = len(self.full), self._errors(stage.surrogate), seconds + stage.seconds
+        return self.store.stage(f"{number:03d}-{name.replace(' ', '-')}", lambda inside: train(name))
+
+    def _record(self, stage: Stage, pairs: int) -> dict[str, float]:
+        network, errors = stage.surrogate, self._errors(stage.surrogate)
         accepted = self._within(errors)
-        network = stage.surrogate
-        self.path.append(Candidate(network.widths, network.n_parameters, errors, accepted, pairs, seconds))
-        if accepted:
-            self.networks[shape] = network
-        return accepted
+        self.path.append(Candidate(network.widths, network.n_parameters, errors, accepted, pairs, stage.seconds))
+        return errors
 
     def _errors(self, network: Surrogate) -> dict[str, float]:
         return self.tolerance.errors(self.judge(network))
@@ -201,7 +215,8 @@ class _Search:
         """Folded from the parent and fine-tuned in a padded shape, which other candidates share."""
         start = time.perf_counter()
         folded = prune(parent, _keep(parent.widths[1:-1], shape), box=self.box, fold="sobolev")
-        padded, plan = pad(folded, (1 << (max(shape) - 1).bit_length(),) * len(shape))
+        width = max(_PADDED_TO, 1 << (max(shape) - 1).bit_length())
+        padded, plan = pad(folded, (width,) * len(shape))
         return self._trained(padded, self.coarse, name, start, lambda network: compact(network, plan))
 
     def _train_full(self, network: Surrogate, name: str) -> Stage:

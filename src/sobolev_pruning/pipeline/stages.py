@@ -52,25 +52,35 @@ def finetune(
     return tuned
 
 
-def train_from_scratch(
+def train_controls(
     stages: StageStore,
     config: RunConfig,
     reference: AbstractReference,
     samples: Samples,
+    pruned: Surrogate,
     like: str,
-    widths: tuple[int, ...],
     progress: bool,
-) -> Stage:
-    """The control: random weights of the final `widths`, trained as the stage `like` was, on the same samples."""
+) -> dict[str, Stage]:
+    """Networks to compare with the stage `like`, on the same samples for as many steps, by stage name.
+
+    plain: the pruned network, trained on values alone. scratch: random weights of the same widths.
+    """
     way = like.removeprefix("finetuned-")
-    settings: FinetuningConfig = getattr(config.finetuning, way)
+    settings: TrainingConfig = getattr(config.finetuning, way).training
+    key = key_for(config, like)
 
-    def compute(inside: Path | None) -> Stage:
-        labels = finetuning_samples(config, reference, samples) if way == "reference" else samples
-        start = Surrogate.create(widths, labels, config.oversized.activation, key=key_for(config, "scratch weights"))
-        return trained(start, labels, settings.training, key_for(config, like), "scratch", inside, progress)
+    def labels() -> Samples:
+        return finetuning_samples(config, reference, samples) if way == "reference" else samples
 
-    return stages.stage("scratch", compute)
+    def plain(inside: Path | None) -> Stage:
+        return trained(pruned, labels(), settings.model_copy(update={"order": 0}), key, "plain", inside, progress)
+
+    def scratch(inside: Path | None) -> Stage:
+        found, activation = labels(), config.oversized.activation
+        start = Surrogate.create(pruned.widths, found, activation, key=key_for(config, "scratch weights"))
+        return trained(start, found, settings, key, "scratch", inside, progress)
+
+    return {name: stages.stage(name, compute) for name, compute in (("plain", plain), ("scratch", scratch))}
 
 
 def finetuning_samples(config: RunConfig, reference: AbstractReference, samples: Samples) -> Samples:

@@ -12,6 +12,7 @@ _STAGE_LABELS = {
     "finetuned-teacher": "fine-tuned, teacher data",
     "finetuned-fixed": "fine-tuned, fixed pairs",
     "finetuned-reference": "fine-tuned, reference data",
+    "plain": "values alone (control)",
     "scratch": "from scratch (control)",
     "oracle": "oracle (yardstick)",
 }

@@ -3,7 +3,7 @@
 from .numbers import count_text, error_text, r2_text, stage_label
 from .records import ReportRecord, StageRecord, Timings
 
-CONTROLS = ("scratch", "oracle")
+CONTROLS = ("plain", "scratch", "oracle")
 """Stages to compare with, which are not on the way from the oversized network to the final one."""
 
 
