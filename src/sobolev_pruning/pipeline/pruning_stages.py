@@ -116,7 +116,7 @@ def _layers(stage: Stage, name: str) -> tuple[np.ndarray, ...]:
 def _plan_of(stage: Stage, before: Surrogate) -> Plan:
     """What the round before left standing, for the next one to go on from."""
     kept = tuple(tuple(np.flatnonzero(kept).tolist()) for kept in _layers(stage, "kept"))
-    return Plan(before.widths, kept, "none", None, _layers(stage, "scores"), "the round before")
+    return Plan(before.widths, kept, "none", 0, None, _layers(stage, "scores"), "the round before")
 
 
 def _record(number: int, method: str, stage: Stage) -> RemovalRecord:

@@ -29,7 +29,7 @@ def pad(surrogate: Surrogate, hidden: Sequence[int]) -> tuple[Masked, Plan]:
     if len(widths) != len(surrogate.widths) or any(new < old for new, old in zip(widths, surrogate.widths)):
         raise InputError(f"hidden is {tuple(hidden)}; it must be as wide as {surrogate.widths[1:-1]} in every layer.")
     kept = tuple(tuple(range(width)) for width in surrogate.widths[1:-1])
-    plan = Plan(widths, kept, "none", None, tuple(np.zeros(width) for width in hidden), "padding")
+    plan = Plan(widths, kept, "none", 0, None, tuple(np.zeros(width) for width in hidden), "padding")
     layers = [
         (
             np.pad(weight, ((0, n_out - weight.shape[0]), (0, n_in - weight.shape[1]))),

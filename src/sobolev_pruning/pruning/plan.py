@@ -12,6 +12,11 @@ FOLDS = ("none", "midpoint", "mean", "least-squares", "sobolev")
 CONSTANT_FOLDS = ("none", "midpoint", "mean")
 
 
+def fold_orders(fold: str) -> tuple[int, ...]:
+    """Orders of input derivatives that a fold can match besides the values."""
+    return (1, 2) if fold == "sobolev" else (0,)
+
+
 @dataclass(frozen=True)
 class Plan:
     """What a pruning does; applying it again to the same network gives the same result.
@@ -20,6 +25,7 @@ class Plan:
     - `kept[l]`: indices, rising, of the nodes of hidden layer l that stay. Empty: the layer is replaced by its affine
       fit.
     - `fold`: what becomes of a removed node's contribution, one of `FOLDS`.
+    - `fold_order`: input derivatives that "sobolev" matches; 0 for the other folds.
     - `constants[l]`: what each node of layer l is taken to be when it goes, `(width,)`, for the folds into a constant;
       else None.
     - `scores[l]`: what was decided by, `(width,)`.
@@ -29,6 +35,7 @@ class Plan:
     widths: tuple[int, ...]
     kept: tuple[tuple[int, ...], ...]
     fold: str
+    fold_order: int
     constants: tuple[np.ndarray, ...] | None
     scores: tuple[np.ndarray, ...]
     reason: str
@@ -54,6 +61,7 @@ class Plan:
             "widths": list(self.widths),
             "kept": [list(kept) for kept in self.kept],
             "fold": self.fold,
+            "fold_order": self.fold_order,
             "constants": None if self.constants is None else [layer.tolist() for layer in self.constants],
             "scores": [layer.tolist() for layer in self.scores],
             "reason": self.reason,
@@ -68,6 +76,7 @@ class Plan:
                 widths=tuple(int(width) for width in entries["widths"]),
                 kept=tuple(tuple(int(node) for node in kept) for kept in entries["kept"]),
                 fold=entries["fold"],
+                fold_order=int(entries["fold_order"]),
                 constants=None if constants is None else tuple(np.asarray(layer, np.float64) for layer in constants),
                 scores=tuple(np.asarray(layer, np.float64) for layer in entries["scores"]),
                 reason=str(entries["reason"]),
@@ -85,8 +94,14 @@ class Plan:
     def _check(self) -> None:
         hidden = self.widths[1:-1]
         per_layer = [self.kept, self.scores] + ([] if self.constants is None else [self.constants])
-        if self.fold not in FOLDS or (self.constants is None) == (self.fold in ("midpoint", "mean")):
-            raise InputError(f"The plan folds by {self.fold!r}, which does not fit its constants; make it anew.")
+        if (
+            self.fold not in FOLDS
+            or self.fold_order not in fold_orders(self.fold)
+            or (self.constants is None) == (self.fold in ("midpoint", "mean"))
+        ):
+            raise InputError(
+                f"The plan folds by {self.fold!r}, which does not fit its constants or its order; make it anew."
+            )
         if any(len(entry) != len(hidden) for entry in per_layer):
             raise InputError(f"The plan has {len(self.kept)} layers for widths {self.widths}; make it anew.")
         for kept, width in zip(self.kept, hidden):

@@ -16,7 +16,7 @@ from .choose import Keep, choose, counts_per_layer, expect_keep
 from .constants import fold_constants
 from .jets import fold_points, input_jets
 from .merging import merge_layer
-from .plan import CONSTANT_FOLDS, FOLDS, Plan
+from .plan import CONSTANT_FOLDS, FOLDS, Plan, fold_orders
 from .surgery import compact, parameter_mask, rebuilt
 from .survivors import choose_survivors, fold_onto_survivors, layer_gains
 
@@ -47,6 +47,7 @@ def prune(
     box: Box | None = None,
     samples: Samples | ArrayOrList | None = None,
     fold: str = "midpoint",
+    fold_order: int | None = None,
 ) -> Surrogate:
     """A smaller network: the least significant hidden nodes go, and what they contributed is folded into what stays.
 
@@ -64,6 +65,7 @@ def prune(
       to the next bias (the paper's way). "mean": likewise, its mean over points. "least-squares": a combination of the
       surviving nodes and a constant, fitted over points. "sobolev": the same, fitted to values and first input
       derivatives; the best without retraining.
+    - `fold_order`: 2 lets "sobolev" match second derivatives too, where they matter more than values and gradients.
 
     Points are those of `samples`, or else uniform in `box`. The same arguments give the same network, to the bit.
     `make_plan` and `apply_plan` do the same in two steps and keep the record; `mask` prunes without changing shapes.
@@ -86,6 +88,7 @@ def prune(
         box=box,
         samples=samples,
         fold=fold,
+        fold_order=fold_order,
     )
     return apply_plan(surrogate, plan, box=box, samples=samples)
 
@@ -100,6 +103,7 @@ def make_plan(
     box: Box | None = None,
     samples: Samples | ArrayOrList | None = None,
     fold: str = "midpoint",
+    fold_order: int | None = None,
     after: Plan | None = None,
 ) -> Plan:
     """Decides which nodes stay, with the arguments of `prune`; `apply_plan` or `mask` does it.
@@ -110,6 +114,10 @@ def make_plan(
     require_float64("Pruning")
     if fold not in FOLDS:
         raise InputError(f"fold is {fold!r}; choose one of {', '.join(FOLDS)}.")
+    order = fold_orders(fold)[0] if fold_order is None else fold_order
+    if order not in fold_orders(fold):
+        allowed = " or ".join(map(str, fold_orders(fold)))
+        raise InputError(f"fold_order is {fold_order}, but {fold!r} matches derivatives of order {allowed} only.")
     if len(surrogate.layers) == 1:
         raise InputError("The surrogate has no hidden layer, so there is nothing to prune.")
     if after is not None:
@@ -118,12 +126,14 @@ def make_plan(
     expect_keep(keep, threshold, scope, [int(mask.sum()) for mask in alive])
     asked = f"keep={keep!r}" if threshold is None else f"threshold={threshold!r}"
     if significance is None and fold not in CONSTANT_FOLDS:
-        kept, scores = _chosen_for_the_fold(surrogate, keep, threshold, scope, box, samples, fold, alive)
-        return Plan(surrogate.widths, kept, fold, None, scores, f"chosen for the fold, {asked}, scope={scope!r}")
+        kept, scores = _chosen_for_the_fold(surrogate, keep, threshold, scope, box, samples, order, alive)
+        return Plan(surrogate.widths, kept, fold, order, None, scores, f"chosen for the fold, {asked}, scope={scope!r}")
     found = _scored(surrogate, significance, box, samples)
     kept = choose(found.scores, keep, threshold, scope, alive)
     constants = _constants(surrogate, found, box, samples, fold)
-    return Plan(surrogate.widths, kept, fold, constants, found.scores, f"{found.method}, {asked}, scope={scope!r}")
+    return Plan(
+        surrogate.widths, kept, fold, order, constants, found.scores, f"{found.method}, {asked}, scope={scope!r}"
+    )
 
 
 def apply_plan(
@@ -162,27 +172,22 @@ def mask(
     if plan.fold in CONSTANT_FOLDS:
         layers = fold_constants(numpy_layers(surrogate), plan)
     else:
-        layers = fold_onto_survivors(surrogate, plan, input_jets(surrogate, box, samples, _order(plan.fold)))
+        layers = fold_onto_survivors(surrogate, plan, input_jets(surrogate, box, samples, plan.fold_order))
     return Masked(rebuilt(surrogate, layers), parameter_mask(plan))
 
 
-def _order(fold: str) -> int:
-    """Input derivatives that the fold matches."""
-    return 1 if fold == "sobolev" else 0
-
-
-def _chosen_for_the_fold(surrogate, keep, threshold, scope, box, samples, fold, alive):
+def _chosen_for_the_fold(surrogate, keep, threshold, scope, box, samples, order, alive):
     """Survivors and gains of every layer; layers to be merged away are merged first, as `apply_plan` does."""
     if threshold is None and scope == "layer":
         counts = counts_per_layer(keep, [int(mask.sum()) for mask in alive])
     else:
-        gains = layer_gains(surrogate, input_jets(surrogate, box, samples, _order(fold)))
+        gains = layer_gains(surrogate, input_jets(surrogate, box, samples, order))
         counts = [len(kept) for kept in choose(gains, keep, threshold, scope, alive)]
     widths = surrogate.widths[1:-1]
     for layer in reversed([number for number, count in enumerate(counts) if count == 0]):
         surrogate = merge_layer(surrogate, layer, box, samples).surrogate
     staying = [count for count in counts if count]
-    chosen, gains = choose_survivors(surrogate, staying, input_jets(surrogate, box, samples, _order(fold)))
+    chosen, gains = choose_survivors(surrogate, staying, input_jets(surrogate, box, samples, order))
     results = iter(zip(chosen, gains))
     per_layer = [next(results) if count else ((), np.zeros(width)) for count, width in zip(counts, widths)]
     kept, scores = zip(*per_layer)

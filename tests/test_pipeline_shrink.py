@@ -1,0 +1,94 @@
+"""The search: what it returns holds, what it says of errors is so, and it starts again where it stopped."""
+
+import jax
+import numpy as np
+import pytest
+
+from sobolev_pruning import InputError, Surrogate, Tolerance, evaluate, fit, shrink
+from sobolev_pruning.pipeline.shrink import Candidate, _keep, front_of
+from sobolev_pruning.reference import GaussianBasket
+from sobolev_pruning.training import Adam
+
+TOLERANCE = Tolerance(value=0.995, delta=0.99, gamma=0.9)
+
+
+@pytest.fixture(scope="module")
+def basket() -> GaussianBasket:
+    return GaussianBasket.random(n_assets=2, seed=1)
+
+
+@pytest.fixture(scope="module")
+def oversized(basket) -> Surrogate:
+    samples = basket.sample(jax.random.key(0), 1024)
+    start = Surrogate.create([2, 10, 10, 1], samples, key=jax.random.key(1))
+    return fit(start, samples, key=jax.random.key(2), optimiser=Adam(steps=800)).surrogate
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory):
+    return tmp_path_factory.mktemp("search")
+
+
+@pytest.fixture(scope="module")
+def found(basket, oversized, directory):
+    return shrink(oversized, basket, tolerance=TOLERANCE, pairs=65_536, checkpoints=directory)
+
+
+def test_the_network_found_holds_on_points_of_our_own(found, basket):
+    errors = evaluate(found.surrogate, basket, seed=99).figures("r2")
+    assert errors["value"] > 0.995 and errors["delta"] > 0.99 and errors["gamma"] > 0.9
+    assert found.verified.figures("r2")["value"] > 0.995
+    assert found.against == "closed form"
+
+
+def test_nothing_smaller_on_the_path_held(found):
+    accepted = [candidate for candidate in found.path if candidate.accepted]
+    assert min(accepted, key=lambda c: c.n_parameters).widths == found.surrogate.widths
+    assert found.surrogate.n_parameters <= 21
+    assert any(not candidate.accepted for candidate in found.path)
+    for candidate in found.path:
+        assert candidate.accepted == all(candidate.errors[name] <= limit for name, limit in found.limits.items())
+
+
+def test_the_search_starts_again_from_its_checkpoints_with_the_same_bits(found, basket, oversized, directory):
+    again = shrink(oversized, basket, tolerance=TOLERANCE, pairs=65_536, checkpoints=directory)
+    assert again.path == found.path  # seconds included: nothing was trained again
+    points = basket.test_points(jax.random.key(5), 8)
+    np.testing.assert_array_equal(again.surrogate.value(points), found.surrogate.value(points))
+
+
+def test_the_front_drops_what_is_larger_and_worse():
+    def candidate(size, error):
+        return Candidate((1, size, 1), size, {"value": error}, True, 1, 0.0)
+
+    small, large, beaten = candidate(3, 0.5), candidate(9, 0.1), candidate(9, 0.6)
+    assert front_of([beaten, large, small]) == (small, large)
+
+
+def test_layers_to_keep_fit_into_the_deeper_network():
+    assert _keep((8, 8, 8), (4, 2)) == [4, 2, 0]
+    assert _keep((2, 8, 8), (4, 2)) == [0, 4, 2]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({}, "limits nothing"),
+        ({"value": 1.5}, "R2 asked of value is 1.5"),
+        ({"delta": -1.0, "figure": "rmse"}, "limit on delta is -1.0"),
+    ],
+)
+def test_an_impossible_tolerance_is_refused(settings, message):
+    with pytest.raises(InputError, match=message):
+        Tolerance(**settings)
+
+
+def test_a_search_without_a_box_is_refused(oversized):
+    with pytest.raises(InputError, match="needs a box"):
+        shrink(oversized, tolerance=TOLERANCE)
+
+
+def test_relative_limits_refer_to_the_start(oversized, basket):
+    evaluation = evaluate(oversized, basket)
+    limits = Tolerance(value=2.0, relative=True).limits(evaluation)
+    assert limits == {"value": 2.0 * (1.0 - evaluation.value.r2)}
