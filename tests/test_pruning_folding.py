@@ -9,7 +9,7 @@ import pytest
 
 from sobolev_pruning._foundation.activations import ACTIVATIONS
 from sobolev_pruning._foundation.errors import InputError
-from sobolev_pruning.pruning import make_plan, mask, prune
+from sobolev_pruning.pruning import Plan, apply_plan, make_plan, mask, prune
 from sobolev_pruning.pruning.jets import activated, affine, input_jets
 from sobolev_pruning.pruning.regression import fitted, stacked
 from sobolev_pruning.pruning.subset import marginal_gains, ordered_gains, select
@@ -122,6 +122,20 @@ def test_directions_are_orthonormal_in_units_of_the_points_spread():
     unit = along / values.std(axis=0)
     gram = unit @ unit.swapaxes(1, 2)
     np.testing.assert_allclose(gram, np.broadcast_to(np.eye(3), gram.shape), atol=ALGEBRAIC)
+
+
+def test_matching_second_derivatives_too_brings_them_closer():
+    network = surrogate_of_shape([3, 8, 1], "softplus", True, seed=3)
+    x = points()
+    errors = []
+    for order in (1, 2):
+        plan = make_plan(
+            network, 4, box=BOX, fold="sobolev", fold_order=order, significance=lambda *_: [np.arange(8.0)]
+        )
+        assert plan.fold_order == order and Plan.from_dict(plan.to_dict()).fold_order == order
+        small = apply_plan(network, plan, box=BOX)
+        errors.append(float(jnp.square(small.hessian(x) - network.hessian(x)).sum()))
+    assert errors[1] < errors[0]
 
 
 def test_relu_has_no_second_derivative_to_fold():
