@@ -19,6 +19,9 @@ from .scoring import significance as significance
 from .pruning import prune as prune
 from .evaluation import Evaluation as Evaluation
 from .evaluation import evaluate as evaluate
+from .evaluation import certificates as certificates
+from .evaluation.certificates import Certificate as Certificate
+from .evaluation.certificates import certify as certify
 from .interchange import load_onnx as load_onnx
 from .interchange import save_c as save_c
 from .interchange import save_numpy as save_numpy

@@ -47,6 +47,21 @@ def run(
     console.print(f"Report: [bold]{result.directory / 'report.html'}[/bold]", soft_wrap=True)
 
 
+@app.command()
+def export(
+    model: Annotated[Path, typer.Argument(help="A .safetensors or .onnx file.")],
+    to: Annotated[str, typer.Option(help="onnx, c or numpy.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="File to write.")],
+) -> None:
+    """Write a network with its derivatives to where it is used: ONNX, a C header, or NumPy code."""
+    from .pipeline import export
+
+    if to not in ("onnx", "c", "numpy"):
+        raise InputError(f"--to is {to!r}; choose onnx, c or numpy.")
+    export(model, to, out)
+    Console().print(f"Wrote [bold]{out}[/bold].", soft_wrap=True)
+
+
 def main() -> None:
     """The entry of the command `sobolev-pruning`: exit status 0 when done, 2 for the user's mistake, 1 otherwise."""
     jax.config.update("jax_enable_x64", True)
