@@ -11,7 +11,7 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 
 _ROOMS = ["_foundation", "reference", "sampling", "surrogate", "training", "enclosure", "scoring", "pruning"]
 _ROOMS += ["evaluation", "interchange", "report", "pipeline"]
-install_import_hook([f"sobolev_pruning.{room}" for room in _ROOMS], "beartype.beartype")
+install_import_hook([f"sobolev_pruning.{room}" for room in _ROOMS], "type_checker.check")
 
 from sobolev_pruning._foundation.samples import Samples  # noqa: E402  (the hook must come first)
 from sobolev_pruning.reference import GaussianBasket  # noqa: E402
@@ -24,6 +24,13 @@ def types_unchecked():
     jaxtyping_config.update("jaxtyping_disable", True)
     yield
     jaxtyping_config.update("jaxtyping_disable", False)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def compiled_programs_are_forgotten():
+    """What one file compiles no other needs; kept, the programs of all files fill gigabytes."""
+    yield
+    jax.clear_caches()
 
 
 @pytest.fixture(scope="session")
