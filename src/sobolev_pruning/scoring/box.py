@@ -18,8 +18,8 @@ def as_box(box: Box, n_inputs: int) -> Interval:
 
     Raises `InputError`, naming the input, where the box is unbounded, empty or has the wrong number of inputs.
 
-    >>> as_box((0.0, [1.0, 2.0]), 2).wid().tolist()
-    [1.0, 2.0]
+    >>> as_box((0.0, [1.0, 2.0]), 2).mid().tolist()
+    [0.5, 1.0]
     """
     given = (box.lower, box.upper) if isinstance(box, Interval) else box
     ends = [float64_array(end, name) for end, name in zip(given, ("box lower", "box upper"))]
