@@ -3,10 +3,10 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
-from surrogates import surrogate_of_shape
 
 from sobolev_pruning.enclosure import Interval
 from sobolev_pruning.scoring import Tapped, significance
+from surrogates import surrogate_of_shape
 
 
 def test_affine_and_split_hold_what_sampling_finds_and_split_is_the_tighter():
