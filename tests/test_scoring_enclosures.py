@@ -1,4 +1,4 @@
-"""The tighter enclosures of nodes and adjoints: inside the interval ones where promised, and around the sampled ones."""
+"""The tighter enclosures of nodes and adjoints hold what sampling finds, and splitting tightens them."""
 
 import jax
 import jax.numpy as jnp
