@@ -108,6 +108,9 @@ def test_inputs_and_fixed_parameters_are_recorded():
     assert fixed["volatility"] == [0.2, 0.2]
     np.testing.assert_allclose(fixed["correlation"], [[1.0, 0.3], [0.3, 1.0]])
     assert "strike" in fixed and "spot" not in fixed
+    np.testing.assert_array_equal(model.gamma_direction, [1.0, 1.0, 0.0])
+    no_spot = black_scholes(payoffs.call, inputs={"volatility": (0.1, 0.2), "rate": (0.0, 0.1)})
+    np.testing.assert_array_equal(no_spot.gamma_direction, [1.0, 1.0])
     assert model.kind == "call on 2 Black-Scholes asset(s)"
 
 

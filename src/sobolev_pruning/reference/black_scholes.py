@@ -12,7 +12,7 @@ from .._foundation.arrays import ArrayOrList, float64_array
 from .._foundation.errors import InputError
 from .designs import Design
 from .from_function import FunctionReference, from_function
-from .parameters import Parameters, choose_inputs
+from .parameters import Parameters, choose_inputs, spot_direction
 from .payoffs import Payoff, call, digital_call, geometric_asian_call, put
 from .smoothing import score_weight
 
@@ -48,8 +48,8 @@ def black_scholes(
     - `likelihood_ratio`: derivatives by the density of the path instead of along it, right for payoffs with jumps; more
       variance, the more the shorter the steps. The payoff itself must then not depend on an input other than smoothly.
 
-    The truth is exact for one asset and `payoffs.call`, `put`, `geometric_asian_call` and `digital_call`;
-    else by `paths` simulated paths per point.
+    Gamma is that of a shift of all spots. The truth is exact for one asset and `payoffs.call`, `put`,
+    `geometric_asian_call` and `digital_call`; else by `paths` simulated paths per point.
 
     >>> from sobolev_pruning.reference import payoffs
     >>> vanilla = black_scholes(payoffs.call, inputs={"spot": (60, 140), "volatility": (0.1, 0.4)}, maturity=2.0)
@@ -95,6 +95,7 @@ def black_scholes(
         antithetic=antithetic,
         design=design,
         paths=paths,
+        gamma_direction=spot_direction(box.names),
         kind=f"{getattr(payoff, '__name__', 'payoff').replace('_', ' ')} on {assets} Black-Scholes asset(s)",
         fixed={**fixed, "correlation": (cholesky @ cholesky.T).tolist(), "dates": dates},
     )

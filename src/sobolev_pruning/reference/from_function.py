@@ -47,7 +47,7 @@ class FunctionReference(AbstractReference):
 
     @property
     def box(self) -> tuple[Float[Array, "d"], Float[Array, "d"]]:
-        return self.inputs.box
+        return self.exposure.box
 
     def training_inputs(self, key: PRNGKey, n: int) -> Points:
         return self.inputs.sample(key, n)
@@ -117,7 +117,8 @@ def from_function(
     - `inputs`: corners `(lower, upper)` of a box; ranges by name `{"spot": (50, 150), "rate": (0, 0.1)}`; a law such as
       `Gaussian(mean, covariance)`; or a sampler `(key, n) -> (n, d)`. Training samples are drawn from it.
     - `noise`: the shape of standard normal noise; a law such as `Uniform((3, 2))`; or a sampler `key -> z` of one path.
-    - `exposure`: the law met in use, where it differs from `inputs`.
+    - `exposure`: the law met in use, where it differs from `inputs`; the default box is then its own. Samples from a
+      wider law than that help at the edges, where a network is worst.
     - `exact(x) -> y`: the expected value where it is known; its derivatives are taken automatically. Without it the
       truth is estimated by `paths` paths per point, with standard errors.
     - `antithetic`: every label is the mean over `z` and its mirror image. `design`: "sobol" and "latin-hypercube"

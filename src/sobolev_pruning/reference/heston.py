@@ -12,7 +12,7 @@ from .._foundation.errors import InputError
 from .black_scholes import _black_call
 from .designs import Design
 from .from_function import FunctionReference, from_function
-from .parameters import Parameters, choose_inputs
+from .parameters import Parameters, choose_inputs, spot_direction
 from .payoffs import Payoff, call, put
 
 _NODES = 256
@@ -52,7 +52,8 @@ def heston(
     - `conditional`: for `payoffs.call` and `put` at one date, only the variance is simulated, and the label is the
       Black-Scholes price given its path (Romano and Touzi 1997): far less noise, and valid second derivatives.
 
-    The truth is Fourier's for `payoffs.call` and `put`, else by `paths` simulated paths per point.
+    Gamma is that of the spot. The truth is Fourier's for `payoffs.call` and `put`, else by `paths` simulated paths
+    per point.
 
     >>> from sobolev_pruning.reference import payoffs
     >>> model = heston(payoffs.call, inputs={"spot": (60, 140), "initial_variance": (0.01, 0.1)})
@@ -107,6 +108,7 @@ def heston(
         antithetic=antithetic,
         design=design,
         paths=paths,
+        gamma_direction=spot_direction(box.names),
         kind=f"{getattr(payoff, '__name__', 'payoff').replace('_', ' ')} under Heston's model",
         fixed={**fixed, "steps": steps, "dates": dates, "conditional": conditional},
     )

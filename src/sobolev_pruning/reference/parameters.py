@@ -61,3 +61,9 @@ def choose_inputs(
 
     box = Box(np.concatenate(lower), np.concatenate(upper), tuple(names))
     return box, parameters, {name: value.tolist() for name, value in fixed.items()}
+
+
+def spot_direction(names: Sequence[str]) -> Float[np.ndarray, "d"]:
+    """1 for every spot and 0 elsewhere, so that gamma is what a shift of all spots sees; all ones without a spot."""
+    spots = np.array([name.split("[")[0] == "spot" for name in names], np.float64)
+    return spots if spots.any() else np.ones(len(names))
