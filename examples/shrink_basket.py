@@ -5,7 +5,7 @@ import time
 import jax
 
 jax.config.update("jax_enable_x64", True)
-import sobolev_pruning as sp
+import sobolev_pruning as sp  # noqa: E402  (float64 comes first)
 
 start = time.perf_counter()
 basket = sp.reference.GaussianBasket.random(n_assets=7, seed=0)
