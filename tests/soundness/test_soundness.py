@@ -40,7 +40,7 @@ def test_operations(name, method, dtype):
 
 @pytest.mark.parametrize("dtype", TYPES)
 @pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize(("name", "order"), itertools.product(ACTIVATIONS, range(5)))
+@pytest.mark.parametrize(("name", "order"), list(itertools.product(ACTIVATIONS, range(5))))
 def test_activations(name, order, method, dtype):
     _clean([campaign.activations(name, order, method, dtype, boxes=1000, points=16)])
 

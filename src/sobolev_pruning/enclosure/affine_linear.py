@@ -4,6 +4,7 @@ import math
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array, lax
 from jax.extend.core import primitives as p
 
@@ -17,7 +18,7 @@ def negate(a: AffineForm) -> AffineForm:
     return AffineForm(-a.center, -a.coefficients, a.error, -a.range, a.blocks, a.significant)
 
 
-def _as_form(value, shape) -> AffineForm:
+def as_form(value, shape) -> AffineForm:
     """Points and intervals among the operands of an affine operation."""
     if isinstance(value, AffineForm):
         if value.shape == shape:
@@ -52,7 +53,7 @@ def subtract(a, b) -> AffineForm:
 
 def _combine(a, b, sign: int) -> AffineForm:
     shape = common_shape(a, b)
-    a, b = _as_form(a, shape), _as_form(b, shape)
+    a, b = as_form(a, shape), as_form(b, shape)
     natural = arithmetic.add(a.range, b.range) if sign > 0 else arithmetic.subtract(a.range, b.range)
     center = a.center + sign * b.center
     if not b.blocks:
@@ -68,10 +69,10 @@ def _combine(a, b, sign: int) -> AffineForm:
     return narrowed(center, coefficients, error, natural, blocks, a.significant or b.significant)
 
 
-def scale(a: AffineForm, factor: Array) -> AffineForm:
+def scale(a: AffineForm, factor: Array | np.ndarray) -> AffineForm:
     """`factor a` for a point `factor`."""
     shape = common_shape(a, factor)
-    a, factor = _as_form(a, shape), jnp.broadcast_to(jnp.asarray(factor, a.dtype), shape)
+    a, factor = as_form(a, shape), jnp.broadcast_to(jnp.asarray(factor, a.dtype), shape)
     center, coefficients = factor * a.center, factor[None] * a.coefficients
     size = jnp.abs(factor)
     error = size * a.error * (1 + 4 * roundoff(a.dtype))
@@ -85,7 +86,7 @@ def scale(a: AffineForm, factor: Array) -> AffineForm:
 def move(primitive, operands, params, positions):
     """A primitive that moves values, applied to every part of the forms among its operands."""
     index = [i for i in (range(len(operands)) if positions is None else positions)]
-    forms = {i: _as_form(operands[i], operands[i].shape) for i in index}
+    forms = {i: as_form(operands[i], operands[i].shape) for i in index}
     coefficients, blocks = aligned([forms[i] for i in index])
     spread = dict(zip(index, coefficients))
 
@@ -134,7 +135,7 @@ def _sum_by(a: AffineForm, count: int, total, natural: Interval) -> AffineForm:
 
 
 def scatter_add(a, indices, updates, **params) -> AffineForm:
-    a, updates = _as_form(a, a.shape), _as_form(updates, updates.shape)
+    a, updates = as_form(a, a.shape), as_form(updates, updates.shape)
     (of_a, of_updates), blocks = aligned([a, updates])
     count = updates.size + 1
     gamma = summation(count, a.dtype)

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 
 from . import arithmetic
 from .affine_form import AffineForm, aligned, deviation, narrowed, rounded_error
-from .affine_linear import _as_form, common_shape, scale
+from .affine_linear import as_form, common_shape, scale
 from .fusion import computed_once
 from .interval import Interval
 from .rounding import roundoff, tiny, up
@@ -22,7 +22,7 @@ def multiply(a, b) -> AffineForm:
     if not isinstance(b, AffineForm | Interval):
         return scale(a, b)
     shape = common_shape(a, b)
-    x, y = _as_form(a, shape), _as_form(b, shape)
+    x, y = as_form(a, shape), as_form(b, shape)
     u, smallest = roundoff(x.dtype), tiny(x.dtype)
     natural = arithmetic.multiply(x.range, y.range)
     (of_x, of_y), blocks = aligned([x, y])

@@ -23,6 +23,8 @@ compiled = functools.partial(jax.jit, inline=True)
 
 def settle(lower: Array, upper: Array, *operands: Operand) -> Interval:
     """The interval of these bounds, empty where an operand is empty."""
+    if not jnp.issubdtype(lower.dtype, jnp.floating):
+        return Interval.unchecked(lower, upper)
     empty = functools.reduce(jnp.logical_or, [x.is_empty() for x in operands if isinstance(x, Interval)], False)
     return Interval.unchecked(
         jnp.where(empty, jnp.asarray(jnp.inf, lower.dtype), lower),
@@ -67,6 +69,8 @@ def multiply(a: Operand, b: Operand) -> Interval:
         a, b = b, a
     if not isinstance(a, Interval):
         a = as_interval(a)
+    if not jnp.issubdtype(a.dtype, jnp.floating):
+        b = as_interval(b)
     (a_lower, a_upper), (b_lower, b_upper) = _endpoints(a), _endpoints(b)
     if isinstance(b, Interval):
         products = [_product(x, y) for x in (a_lower, a_upper) for y in (b_lower, b_upper)]

@@ -13,6 +13,7 @@ from jax.extend.core import primitives as p
 from .arithmetic import select
 from .interval import Interval, as_interval, broadcast
 from .registry import EnclosureError, source_line
+from .stacking import stack
 
 _BODY = {
     "jit": "jaxpr",
@@ -146,8 +147,6 @@ def _unrolled(params, body, operands, evaluate) -> list:
         rows.append(out[n_carry:])
     if params["reverse"]:
         rows.reverse()
-    from .stacking import stack
-
     return [*carries, *[stack(column) for column in zip(*rows)]]
 
 

@@ -1,5 +1,7 @@
 """The interval: a pair of arrays, lower and upper, with the set operations and numbers of IEEE 1788."""
 
+from collections.abc import Sequence
+
 import jax
 import numpy as np
 from jax import Array
@@ -44,7 +46,7 @@ class Interval:
     lower: Array
     upper: Array
 
-    def __init__(self, lower: ArrayLike, upper: ArrayLike):
+    def __init__(self, lower: ArrayLike | Sequence, upper: ArrayLike | Sequence):
         lower, upper = jnp.asarray(lower), jnp.asarray(upper)
         dtype = jnp.result_type(lower, upper)
         if jnp.issubdtype(dtype, jnp.complexfloating):

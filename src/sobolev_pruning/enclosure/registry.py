@@ -8,6 +8,7 @@ from jax.extend.core import Primitive
 from .._foundation.errors import InputError
 
 Rule = Callable
+UNKNOWN_LINE = "an unknown line"
 _USER_RULES: dict[Primitive, Rule] = {}
 
 
@@ -52,7 +53,7 @@ def source_line(equation) -> str:
         inside = any(part in path for part in ("/jax/", "/jaxlib/", "/equinox/")) or path.startswith(own)
         if not inside:
             return f"{frame.file_name}:{frame.line_num}"
-    return "an unknown line"
+    return UNKNOWN_LINE
 
 
 def missing_rule(equation) -> EnclosureError:

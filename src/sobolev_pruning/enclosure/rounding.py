@@ -43,9 +43,12 @@ def down(computed: Array, relative: float | None = None, absolute: Array | float
     """A lower bound of every real that can lie behind `computed`.
 
     `relative` bounds the relative error of `computed` (default: correctly rounded), `absolute` a further absolute
-    error; flushed denormals are covered. `+inf`, which no real lies behind, becomes the largest finite number.
+    error; flushed denormals are covered. `+inf`, which no real lies behind, becomes the largest finite number. Integers
+    are exact.
     """
     dtype = computed.dtype
+    if not jnp.issubdtype(dtype, jnp.floating):
+        return computed
     has_absolute = not isinstance(absolute, float)
     if has_absolute and relative is None:
         relative = roundoff(dtype)

@@ -1,0 +1,130 @@
+"""The interval type: invariants, IEEE 1788 numbers and sets, refusals."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from sobolev_pruning._foundation.errors import InputError
+from sobolev_pruning.enclosure import Interval
+
+INF = np.inf
+
+
+def bounds(interval: Interval) -> tuple[float, float]:
+    return float(interval.lower), float(interval.upper)
+
+
+@pytest.mark.parametrize(
+    ("lower", "upper", "sentence"),
+    [
+        (1.0, 0.0, "not below the upper endpoint"),
+        (np.nan, 1.0, "an endpoint is NaN"),
+        (INF, INF, "not below"),
+        ([0.0, 2.0], [1.0, 1.0], r"index \(1,\)"),
+        (np.zeros(2), np.ones(3), "do not fit together"),
+        (1j, 1.0, "real numbers"),
+    ],
+)
+def test_wrong_endpoints_are_refused_with_advice(lower, upper, sentence):
+    with pytest.raises(InputError, match=sentence):
+        Interval(lower, upper)
+
+
+def test_denormal_endpoints_move_outward():
+    tiny, denormal = float(np.finfo(np.float64).tiny), 5e-324
+    assert bounds(Interval(denormal, denormal)) == (0.0, tiny)
+    assert bounds(Interval(-denormal, -denormal)) == (-tiny, 0.0)
+    assert bounds(Interval(-denormal, denormal)) == (-tiny, tiny)
+
+
+def test_an_interval_is_a_pytree_that_vmap_and_jit_take():
+    box = Interval(jnp.zeros((3, 2)), jnp.ones((3, 2)))
+    doubled = jax.jit(jax.vmap(lambda b: b * 2.0))(box)
+    assert isinstance(doubled, Interval) and doubled.shape == (3, 2) and doubled[0, 1].ndim == 0
+    assert [str(path) for path, _ in jax.tree_util.tree_leaves_with_path(box)] == [
+        "(GetAttrKey(name='lower'),)",
+        "(GetAttrKey(name='upper'),)",
+    ]
+
+
+def test_numbers_of_the_standard():
+    box = Interval([-1.0, 2.0, -INF, INF, -INF], [3.0, 2.0, 5.0, -INF, INF])
+    np.testing.assert_array_equal(box.mid()[:2], [1.0, 2.0])
+    assert np.all(np.isfinite(box.mid()[jnp.array([2, 4])])) and np.isnan(box.mid()[3])
+    np.testing.assert_array_equal(box.mag()[jnp.array([0, 1, 2, 4])], [3.0, 2.0, INF, INF])
+    np.testing.assert_array_equal(box.mig()[jnp.array([0, 1, 2, 4])], [0.0, 2.0, 0.0, 0.0])
+    assert box.wid()[0] >= 4.0 and box.wid()[1] == 0.0 and box.wid()[2] == INF and np.isnan(box.wid()[3])
+    assert box.rad()[0] >= 2.0 and box.rad()[1] == 0.0
+    np.testing.assert_array_equal(box.is_empty(), [False, False, False, True, False])
+    np.testing.assert_array_equal(box.is_entire(), [False, False, False, False, True])
+    np.testing.assert_array_equal(box.is_singleton(), [False, True, False, False, False])
+    np.testing.assert_array_equal(box.is_bounded(), [True, True, False, True, False])
+
+
+def test_midpoint_and_radius_cover_the_interval_exactly():
+    from fractions import Fraction
+
+    generator = np.random.default_rng(1)
+    ends = np.sort(generator.normal(size=(200, 2)) * 10.0 ** generator.integers(-300, 300, (200, 1)), axis=1)
+    box = Interval(ends[:, 0], ends[:, 1])
+    for low, high, middle, radius in zip(*ends.T, np.asarray(box.mid()), np.asarray(box.rad())):
+        assert Fraction(middle) - Fraction(radius) <= Fraction(low)
+        assert Fraction(middle) + Fraction(radius) >= Fraction(high)
+
+
+def test_sets():
+    a, b, none = Interval(0.0, 2.0), Interval(1.0, 3.0), Interval.empty()
+    assert bounds(a.intersection(b)) == (1.0, 2.0)
+    assert bounds(a.hull(b)) == (0.0, 3.0) and bounds(a.hull(none)) == (0.0, 2.0)
+    assert bool(a.intersection(Interval(5.0, 6.0)).is_empty()) and bool(a.intersection(none).is_empty())
+    assert bool(a.intersection(b).subset(a)) and not bool(a.subset(b)) and bool(none.subset(a))
+    assert bool(Interval(0.5, 1.0).interior(a)) and not bool(a.interior(a)) and bool(none.interior(a))
+    assert bool(a.disjoint(Interval(2.5, 3.0))) and not bool(a.disjoint(b)) and bool(a.disjoint(none))
+    assert bool(a.less(b)) and not bool(a.precedes(b)) and bool(a.precedes(Interval(2.0, 3.0)))
+    assert bool(a.equal(Interval(0.0, 2.0)))
+    inside = a.contains(jnp.array([0.0, 2.0, 2.1, INF, np.nan]))
+    np.testing.assert_array_equal(inside, [True, True, False, False, False])
+    assert not bool(Interval.entire().contains(INF))
+
+
+def test_nan_claims_nothing():
+    unknown = Interval.unchecked(jnp.asarray(jnp.nan), jnp.asarray(jnp.nan))
+    assert bool(unknown.is_nai()) and not bool(unknown.contains(0.0)) and not bool(unknown.subset(Interval.entire()))
+    one = Interval(0.0, 1.0)
+    for result in (unknown + 1.0, unknown * 0.0, 1.0 / unknown, unknown.hull(one), abs(unknown), unknown**2):
+        assert bool(result.is_nai())
+
+
+def test_operators_take_arrays_on_either_side_and_round_outward():
+    box = Interval([1.0, 2.0], [2.0, 3.0])
+    tenth = jnp.array([0.1, 0.1])
+    for result, exact in [
+        (box + tenth, ([1.1, 2.1], [2.1, 3.1])),
+        (tenth - box, ([-1.9, -2.9], [-0.9, -1.9])),
+        (1.0 / box, ([0.5, 1 / 3], [1.0, 0.5])),
+        (box**2, ([1.0, 4.0], [4.0, 9.0])),
+        (-box, ([-2.0, -3.0], [-1.0, -2.0])),
+    ]:
+        assert np.all(np.asarray(result.lower) <= exact[0]) and np.all(np.asarray(result.upper) >= exact[1])
+        np.testing.assert_allclose(result.lower, exact[0], rtol=4e-16)
+        np.testing.assert_allclose(result.upper, exact[1], rtol=4e-16)
+    product = jnp.array([[1.0, -1.0]]) @ box
+    assert float(product.lower[0]) <= -2.0 and float(product.upper[0]) >= 0.0 and float(product.wid()[0]) < 2.0 + 1e-14
+
+
+def test_a_broken_exponent_is_refused_with_advice(types_unchecked):
+    with pytest.raises(InputError, match="takes an integer"):
+        Interval(1.0, 2.0) ** 0.5
+
+
+def test_empty_operands_make_empty_results_and_unbounded_ones_stay_sound():
+    none, ray = Interval.empty(), Interval(0.0, INF)
+    for result in (none + 1.0, none * Interval.entire(), 1.0 / none, none - none, abs(none)):
+        assert bool(result.is_empty())
+    assert bounds(ray * 2.0)[1] == INF and bounds(ray * 2.0)[0] == 0.0
+    assert bounds(ray * 0.0) == (pytest.approx(0.0, abs=1e-300),) * 2
+    assert bool((1.0 / Interval(-1.0, 1.0)).is_entire()) and bool((1.0 / Interval(0.0, 0.0)).is_empty())
+    assert bounds(1.0 / ray) == (0.0, INF)
+    huge = Interval(1e308, 1e308) * 10.0
+    assert bounds(huge) == (pytest.approx(np.finfo(float).max), INF)
