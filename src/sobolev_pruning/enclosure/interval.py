@@ -85,6 +85,7 @@ class Interval:
 
     @classmethod
     def empty(cls, shape=(), dtype=float) -> "Interval":
+        """Intervals of the given shape that hold no number: `[+inf, -inf]`."""
         return cls.unchecked(jnp.full(shape, jnp.inf, dtype), jnp.full(shape, -jnp.inf, dtype))
 
     @classmethod
@@ -93,29 +94,35 @@ class Interval:
         return cls.unchecked(jnp.full(shape, -jnp.inf, dtype), jnp.full(shape, jnp.inf, dtype))
 
     def tree_flatten_with_keys(self):
+        """The two endpoint arrays with their names, for JAX."""
         key = jax.tree_util.GetAttrKey
         return ((key("lower"), self.lower), (key("upper"), self.upper)), None
 
     @classmethod
     def tree_unflatten(cls, _, children):
+        """An interval from its endpoint arrays, unchecked, for JAX."""
         return cls.unchecked(*children)
 
     # What an array has.
 
     @property
     def shape(self):
+        """Shape of the endpoint arrays."""
         return jnp.shape(self.lower)
 
     @property
     def dtype(self):
+        """Type of the endpoints."""
         return jnp.result_type(self.lower)
 
     @property
     def ndim(self):
+        """Number of axes."""
         return len(self.shape)
 
     @property
     def size(self):
+        """Number of intervals."""
         return int(np.prod(self.shape))
 
     def __len__(self):
@@ -125,6 +132,7 @@ class Interval:
         return Interval.unchecked(self.lower[index], self.upper[index])
 
     def reshape(self, *shape):
+        """The same intervals in another shape."""
         return Interval.unchecked(self.lower.reshape(*shape), self.upper.reshape(*shape))
 
     def astype(self, dtype):
@@ -139,9 +147,11 @@ class Interval:
     # Numbers.
 
     def inf(self) -> Array:
+        """Lower endpoints."""
         return self.lower
 
     def sup(self) -> Array:
+        """Upper endpoints."""
         return self.upper
 
     def mid(self) -> Array:
@@ -174,9 +184,11 @@ class Interval:
     # Questions, answered elementwise.
 
     def is_empty(self) -> Array:
+        """True where no number lies inside."""
         return self.lower > self.upper
 
     def is_entire(self) -> Array:
+        """True where every real number lies inside."""
         return (self.lower == -jnp.inf) & (self.upper == jnp.inf)
 
     def is_nai(self) -> Array:
@@ -184,6 +196,7 @@ class Interval:
         return jnp.isnan(self.lower) | jnp.isnan(self.upper)
 
     def is_singleton(self) -> Array:
+        """True where exactly one number lies inside."""
         return self.lower == self.upper
 
     def is_bounded(self) -> Array:
@@ -198,6 +211,7 @@ class Interval:
         return (lower <= value) & (value <= upper) & jnp.isfinite(value)
 
     def equal(self, other: "Interval") -> Array:
+        """True where both hold the same numbers."""
         return (self.lower == other.lower) & (self.upper == other.upper)
 
     def subset(self, other: "Interval") -> Array:
@@ -212,6 +226,7 @@ class Interval:
         return (self.is_empty() & ~other.is_nai()) | (above & below & ~self.is_nai() & ~other.is_empty())
 
     def disjoint(self, other: "Interval") -> Array:
+        """True where no number lies in both."""
         apart = (self.upper < other.lower) | (other.upper < self.lower)
         return apart | (self.is_empty() & ~other.is_nai()) | (other.is_empty() & ~self.is_nai())
 

@@ -38,6 +38,7 @@ class FunctionReference(AbstractReference):
 
     @property
     def n_inputs(self) -> int:
+        """The number d of inputs."""
         return len(self.inputs.names)
 
     @property

@@ -64,6 +64,7 @@ class Box(AbstractInputs):
 
     @property
     def box(self) -> tuple[Float[Array, "d"], Float[Array, "d"]]:
+        """Lower and upper corner of the box that the inputs are taken to fill."""
         return self.lower, self.upper
 
     def sample(self, key: PRNGKey, n: int) -> Points:
@@ -101,6 +102,7 @@ class Gaussian(AbstractInputs):
 
     @property
     def box(self) -> tuple[Float[Array, "d"], Float[Array, "d"]]:
+        """Lower and upper corner of the box that the inputs are taken to fill."""
         half = -ndtri(TAIL) * jnp.sqrt(jnp.sum(self.factor**2, axis=1))
         return self.mean - half, self.mean + half
 
@@ -142,6 +144,7 @@ class InputSampler(AbstractInputs):
 
     @property
     def box(self) -> tuple[Float[Array, "d"], Float[Array, "d"]]:
+        """Lower and upper corner of the box that the inputs are taken to fill."""
         return self.lower, self.upper
 
     def sample(self, key: PRNGKey, n: int) -> Points:

@@ -46,6 +46,7 @@ class Normal(AbstractNoise):
 
     @property
     def size(self) -> int:
+        """How many numbers the noise of one path holds."""
         return math.prod(self.shape)
 
     def sample(self, key: PRNGKey, n: int) -> Float[Array, "n ..."]:
@@ -68,6 +69,7 @@ class Uniform(AbstractNoise):
 
     @property
     def size(self) -> int:
+        """How many numbers the noise of one path holds."""
         return math.prod(self.shape)
 
     def sample(self, key: PRNGKey, n: int) -> Float[Array, "n ..."]:

@@ -2,7 +2,7 @@
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, ArrayLike, Float
 
 
 def smooth_step(x: Float[Array, "..."], width: float) -> Float[Array, "..."]:
@@ -36,7 +36,7 @@ def smooth_positive_part(x: Float[Array, "..."], width: float) -> Float[Array, "
     return x * jax.nn.sigmoid(x / width)
 
 
-def score_weight(log_density: Float[Array, ""]) -> Float[Array, ""]:
+def score_weight(log_density: ArrayLike) -> Array:
     """A weight of value 1 whose derivatives are those of the density: the likelihood-ratio (score) method.
 
     Simulate the state `s` from `x`, hide the dependence by `jax.lax.stop_gradient`, and multiply the payoff by
@@ -46,8 +46,9 @@ def score_weight(log_density: Float[Array, ""]) -> Float[Array, ""]:
     `exp(l - stop_gradient(l))` (Foerster et al., DiCE, 2018).
 
     >>> state, mean = jax.lax.stop_gradient(1.5), 1.0
-    >>> label = lambda m: (state > 1.2) * score_weight(-0.5 * (state - m) ** 2)
+    >>> label = lambda m: jnp.where(state > 1.2, score_weight(-0.5 * (state - m) ** 2), 0.0)
     >>> float(label(mean)), float(jax.grad(label)(mean))
     (1.0, 0.5)
     """
+    log_density = jnp.asarray(log_density)
     return jnp.exp(log_density - jax.lax.stop_gradient(log_density))

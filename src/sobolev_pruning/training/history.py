@@ -22,6 +22,7 @@ class History:
 
     @staticmethod
     def empty() -> "History":
+        """A history of no epochs."""
         return History(np.zeros(0, np.int64), *(np.zeros(0) for _ in range(6)))
 
     def extended(self, rows: "History") -> "History":
