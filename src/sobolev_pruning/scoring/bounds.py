@@ -5,9 +5,10 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from .._foundation.errors import InputError
 from ..enclosure import Interval, enclose
@@ -24,14 +25,21 @@ class Bounds(NamedTuple):
 def enclosed_bounds(network: Network, box: Interval, order: int, method: str, pieces: int) -> tuple[Bounds, ...]:
     """Enclosures of nodes and adjoints over `box`, for the input derivatives 0 to `order`."""
     bounds = tuple(Bounds(*derivative) for derivative in _enclosing(method, order, pieces)(network, box))
-    for derivative, found in enumerate(bounds):
-        for layer, (nodes, adjoints) in enumerate(zip(*found), start=1):
-            if bool(nodes.is_nai().any() | adjoints.is_nai().any()):
-                raise InputError(
-                    f"Hidden layer {layer} has no derivative of order {derivative + 1} everywhere in the box "
-                    "(a kink lies in it); score with a smaller order, or choose a smooth activation."
-                )
+    missing = np.argwhere(np.asarray(_missing(bounds)))
+    if missing.size:
+        derivative, layer = missing[0]
+        raise InputError(
+            f"Hidden layer {layer + 1} has no derivative of order {derivative + 1} everywhere in the box "
+            "(a kink lies in it); score with a smaller order, or choose a smooth activation."
+        )
     return bounds
+
+
+@jax.jit
+def _missing(bounds: tuple[Bounds, ...]) -> Bool[Array, "orders l"]:
+    """Where a derivative does not exist: its enclosure is NaN, which is not an interval."""
+    layers = [zip(found.nodes, found.adjoints) for found in bounds]
+    return jnp.array([[(n.is_nai().any() | a.is_nai().any()) for n, a in found] for found in layers])
 
 
 @functools.cache
@@ -58,9 +66,14 @@ def scores(bounds: Sequence[Bounds], box: Interval, scale: OutputScale) -> tuple
 
     which is the product rule for `d^m (n*_j dn)`, `n*_j` the adjoint for output j.
     """
+    return tuple(jax.device_get(_scores(tuple(bounds), box, scale)))
+
+
+@jax.jit
+def _scores(bounds: tuple[Bounds, ...], box: Interval, scale: OutputScale) -> list[Float[Array, "width"]]:
     half = 0.5 * box.wid()
     layers = zip(*(zip(found.nodes, found.adjoints) for found in bounds))
-    return tuple(np.asarray(_layer_scores(list(derivatives), half, scale)) for derivatives in layers)
+    return [_layer_scores(list(derivatives), half, scale) for derivatives in layers]
 
 
 def _layer_scores(derivatives: list, half: Float[Array, "d"], scale: OutputScale) -> Float[Array, "width"]:

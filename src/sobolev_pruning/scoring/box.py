@@ -2,7 +2,7 @@
 
 from typing import TypeAlias
 
-import jax.numpy as jnp
+import jax
 import numpy as np
 
 from .._foundation.arrays import ArrayOrList, float64_array
@@ -37,4 +37,8 @@ def as_box(box: Box, n_inputs: int) -> Interval:
         )
     if (lower == upper).all():
         raise InputError("The box is a single point, so no node varies over it; give it a width in at least one input.")
-    return Interval(jnp.asarray(lower), jnp.asarray(upper))
+    return _interval(lower, upper)
+
+
+# Compiled, since a dozen small operations one by one cost more than the significance of a small network.
+_interval = jax.jit(Interval)
