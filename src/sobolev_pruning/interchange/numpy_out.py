@@ -9,7 +9,7 @@ import numpy as np
 from .._foundation.arrays import ArrayOrList
 from .._foundation.files import write_atomically
 from ..surrogate import Surrogate, numpy_layers
-from .box import box_corners
+from .box import exported_range
 from .expression import Term
 from .formulas import FORMULAS
 from .text import assignments
@@ -152,7 +152,7 @@ def save_numpy(surrogate: Surrogate, path: str | Path, *, box: Sequence[ArrayOrL
 
     The module offers `value(points)`, `gradient(points)`, `hessian(points)` and `hvp(points, directions)` for points
     `(n, d)`, shaped as `Surrogate.value` and so on, and `in_range(points)`: whether each lies in the training range
-    `box`, lower and upper corner.
+    `box`, lower and upper corner, by default the surrogate's own where it is known.
 
     Raises `InputError` for a box of another shape, and where `path` cannot be written.
 
@@ -165,7 +165,7 @@ def save_numpy(surrogate: Surrogate, path: str | Path, *, box: Sequence[ArrayOrL
     >>> price["hessian"]([[0.5], [1.0]]).shape
     (2, 1, 1)
     """
-    corners = None if box is None else box_corners(box, surrogate.widths[0])
+    corners = exported_range(surrogate, box)
     lines, results = assignments(FORMULAS[surrogate.activation](Term("variable")), "x", _WORDS, repr)
     layers = numpy_layers(surrogate)
     scaling = {name: np.asarray(array).tolist() for name, array in vars(surrogate.scaling).items()}

@@ -6,6 +6,7 @@ rebuilt as a chain of layers, and compared with the graph's own evaluation befor
 """
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,8 @@ import numpy as np
 
 from .._foundation.errors import InputError
 from .._foundation.precision import require_float64
-from ..surrogate import Dense, Scaling, Surrogate
+from ..surrogate import Dense, Scaling, Surrogate, TrainingRange
+from .box import box_corners
 from .layout import BATCH, NODES, ONE, Laid
 from .onnx_operations import RULES, Call, Value
 from .symbols import Affine, HiddenLayer, Inputs, NotFeedForward, straight, to_affine
@@ -36,7 +38,8 @@ def load_onnx(path: str | Path) -> Surrogate:
     Read are chains of affine layers with one of our activations between them, as PyTorch, scikit-learn, JAX and
     TensorFlow write them: Gemm or MatMul on either side, biases and scalings as Add, Sub, Mul, Div, activations as one
     operation or in pieces, batches open, fixed or absent, transposed and reshaped on the way; float32 or float64. Of
-    several outputs the one named `value`, else the first, is taken. A network with one output becomes scalar.
+    several outputs the one named `value`, else the first, is taken. A network with one output becomes scalar. The
+    training range is read back from files that `save_onnx` wrote.
 
     The result is compared with the graph's own evaluation. Raises `InputError` where the file is missing, damaged or
     refers to data outside its folder, and, naming the first node that does not fit, where it is no such network.
@@ -62,6 +65,7 @@ def load_onnx(path: str | Path) -> Surrogate:
     try:
         output, name = _follow(model, path.parent)
         surrogate = _surrogate(to_affine(output.curve), _is_scalar(model, output))
+        surrogate = replace(surrogate, training_range=_training_range(model, surrogate.widths[0]))
     except NotFeedForward as reason:
         raise InputError(f"{path} is not a feed-forward network that can be read: {reason}.") from None
     except InputError as error:
@@ -165,8 +169,20 @@ def _is_scalar(model: "onnx.ModelProto", output: Laid) -> bool:
         (),
     ):
         raise NotFeedForward(f"its output has the axes {output.axes}, and (batch, outputs) is expected")
-    ours = {entry.key: entry.value for entry in model.metadata_props}.get("scalar_output")
-    return output.size == 1 and ours != json.dumps(False)
+    return output.size == 1 and _metadata(model).get("scalar_output") != json.dumps(False)
+
+
+def _metadata(model: "onnx.ModelProto") -> dict[str, str]:
+    return {entry.key: entry.value for entry in model.metadata_props}
+
+
+def _training_range(model: "onnx.ModelProto", n_inputs: int) -> TrainingRange | None:
+    """What `save_onnx` noted as `box`; None for a file without it, or with something else under that name."""
+    try:
+        lower, upper = box_corners(json.loads(_metadata(model)["box"]), n_inputs)
+    except (KeyError, TypeError, ValueError, RecursionError):
+        return None
+    return jnp.asarray(lower), jnp.asarray(upper)
 
 
 def _surrogate(output: Affine, scalar: bool) -> Surrogate:

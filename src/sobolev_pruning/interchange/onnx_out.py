@@ -23,7 +23,7 @@ from .._foundation.arrays import ArrayOrList
 from .._foundation.errors import InputError
 from .._foundation.files import write_atomically
 from ..surrogate import Surrogate, numpy_layers
-from .box import box_corners
+from .box import exported_range
 from .expression import Term
 from .formulas import FORMULAS
 from .onnx_graph import GraphBuilder
@@ -46,8 +46,8 @@ def save_onnx(
     - Outputs `value`, `(n,)` or `(n, k)`; with `derivatives` 1 also `gradient`, `(n, d)` or `(n, k, d)`; with 2 also
       `hessian`, `(n, d, d)` or `(n, k, d, d)`; with `hessian_vector_product` also `hvp`, shaped as the gradient.
     - `dtype` is that of all inputs, outputs and weights.
-    - The metadata hold `activation`, `widths` and `scalar_output`; `box`, lower and upper corner of the training range,
-      as `box`; and the entries of `notes`, each as JSON.
+    - The metadata hold `activation`, `widths` and `scalar_output`; `box`, lower and upper corner of the training range
+      (by default the surrogate's own, where it is known), as `box`; and the entries of `notes`, each as JSON.
 
     Every operation used has a float64 kernel in onnxruntime. Agreement with JAX, relative to the largest entry: 1e-13,
     1e-12, 1e-11 for value, gradient, Hessian in float64.
@@ -74,8 +74,9 @@ def save_onnx(
         "widths": json.dumps(surrogate.widths),
         "scalar_output": json.dumps(surrogate.scalar_output),
     }
-    if box is not None:
-        metadata["box"] = json.dumps(box_corners(box, surrogate.widths[0]))
+    corners = exported_range(surrogate, box)
+    if corners is not None:
+        metadata["box"] = json.dumps(corners)
     metadata |= {name: json.dumps(note) for name, note in (notes or {}).items()}
 
     graph = GraphBuilder(np.dtype(dtype).type)

@@ -4,6 +4,8 @@ from .files import save as save
 from .files import to_tensors as to_tensors
 from .network import Dense as Dense
 from .network import Surrogate as Surrogate
+from .network import TrainingRange as TrainingRange
 from .network import numpy_layers as numpy_layers
+from .network import range_of as range_of
 from .network import zero_offsets as zero_offsets
 from .scaling import Scaling as Scaling

@@ -17,6 +17,7 @@ from .scaling import Scaling
 _FORMAT = "sobolev_pruning.surrogate"
 _SCHEMA = 1
 _SCALING = ("x_shift", "x_scale", "y_shift", "y_scale")
+_RANGE = ("x_lowest", "x_highest")
 
 
 def save(surrogate: Surrogate, path: str | Path) -> None:
@@ -55,6 +56,8 @@ def load(path: str | Path) -> Surrogate:
 def to_tensors(surrogate: Surrogate) -> tuple[dict[str, np.ndarray], dict]:
     """The arrays of `surrogate` by name, and its architecture as a JSON-able header."""
     tensors = {name: np.asarray(getattr(surrogate.scaling, name)) for name in _SCALING}
+    if surrogate.training_range is not None:
+        tensors |= {name: np.asarray(end) for name, end in zip(_RANGE, surrogate.training_range)}
     for number, layer in enumerate(surrogate.layers):
         tensors[f"layers.{number}.weight"] = np.ascontiguousarray(layer.weight)
         tensors[f"layers.{number}.bias"] = np.asarray(layer.bias)
@@ -97,4 +100,8 @@ def from_tensors(tensors: dict[str, np.ndarray], header: object, where: str) -> 
     scaling = Scaling(**{name: tensor(name, shape) for name, shape in shapes.items()})
     if (scaling.x_scale <= 0).any() or (scaling.y_scale <= 0).any():
         raise InputError(f"{where} holds a scale that is not above 0; save the surrogate again.")
-    return Surrogate(layers, scaling, str(header.get("activation")), header.get("scalar_output") is True)
+    known = any(name in tensors for name in _RANGE)
+    training_range = tuple(tensor(name, (widths[0],)) for name in _RANGE) if known else None
+    return Surrogate(
+        layers, scaling, str(header.get("activation")), header.get("scalar_output") is True, training_range
+    )

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 import equinox as eqx
 import jax
@@ -17,6 +18,8 @@ from .._foundation.precision import require_float64
 from .._foundation.samples import Samples
 from .scaling import Scaling
 
+TrainingRange: TypeAlias = tuple[Float[Array, "d"], Float[Array, "d"]]
+
 
 class Dense(eqx.Module):
     """An affine layer `h -> weight h + bias`."""
@@ -30,7 +33,8 @@ class Surrogate(eqx.Module):
 
     `A_l` are the affine `layers`, `act` the activation between them, and `scaling` holds the shifts and scales, which
     are not trained and not counted as parameters. One network type serves every stage of the method: surgery builds a
-    new one through this constructor.
+    new one through this constructor. `training_range` holds the smallest and the largest value of every input it was
+    trained on last, `(d,)` each, or is None where that is not known; it changes no value and travels with the network.
 
     `surrogate(x)` takes one point `(d,)` and gives `()`, or `(k,)` where `scalar_output` is false; it can be
     differentiated, batched and compiled like any JAX function. `.value`, `.gradient`, `.hessian` take batches `(n, d)`.
@@ -40,8 +44,16 @@ class Surrogate(eqx.Module):
     scaling: Scaling
     activation: str = eqx.field(static=True)
     scalar_output: bool = eqx.field(static=True)
+    training_range: TrainingRange | None
 
-    def __init__(self, layers: Sequence[Dense], scaling: Scaling, activation: str, scalar_output: bool):
+    def __init__(
+        self,
+        layers: Sequence[Dense],
+        scaling: Scaling,
+        activation: str,
+        scalar_output: bool,
+        training_range: TrainingRange | None = None,
+    ):
         require_float64("A surrogate")
         if activation not in ACTIVATIONS:
             raise InputError(f"activation is {activation!r}; choose one of {', '.join(ACTIVATIONS)}.")
@@ -60,10 +72,13 @@ class Surrogate(eqx.Module):
             raise InputError(f"The last layer has {expected} outputs, the scaling {scaling.y_shift.shape[0]}.")
         if scalar_output and expected != 1:
             raise InputError(f"A scalar output needs a last layer of width 1, not {expected}.")
+        if training_range is not None and any(end.shape != scaling.x_shift.shape for end in training_range):
+            raise InputError(f"training_range must be two arrays of {scaling.x_shift.shape[0]} numbers each.")
         self.layers = tuple(layers)
         self.scaling = scaling
         self.activation = activation
         self.scalar_output = scalar_output
+        self.training_range = training_range
 
     @staticmethod
     def create(widths: Sequence[int], samples: Samples, activation: str = "silu", *, key: PRNGKey) -> "Surrogate":
@@ -94,7 +109,7 @@ class Surrogate(eqx.Module):
             )
             for layer_key, fan_in, fan_out in zip(keys, widths, widths[1:])
         ]
-        return Surrogate(layers, Scaling.of(samples), activation, samples.is_scalar)
+        return Surrogate(layers, Scaling.of(samples), activation, samples.is_scalar, range_of(samples))
 
     @property
     def widths(self) -> tuple[int, ...]:
@@ -150,6 +165,11 @@ class Surrogate(eqx.Module):
         from .files import save
 
         save(self, path)
+
+
+def range_of(samples: Samples) -> TrainingRange:
+    """The smallest and the largest value of every input."""
+    return jnp.min(samples.x, axis=0), jnp.max(samples.x, axis=0)
 
 
 def zero_offsets(surrogate: Surrogate) -> list[Float[Array, "_"]]:

@@ -3,7 +3,7 @@
 import hashlib
 import time
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -19,7 +19,7 @@ from .._foundation.precision import require_float64
 from .._foundation.samples import Samples
 from ..reference import AbstractReference
 from ..sampling import check_for_training, split
-from ..surrogate import Surrogate
+from ..surrogate import Surrogate, range_of
 from .batches import Batch
 from .checkpoint import Checkpoints
 from .choice import suitable_optimiser
@@ -150,7 +150,7 @@ def fit(
                 last_saved = time.perf_counter()
 
     return Fit(
-        surrogate=with_layers(surrogate, state.best),
+        surrogate=replace(with_layers(surrogate, state.best), training_range=range_of(samples)),
         history=history,
         loss=loss,
         steps=len(history) * steps_per_epoch,

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import platform
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
@@ -132,10 +132,13 @@ def load_certificate(path: str | Path) -> Certificate:
 
 
 def digest(model: Surrogate | AbstractReference) -> str:
-    """SHA-256 of everything that determines the model: architecture or kind, names, shapes and bytes of its arrays."""
+    """SHA-256 of everything that determines the model: architecture or kind, names, shapes and bytes of its arrays.
+
+    The training range of a surrogate changes none of its values, so it does not count.
+    """
     found = hashlib.sha256()
     if isinstance(model, Surrogate):
-        tensors, header = to_tensors(model)
+        tensors, header = to_tensors(replace(model, training_range=None))
         found.update(json.dumps(header, sort_keys=True).encode())
         named = sorted(tensors.items())
     else:

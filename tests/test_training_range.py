@@ -1,0 +1,87 @@
+"""The range of inputs that a surrogate was trained on: it travels with the network, into every file and out again."""
+
+import json
+import runpy
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import onnx
+import pytest
+
+import sobolev_pruning as sp
+from sobolev_pruning import InputError
+from sobolev_pruning.evaluation.certificates.record import digest
+from surrogates import surrogate_of_shape
+
+BOX = ([-1.0, 0.5], [2.0, 0.75])
+
+
+@pytest.fixture(scope="module")
+def ranged():
+    bare = surrogate_of_shape([2, 4, 3, 1], "tanh", scalar=True)
+    ends = tuple(jnp.asarray(end) for end in BOX)
+    return sp.Surrogate(bare.layers, bare.scaling, bare.activation, bare.scalar_output, ends)
+
+
+def assert_range(surrogate, expected=BOX):
+    np.testing.assert_array_equal(surrogate.training_range, expected)
+
+
+def test_creation_and_training_take_it_from_their_samples(samples):
+    created = sp.Surrogate.create([3, 2, 1], samples, key=jax.random.key(0))
+    assert_range(created, (samples.x.min(axis=0), samples.x.max(axis=0)))
+    narrower = samples[jnp.all(jnp.abs(samples.x - 1.0) < 0.6, axis=1)]
+    trained = sp.fit(created, narrower, key=jax.random.key(1), optimiser=sp.LevenbergMarquardt(1)).surrogate
+    assert_range(trained, (narrower.x.min(axis=0), narrower.x.max(axis=0)))
+
+
+def test_pruning_keeps_it(ranged):
+    assert_range(sp.prune(ranged, keep=[2, 0], box=BOX, fold="least-squares"))
+
+
+def test_files_keep_it(ranged, tmp_path):
+    ranged.save(tmp_path / "net.safetensors")
+    assert_range(sp.load(tmp_path / "net.safetensors"))
+    sp.save_onnx(ranged, tmp_path / "net.onnx")
+    assert_range(sp.load_onnx(tmp_path / "net.onnx"))
+    sp.save_numpy(ranged, tmp_path / "net.py")
+    module = runpy.run_path(str(tmp_path / "net.py"))
+    assert module["in_range"]([[0.0, 0.6], [0.0, 0.8]]).tolist() == [True, False]
+
+
+def test_a_box_given_to_an_export_goes_before_it(ranged, tmp_path):
+    sp.save_onnx(ranged, tmp_path / "net.onnx", box=([0.0, 0.0], [1.0, 1.0]))
+    assert_range(sp.load_onnx(tmp_path / "net.onnx"), ([0.0, 0.0], [1.0, 1.0]))
+
+
+@pytest.mark.parametrize("note", ["[1]", "[[0, 1], [NaN, 2]]", "{", "7", "[[0, 0], [1, Infinity]]"])
+def test_a_damaged_note_of_it_is_left_aside(ranged, tmp_path, note):
+    sp.save_onnx(ranged, tmp_path / "net.onnx")
+    model = onnx.load(tmp_path / "net.onnx")
+    next(entry for entry in model.metadata_props if entry.key == "box").value = note
+    (tmp_path / "net.onnx").write_bytes(model.SerializeToString())
+    assert sp.load_onnx(tmp_path / "net.onnx").training_range is None
+
+
+def test_it_must_have_one_number_per_input(ranged):
+    with pytest.raises(InputError, match="training_range must be two arrays of 2 numbers each"):
+        sp.Surrogate(ranged.layers, ranged.scaling, "tanh", True, (jnp.zeros(3), jnp.ones(3)))
+
+
+def test_half_of_it_in_a_file_is_refused(ranged, tmp_path):
+    from safetensors.numpy import load, save
+
+    ranged.save(tmp_path / "net.safetensors")
+    content = (tmp_path / "net.safetensors").read_bytes()
+    tensors = load(content)
+    del tensors["x_highest"]
+    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])["__metadata__"]
+    (tmp_path / "half.safetensors").write_bytes(save(tensors, metadata=header))
+    with pytest.raises(InputError, match="promises a finite float64 tensor x_highest"):
+        sp.load(tmp_path / "half.safetensors")
+
+
+def test_a_certificate_does_not_depend_on_it(ranged):
+    bare = sp.Surrogate(ranged.layers, ranged.scaling, "tanh", True)
+    assert digest(bare) == digest(ranged)
