@@ -2,6 +2,7 @@ from .black_box import BlackBoxRun as BlackBoxRun
 from .black_box import run_black_box as run_black_box
 from .checks import check_for_training as check_for_training
 from .data_file import DataFile as DataFile
+from .data_file import read_inputs as read_inputs
 from .data_file import read_samples as read_samples
 from .derivatives import DerivativeCheck as DerivativeCheck
 from .derivatives import check_derivatives as check_derivatives

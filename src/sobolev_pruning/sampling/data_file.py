@@ -104,14 +104,7 @@ def read_samples(
     """
     require_float64("read_samples")
     path = Path(path)
-    units = {}
-    table: Table = {}
-    for header, column in read_table(path).items():
-        found = _UNIT.match(header)
-        name = found["name"] if found else header
-        if name in table:
-            raise InputError(f"{path} has two columns named {name!r}; rename one of them.")
-        table[name], units[name] = column, found["unit"] if found else None
+    table, units = _columns(path)
     x_names = _choose(path, table, x, "x")
     y_names = tuple(name for name in _choose(path, table, y, "y") if name not in x_names)
     if not y_names:
@@ -137,6 +130,28 @@ def read_samples(
         for name, role in roles.items()
     )
     return DataFile(path, samples, x_names, y_names, missing, ranges)
+
+
+def read_inputs(path: str | Path, *, x: str | Sequence[str] = "x*") -> Float[np.ndarray, "n d"]:
+    """The inputs alone, `(n, d)`, from a file that `read_samples` reads, or from one without outputs."""
+    path = Path(path)
+    table, _ = _columns(path)
+    table = {name: numbers(path, name, table[name]) for name in _choose(path, table, x, "x")}
+    _check_finite(path, table)
+    return np.column_stack(list(table.values()))
+
+
+def _columns(path: Path) -> tuple[Table, dict[str, str | None]]:
+    """The columns and their units by name."""
+    table: Table = {}
+    units: dict[str, str | None] = {}
+    for header, column in read_table(path).items():
+        found = _UNIT.match(header)
+        name = found["name"] if found else header
+        if name in table:
+            raise InputError(f"{path} has two columns named {name!r}; rename one of them.")
+        table[name], units[name] = column, found["unit"] if found else None
+    return table, units
 
 
 def _choose(path: Path, table: Table, wanted: str | Sequence[str], what: str) -> tuple[str, ...]:
