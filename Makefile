@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 
-.PHONY: setup demo demo-shrink test test-soundness test-fuzz bench figures
+.PHONY: setup demo demo-shrink test test-soundness test-fuzz bench margins figures
 .DEFAULT_GOAL := setup
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -31,6 +31,9 @@ test-fuzz: $(INSTALLED)
 
 bench: $(INSTALLED)
 	$(BIN)/python benchmarks/run.py
+
+margins: $(INSTALLED)
+	$(BIN)/python benchmarks/rounding_margins.py
 
 figures: $(INSTALLED)
 	$(BIN)/python benchmarks/figures.py

@@ -36,12 +36,21 @@ def _endpoints(x: Operand) -> tuple[Array, Array]:
     return (x.lower, x.upper) if isinstance(x, Interval) else (x, x)
 
 
+def _flushed(a: Operand, b: Operand) -> Array | float:
+    """What a denormal operand loses: a point may be denormal, the endpoints of intervals never are."""
+    point = b if isinstance(a, Interval) else a
+    if isinstance(point, Interval) or not jnp.issubdtype(point.dtype, jnp.floating):
+        return 0.0
+    return jnp.asarray(tiny(point.dtype), point.dtype)
+
+
 @compiled
 def add(a: Operand, b: Operand) -> Interval:
     if not isinstance(a, Interval) and not isinstance(b, Interval):
         a, b = as_interval(a), as_interval(b)
     (a_lower, a_upper), (b_lower, b_upper) = _endpoints(a), _endpoints(b)
-    return settle(down(a_lower + b_lower), up(a_upper + b_upper), a, b)
+    flushed = _flushed(a, b)
+    return settle(down(a_lower + b_lower, absolute=flushed), up(a_upper + b_upper, absolute=flushed), a, b)
 
 
 @jax.jit
@@ -54,7 +63,8 @@ def subtract(a: Operand, b: Operand) -> Interval:
     if not isinstance(a, Interval) and not isinstance(b, Interval):
         a, b = as_interval(a), as_interval(b)
     (a_lower, a_upper), (b_lower, b_upper) = _endpoints(a), _endpoints(b)
-    return settle(down(a_lower - b_upper), up(a_upper - b_lower), a, b)
+    flushed = _flushed(a, b)
+    return settle(down(a_lower - b_upper, absolute=flushed), up(a_upper - b_lower, absolute=flushed), a, b)
 
 
 def _product(a: Array, b: Array) -> Array:

@@ -9,7 +9,7 @@ from jax import numpy as jnp
 from jaxtyping import ArrayLike
 
 from .._foundation.errors import InputError
-from .rounding import down, up, widen_subnormal
+from .rounding import down, tiny, up, widen_subnormal
 
 
 @jax.tree_util.register_pytree_with_keys_class
@@ -81,7 +81,8 @@ class Interval:
     def around(cls, middle: ArrayLike, radius: ArrayLike) -> "Interval":
         """An interval that contains `[middle - radius, middle + radius]`."""
         middle = jnp.asarray(middle, jnp.result_type(float, middle))
-        return cls(down(middle - radius), up(middle + radius))
+        flushed = jnp.asarray(2 * tiny(middle.dtype), middle.dtype)  # both may be denormal
+        return cls(down(middle - radius, absolute=flushed), up(middle + radius, absolute=flushed))
 
     @classmethod
     def empty(cls, shape=(), dtype=float) -> "Interval":

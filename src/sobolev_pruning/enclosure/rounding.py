@@ -1,12 +1,13 @@
 """Outward rounding on hardware that rounds to nearest, flushes denormals and may fuse multiply-add.
 
-Writing u for the unit roundoff and `tiny` for the smallest normal number: an operation with relative error at most
-`relative`, whose denormal results and operands are flushed to 0, is off by at most `relative |exact| + tiny`. `down`
-and `up` subtract and add a margin that covers this *and* the rounding of the subtraction itself. The margin is built
-from `*` and `+` alone, so contraction to a fused multiply-add can only make it more exact. Proofs and the measured
-errors of each primitive: `docs/derivations/rounding-margins.md`.
+Write u for the unit roundoff and `tiny` for the smallest normal number. What was computed is either a normal number,
+within `relative` of the exact result, or 0 (or a denormal, where hardware keeps them), and then the exact result is
+below `tiny`. `down` and `up` move it so far that the exact result lies behind, and hardly farther: one or two units in
+the last place for correctly rounded operations, down to the smallest normal number. Proofs and the measured errors of
+each primitive: `docs/derivations/rounding-margins.md`.
 """
 
+import jax
 import numpy as np
 from jax import Array, lax
 from jax import numpy as jnp
@@ -29,12 +30,6 @@ def largest(dtype) -> float:
     return float(jnp.finfo(dtype).max)
 
 
-def _coefficient(dtype, relative: float | None) -> float:
-    u = roundoff(dtype)
-    # Rump's predecessor bound: c - u (1 + 2u) |c| rounds to the next number below c, or below that.
-    return u * (1 + 2 * u) if relative is None else (relative + u) * (1 + 2.0**-10)
-
-
 def _constant(value: float, like) -> Array:
     return lax.convert_element_type(np.float64(value), jnp.result_type(like))
 
@@ -42,21 +37,30 @@ def _constant(value: float, like) -> Array:
 def down(computed: Array, relative: float | None = None, absolute: Array | float = 0.0) -> Array:
     """A lower bound of every real that can lie behind `computed`.
 
-    `relative` bounds the relative error of `computed` (default: correctly rounded), `absolute` a further absolute
-    error; flushed denormals are covered. `+inf`, which no real lies behind, becomes the largest finite number. Integers
-    are exact.
+    `relative` bounds the relative error of `computed` (default: correctly rounded), `absolute`, an array, a further
+    absolute error; flushed denormals are covered. `+inf`, which no real lies behind, becomes the largest finite number.
+    Integers are exact.
     """
-    dtype = computed.dtype
-    if not jnp.issubdtype(dtype, jnp.floating):
+    if not jnp.issubdtype(computed.dtype, jnp.floating):
         return computed
-    has_absolute = not isinstance(absolute, float)
-    if has_absolute and relative is None:
-        relative = roundoff(dtype)
-    computed = lax.min(computed, _constant(largest(dtype), computed))
-    margin = lax.abs(computed) * _constant(_coefficient(dtype, relative), computed) + _constant(tiny(dtype), computed)
-    if has_absolute:
-        margin = margin + absolute * _constant(1 + 8 * roundoff(dtype), computed)
-    return computed - margin
+    u, smallest = roundoff(computed.dtype), tiny(computed.dtype)
+    computed = lax.min(computed, _constant(largest(computed.dtype), computed))
+    # One u for the rounding of the subtraction below.
+    coefficient = _constant(((u if relative is None else relative) + u) * (1 + 2.0**-10), computed)
+    if not isinstance(absolute, float):
+        margin = lax.abs(computed) * coefficient + _constant(smallest, computed)
+        return computed - (margin + absolute * _constant(1 + 8 * u, computed))
+    if relative is None:
+        # c (1 - u) rounds to the number below c > 0, and c (1 + 2u) to the one below c < 0 or to the next.
+        moved = computed * jnp.where(computed > 0, _constant(1 - u, computed), _constant(1 + 2 * u, computed))
+    else:
+        # Next to the smallest numbers the margin would be denormal: there, the computation is scaled up.
+        small = lax.abs(computed) < _constant(smallest / u**2, computed)
+        one = _constant(1.0, computed)
+        scaled = computed * jnp.where(small, _constant(u**-2, computed), one)
+        moved = (scaled - lax.abs(scaled) * coefficient) * jnp.where(small, _constant(u**2, computed), one)
+    flushed = _constant(-smallest * (1 if relative is None else 1 + 2.0**-10), computed)
+    return jnp.where(lax.abs(computed) < _constant(smallest, computed), flushed, moved)
 
 
 def up(computed: Array, relative: float | None = None, absolute: Array | float = 0.0) -> Array:
@@ -87,7 +91,7 @@ def has_subnormal(x) -> bool:
     """Whether a concrete array holds a denormal number; True if the array is not concrete."""
     try:
         concrete = np.asarray(x)
-    except Exception:  # a tracer: its values are not known
+    except jax.errors.TracerArrayConversionError:  # its values are not known
         return True
     modulus = np.abs(concrete)
     return bool(np.any((modulus > 0) & (modulus < tiny(concrete.dtype))))

@@ -19,16 +19,16 @@ from .interval import Interval, as_interval
 from .rounding import down, roundoff, up
 
 TESTED: dict[str, dict[str, float]] = {
-    "log": {"float64": 4.0, "float32": 4.0},
-    "sin": {"float64": 4.0, "float32": 4.0},
-    "cos": {"float64": 4.0, "float32": 4.0},
+    "log": {"float64": 4.2, "float32": 9.0},
+    "sin": {"float64": 4.2, "float32": 4.5},
+    "cos": {"float64": 4.2, "float32": 4.5},
     "pow": {"float64": 6.0, "float32": 16.0},
-    "atan": {"float64": 8.0, "float32": 16.0},
+    "atan": {"float64": 24.0, "float32": 24.0},
     "erf": {"float64": 8.0, "float32": 32.0},
     "erfc": {"float64": 24.0, "float32": 64.0},
     "erf_inv": {"float64": 20.0, "float32": 64.0},
 }
-"""Relative margins of XLA's functions on CPU, in units of the roundoff; found by `tests/soundness/margins.py`."""
+"""Relative margins of XLA's functions on CPU, in units of the roundoff; found by `benchmarks/rounding_margins.py`."""
 
 _DERIVED = {
     "exp": elementary.EXP_ERROR,
@@ -36,7 +36,7 @@ _DERIVED = {
     "log1p": elementary.LOG1P_ERROR,
     "logistic": elementary.LOGISTIC_ERROR,
     "tanh": 2 * elementary.EXPM1_ERROR + 3,
-    "sinh": 2 * elementary.EXPM1_ERROR + 4,
+    "sinh": elementary.EXPM1_ERROR + 4,
     "cosh": 2 * elementary.EXP_ERROR + 3,
 }
 
