@@ -137,7 +137,8 @@ def _modulus(a: Interval) -> tuple[Array, Array]:
 def square(a: Operand) -> Interval:
     a = as_interval(a)
     smallest, largest = _modulus(a)
-    return settle(jnp.maximum(down(smallest * smallest), 0.0), up(largest * largest), a)
+    upper = jnp.where(largest == 0, 0.0, up(largest * largest))
+    return settle(jnp.maximum(down(smallest * smallest), 0.0), upper, a)
 
 
 @compiled
@@ -164,13 +165,16 @@ def integer_power(a: Operand, exponent: int) -> Interval:
     if exponent == 0:
         return settle(jnp.ones_like(a.lower), jnp.ones_like(a.upper), a)
     if exponent < 0:
-        return divide(jnp.ones_like(a.lower), integer_power(a, -exponent))
+        # In this order nothing overflows or becomes denormal before the result does.
+        base = absolute(a) if exponent % 2 == 0 else a
+        return integer_power(divide(jnp.ones_like(a.lower), base), -exponent)
     if exponent == 1:
         return a
     relative = None if exponent == 2 else 1.01 * exponent * roundoff(a.dtype)
     if exponent % 2 == 0:
         smallest, largest = (_power_of_point(x, exponent) for x in _modulus(a))
-        return settle(jnp.maximum(down(smallest, relative), 0.0), up(largest, relative), a)
+        upper = jnp.where((a.lower == 0) & (a.upper == 0), 0.0, up(largest, relative))
+        return settle(jnp.maximum(down(smallest, relative), 0.0), upper, a)
     lower, upper = _power_of_point(a.lower, exponent), _power_of_point(a.upper, exponent)
     lower = jnp.where(a.lower >= 0, jnp.maximum(down(lower, relative), 0.0), down(lower, relative))
     upper = jnp.where(a.upper <= 0, jnp.minimum(up(upper, relative), 0.0), up(upper, relative))

@@ -120,35 +120,37 @@ def cosh(a: Operand, **_) -> Interval:
     return settle(lower, up(cosh_of_point(largest), relative), a)
 
 
-def _wave(name: str, function, crest: float):
-    """The range of a wave of period 2 pi with values in [-1, 1] and crests at `2 pi (k + crest)`."""
+def _wave(name: str, function, derivative, sign_after_zero: float):
+    """The range of a wave of period 2 pi with values in [-1, 1], from the signs of its derivative at the endpoints.
+
+    Extrema are half a turn apart, so over less than a turn the two signs and the width tell which lie inside; that
+    needs no reduction of large arguments. `sign_after_zero` is the derivative's just above 0, where it may vanish.
+    """
 
     @compiled
     def rule(a: Operand, **_) -> Interval:
         a = as_interval(a)
         relative = relative_error(name, a.dtype)
-        ends = [jnp.clip(x, -1e30, 1e30) for x in (a.lower, a.upper)]
-        first, last = (x * np.asarray(1 / (2 * math.pi), a.dtype) for x in ends)
-        # The number of periods is known up to a few roundoffs of itself.
-        slack = 8 * roundoff(a.dtype) * (jnp.maximum(jnp.abs(first), jnp.abs(last)) + 1)
-
-        def holds(offset):
-            return jnp.floor(last - offset + slack) >= jnp.ceil(first - offset - slack)
-
-        values = [function(x) for x in ends]
-        lower = down(functools.reduce(jnp.minimum, values), relative)
-        upper = up(functools.reduce(jnp.maximum, values), relative)
-        unknown = slack > 0.1
-        lower = jnp.maximum(jnp.where(unknown | holds(crest + 0.5), -1.0, lower), -1.0)
-        upper = jnp.minimum(jnp.where(unknown | holds(crest), 1.0, upper), 1.0)
+        half_turn = float(np.nextafter(np.asarray(math.pi, a.dtype), np.zeros((), a.dtype)))
+        width = up(a.upper - a.lower)
+        slopes = derivative(a.lower), derivative(a.upper)
+        rises = jnp.where(slopes[0] == 0, sign_after_zero, slopes[0]) > 0
+        still_rises = jnp.where(slopes[1] == 0, -sign_after_zero, slopes[1]) > 0
+        turns = (rises != still_rises) & (a.lower < a.upper)  # once, over less than a turn
+        everything = ~(width < jnp.where(turns, 2 * half_turn, half_turn))
+        ends = function(a.lower), function(a.upper)
+        lower = jnp.maximum(down(jnp.minimum(*ends), relative), -1.0)
+        upper = jnp.minimum(up(jnp.maximum(*ends), relative), 1.0)
+        lower = jnp.where(everything | (turns & ~rises), -1.0, lower)
+        upper = jnp.where(everything | (turns & rises), 1.0, upper)
         nai = a.is_nai()
         return settle(jnp.where(nai, jnp.nan, lower), jnp.where(nai, jnp.nan, upper), a)
 
     return rule
 
 
-sin = _wave("sin", lax.sin, 0.25)
-cos = _wave("cos", lax.cos, 0.0)
+sin = _wave("sin", lax.sin, lax.cos, 1.0)
+cos = _wave("cos", lax.cos, lambda x: -lax.sin(x), -1.0)
 
 
 @compiled
@@ -160,6 +162,7 @@ def _power_of_positive(a: Operand, b: Operand) -> Interval:
     corners = [lax.pow(*jnp.broadcast_arrays(x, y)) for x in (a_lower, a_upper) for y in (b.lower, b.upper)]
     lower = jnp.maximum(down(functools.reduce(jnp.minimum, corners), relative), 0.0)
     upper = up(functools.reduce(jnp.maximum, corners), relative)
+    upper = jnp.where(a.upper == 0, 0.0, upper)  # of the powers of 0, only those of positive exponent exist
     undefined = (a.upper < 0) | ((a.upper == 0) & (b.upper <= 0))
     return settle(jnp.where(undefined, jnp.inf, lower), jnp.where(undefined, -jnp.inf, upper), a, b)
 
