@@ -1,9 +1,12 @@
 """Reference values in ball arithmetic (Arb, 200 bits), and boxes that look for trouble."""
 
+import math
+
 import flint
 import numpy as np
 
 flint.ctx.prec = 200
+EXPONENT = float(np.float32(1.7))  # the same in both types
 
 
 def ball(x) -> flint.arb:
@@ -41,9 +44,36 @@ ELEMENTARY = {
     "reciprocal": lambda x: 1 / x,
     "cube": lambda x: x * x * x,
     "inverse_square": lambda x: 1 / (x * x),
-    "power_1.7": lambda x: x ** ball(1.7),
+    "power_1.7": lambda x: x ** ball(EXPONENT),
 }
-"""Functions of one variable, by the names `ELEMENTARY_JAX` gives their programs."""
+"""Functions of one variable."""
+
+_BELL = 2 / flint.arb.pi().sqrt()
+DERIVATIVES = {
+    "exp": lambda x: x.exp(),
+    "expm1": lambda x: x.exp(),
+    "log": lambda x: 1 / x,
+    "log1p": lambda x: 1 / (1 + x),
+    "sqrt": lambda x: x.rsqrt() / 2,
+    "rsqrt": lambda x: -x.rsqrt() / (2 * x),
+    "square": lambda x: 2 * x,
+    "abs": lambda x: x.sgn(),
+    "neg": lambda x: flint.arb(-1),
+    "sin": lambda x: x.cos(),
+    "cos": lambda x: -x.sin(),
+    "atan": lambda x: 1 / (1 + x * x),
+    "tanh": lambda x: 1 / x.cosh() ** 2,
+    "sinh": lambda x: x.cosh(),
+    "cosh": lambda x: x.sinh(),
+    "logistic": lambda x: 1 / ((1 + (-x).exp()) * (1 + x.exp())),
+    "erf": lambda x: _BELL * (-x * x).exp(),
+    "erfc": lambda x: -_BELL * (-x * x).exp(),
+    "erf_inv": lambda x: (x.erfinv() ** 2).exp() / _BELL,
+    "reciprocal": lambda x: -1 / (x * x),
+    "cube": lambda x: 3 * x * x,
+    "inverse_square": lambda x: -2 / (x * x * x),
+    "power_1.7": lambda x: ball(EXPONENT) * x ** (ball(EXPONENT) - 1),
+}
 
 DOMAINS = {
     "log": (0.0, np.inf),
@@ -55,23 +85,22 @@ DOMAINS = {
 }
 
 
-def _with_derivatives(x: flint.arb, order: int) -> flint.arb_series:
-    return flint.arb_series([x, 1], order + 1)
+def known(value: flint.arb) -> bool:
+    """Whether a ball tells its number to 60 bits, so that a check against it means something."""
+    return value.is_finite() and value.rel_accuracy_bits() > 60
 
 
-def activation(name: str, x: flint.arb, order: int) -> flint.arb:
-    """The derivative of an activation, from the Taylor series of its definition."""
+def activation_derivatives(name: str, x: flint.arb, highest: int) -> list:
+    """An activation and its derivatives to order `highest`, from the Taylor series of its definition."""
     if name in ("relu", "elu"):
-        positive = bool(x > 0)
-        if name == "relu":
-            return (x if order == 0 else flint.arb(order == 1)) if positive else flint.arb(0)
-        if positive:
-            return x if order == 0 else flint.arb(order == 1)
-        return x.expm1() if order == 0 else x.exp()
+        zeros = [flint.arb(0)] * (highest + 1)
+        if x > 0:
+            return [x, flint.arb(1), *zeros][: highest + 1]
+        # At 0 itself the derivatives are sets; what the formulas of one side give is in them.
+        return zeros if name == "relu" else [x.expm1(), *[x.exp()] * highest]
     # Series lose digits where they cancel; far out there is little left of the 200 bits.
     with flint.ctx.workprec(200 + 4 * int(min(abs(float(x)), 3000.0)) ** (2 if name.startswith("gelu") else 1)):
-        t = _with_derivatives(x, order)
-        half, one = flint.arb(1) / 2, flint.arb(1)
+        t = flint.arb_series([x, 1], highest + 1)
         if name == "sigmoid":
             series = 1 / (1 + (-t).exp())
         elif name == "silu":
@@ -81,12 +110,15 @@ def activation(name: str, x: flint.arb, order: int) -> flint.arb:
         elif name == "tanh":
             series = 2 / (1 + (-2 * t).exp()) - 1
         elif name == "gelu":
-            series = half * t * (1 + (t / flint.arb(2).sqrt()).erf())
+            series = t * (1 + (t / flint.arb(2).sqrt()).erf()) / 2
         else:
-            scale = (2 / flint.arb.pi()).sqrt()
-            inner = scale * (t + flint.arb("0.044715") * t * t * t)
+            inner = (2 / flint.arb.pi()).sqrt() * (t + flint.arb("0.044715") * t * t * t)
             series = t / (1 + (-2 * inner).exp())
-        return series[order] * flint.arb(order).gamma() * order if order else series[0] * one
+        return [series[order] * math.factorial(order) for order in range(highest + 1)]
+
+
+def activation(name: str, x: flint.arb, order: int) -> flint.arb:
+    return activation_derivatives(name, x, order)[order]
 
 
 def endpoints(generator: np.random.Generator, count: int, dtype, domain=(-np.inf, np.inf)):
@@ -132,3 +164,16 @@ def members(generator: np.random.Generator, lower: np.ndarray, upper: np.ndarray
     if count > 2:
         points[2] = np.where((lower < 0) & (upper > 0), 0.0, points[2])
     return np.clip(points, low.astype(dtype), high.astype(dtype))
+
+
+def network_boxes(generator: np.random.Generator, count: int, inputs: int, dtype) -> tuple[np.ndarray, np.ndarray]:
+    """Boxes of several inputs, of every kind in turn; points in [-6, 6] are inside or near each."""
+    info = np.finfo(dtype)
+    center = generator.normal(0, 1, (count, inputs)) * (generator.random((count, inputs)) < 0.8)
+    widths = (0.0, 1e-12, 1e-6, 1e-3, 0.03, 0.3, 1.0, 3.0, 100.0, 1e30, float(info.smallest_subnormal) * 9, np.inf)
+    width = np.array(widths)[np.arange(count) % len(widths)][:, None]
+    # A huge or unbounded side beside ordinary ones.
+    width = np.where((width > 50) & (generator.random((count, inputs)) < 0.6), 0.1, width)
+    lower, upper = (center - width).astype(dtype), (center + width).astype(dtype)
+    half = generator.random((count, inputs)) < 0.3
+    return lower, np.where(half & np.isinf(upper), center.astype(dtype), upper)
