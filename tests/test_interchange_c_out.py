@@ -10,12 +10,12 @@ import pytest
 from sobolev_pruning import InputError
 from sobolev_pruning._foundation.activations import ACTIVATIONS
 from sobolev_pruning.interchange import save_c
+from sobolev_pruning.interchange.c_kernels import OUTPUTS
 from surrogates import surrogate_of_shape
 from test_interchange_onnx_out import assert_agreement, inputs_for, truth
 from tolerances import EXPORT_FLOAT32, EXPORT_FLOAT64
 
 STRICT = ["-Wall", "-Wextra", "-Werror", "-pedantic"]
-KINDS = ["value", "gradient", "hessian", "hvp"]
 
 needs_gcc = pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed")
 
@@ -27,9 +27,12 @@ void value(const T *x, T *v) {{ net_value(x, v); }}
 void gradient(const T *x, T *v, T *g) {{ net_gradient(x, v, g); }}
 void hessian(const T *x, T *v, T *g, T *h) {{ net_hessian(x, v, g, h); }}
 void hvp(const T *x, const T *d, T *v, T *g, T *h) {{ net_hvp(x, d, v, g, h); }}
+void curvature(const T *x, const T *d, T *v, T *g, T *c) {{ net_curvature(x, d, v, g, c); }}
 void value_batch(long n, const T *x, T *v) {{ net_value_batch(n, x, v); }}
 void gradient_batch(long n, const T *x, T *v, T *g) {{ net_gradient_batch(n, x, v, g); }}
 void hessian_batch(long n, const T *x, T *v, T *g, T *h) {{ net_hessian_batch(n, x, v, g, h); }}
+void curvature_batch(long n, const T *x, const T *d, T *v, T *g, T *c)
+{{ net_curvature_batch(n, x, d, v, g, c); }}
 void hvp_batch(long n, const T *x, const T *d, T *v, T *g, T *h) {{ net_hvp_batch(n, x, d, v, g, h); }}
 int in_range(const T *x) {{ return net_in_range(x); }}
 """
@@ -46,29 +49,34 @@ def compiled(folder, surrogate, dtype="float64", compiler="gcc"):
 
 
 def evaluated(library, surrogate, points, directions, dtype, batch):
-    """All outputs of `hessian` and `hvp`, of all points at once or one by one."""
+    """What every function gives, of all points at once or one by one; the direction of the curvature is the first."""
     d, k, n = surrogate.widths[0], surrogate.widths[-1], len(points)
-    x, v = (np.ascontiguousarray(array, dtype) for array in (points, directions))
-    arrays = {"value": (n, k), "gradient": (n, k, d), "hessian": (n, k, d, d), "hvp": (n, k, d)}
-    found = {name: np.full(shape, np.nan, dtype) for name, shape in arrays.items()}
-    again = {name: np.full_like(found[name], np.nan) for name in ("value", "gradient")}
-    alone = np.full_like(found["value"], np.nan)
-    calls = [
-        ("hessian", [x], [found["value"], found["gradient"], found["hessian"]]),
-        ("hvp", [x, v], [again["value"], again["gradient"], found["hvp"]]),
-        ("value", [x], [alone]),
-    ]
-    for name, inputs, outputs in calls:
-        pointers = [array.ctypes.data_as(ctypes.c_void_p) for array in (*inputs, *outputs)]
+    x, directions = (np.ascontiguousarray(array, dtype) for array in (points, directions))
+    direction = directions[0]
+    shapes = {"value": (n, k), "gradient": (n, k, d), "curvature": (n, k), "hvp": (n, k, d), "hessian": (n, k, d, d)}
+    inputs = {"curvature": [x, direction], "hvp": [x, directions]}
+    found = {}
+    for kind, names in OUTPUTS.items():
+        outputs = {name: np.full(shapes[name], np.nan, dtype) for name in names}
+        arrays = [*inputs.get(kind, [x]), *outputs.values()]
         if batch:
-            getattr(library, f"{name}_batch")(ctypes.c_long(n), *pointers)
+            getattr(library, f"{kind}_batch")(ctypes.c_long(n), *map(pointer, arrays))
         else:
             for i in range(n):
-                getattr(library, name)(*(array[i].ctypes.data_as(ctypes.c_void_p) for array in (*inputs, *outputs)))
-    np.testing.assert_allclose(again["value"], found["value"], rtol=1e-6)
-    np.testing.assert_allclose(alone, found["value"], rtol=1e-6)
-    np.testing.assert_allclose(again["gradient"], found["gradient"], rtol=1e-4, atol=1e-6)
+                getattr(library, kind)(*(pointer(array if array is direction else array[i]) for array in arrays))
+        found = outputs | found
+        for name, array in outputs.items():
+            np.testing.assert_allclose(array, found[name], rtol=1e-4, atol=1e-6)
     return {name: array[:, 0] if surrogate.scalar_output else array for name, array in found.items()}
+
+
+def pointer(array):
+    return array.ctypes.data_as(ctypes.c_void_p)
+
+
+def truth_with_curvature(surrogate, points, directions):
+    arrays = truth(surrogate, points, directions)
+    return arrays | {"curvature": np.einsum("n...ab,a,b->n...", arrays["hessian"], directions[0], directions[0])}
 
 
 CASES = [([3, 5, 4, 1], True, activation) for activation in ACTIVATIONS] + [
@@ -83,7 +91,7 @@ def test_c_agrees_with_jax(tmp_path, widths, scalar, activation):
     surrogate = surrogate_of_shape(widths, activation, scalar)
     points, directions = inputs_for(surrogate, n=37)
     library = compiled(tmp_path, surrogate)
-    expected = truth(surrogate, points, directions)
+    expected = truth_with_curvature(surrogate, points, directions)
     for batch in (False, True):
         found = evaluated(library, surrogate, points, directions, np.float64, batch)
         assert_agreement(found, expected, EXPORT_FLOAT64)
@@ -95,22 +103,22 @@ def test_float_agrees_to_its_precision(tmp_path, activation):
     surrogate = surrogate_of_shape([3, 5, 4, 1], activation, scalar=True)
     points, directions = (np.asarray(array, np.float32) for array in inputs_for(surrogate, n=21))
     library = compiled(tmp_path, surrogate, dtype="float32")
-    expected = truth(surrogate, points.astype(np.float64), directions.astype(np.float64))
+    expected = truth_with_curvature(surrogate, points.astype(np.float64), directions.astype(np.float64))
     for batch in (False, True):
         found = evaluated(library, surrogate, points, directions, np.float32, batch)
         assert_agreement(found, expected, EXPORT_FLOAT32)
 
 
 @needs_gcc
-def test_far_out_and_not_a_number(tmp_path):
-    surrogate = surrogate_of_shape([1, 3, 1], "silu", scalar=True)
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_far_out_and_not_a_number(tmp_path, activation):
+    surrogate = surrogate_of_shape([1, 3, 1], activation, scalar=True)
     library = compiled(tmp_path, surrogate)
     points = np.array([[1e4], [-1e4], [np.nan]])
-    found = evaluated(library, surrogate, points[:2], np.ones((2, 1)), np.float64, batch=True)
-    np.testing.assert_allclose(found["value"], surrogate.value(points[:2]), rtol=1e-12)
-    out = np.zeros(1)
-    library.value(points[2].ctypes.data_as(ctypes.c_void_p), out.ctypes.data_as(ctypes.c_void_p))
-    assert np.isnan(out[0])
+    for batch in (False, True):
+        found = evaluated(library, surrogate, points, np.ones((3, 1)), np.float64, batch)["value"]
+        np.testing.assert_allclose(found[:2], surrogate.value(points[:2]), rtol=1e-12)
+        assert np.isnan(found[2])
 
 
 @needs_gcc
@@ -150,6 +158,7 @@ def test_sanitizers_find_nothing(tmp_path):
     (tmp_path / "main.c").write_text(
         """#include "net.h"
 static double x[19 * 3], v[19 * 2], g[19 * 2 * 3], h[19 * 2 * 3 * 3];
+static double far[35 * 3], far_v[35 * 2];
 int main(void)
 {
     int i;
@@ -161,6 +170,8 @@ int main(void)
     net_hvp_batch(19, x, x, v, g, h);
     net_hessian(x, v, g, h);
     net_hvp(x, x, v, g, h);
+    net_curvature_batch(19, x, x, v, g, h);
+    net_value_batch(35, far, far_v);
     net_value_batch(0, x, v);
     return 0;
 }
@@ -179,11 +190,11 @@ def test_only_what_is_asked_for_is_written(tmp_path):
     for derivatives, names in [
         (0, ["value"]),
         (1, ["value", "gradient"]),
-        (2, ["value", "gradient", "hessian", "hvp"]),
+        (2, ["value", "gradient", "curvature", "hvp", "hessian"]),
     ]:
         save_c(surrogate, tmp_path / "net.h", derivatives=derivatives)
         text = (tmp_path / "net.h").read_text()
-        assert [name for name in KINDS if f"void surrogate_{name}(" in text] == names
+        assert [name for name in OUTPUTS if f"void surrogate_{name}(" in text] == names
         assert "in_range" not in text
         assert "malloc" not in text
         assert text.count("#include") == 1

@@ -21,8 +21,8 @@ STANDARD_ERRORS = 5.0
 FLOAT64_ACROSS_PROGRAMS = 1e-11
 """One network in two correct float64 programs, relative to the largest entry of the array."""
 
-EXPORT_FLOAT64 = {"value": 1e-13, "gradient": 1e-12, "hessian": 1e-11, "hvp": 1e-11}
-EXPORT_FLOAT32 = {"value": 1e-5, "gradient": 1e-5, "hessian": 1e-5, "hvp": 1e-5}
+EXPORT_FLOAT64 = {"value": 1e-13, "gradient": 1e-12, "curvature": 1e-11, "hessian": 1e-11, "hvp": 1e-11}
+EXPORT_FLOAT32 = {"value": 1e-5, "gradient": 1e-5, "curvature": 1e-5, "hessian": 1e-5, "hvp": 1e-5}
 """What exported surrogates promise, relative to the largest entry of each array."""
 
 TRAINED_TO_ZERO = {"adam": 1e-2, "lbfgs": 1e-4, "levenberg-marquardt": 1e-12}

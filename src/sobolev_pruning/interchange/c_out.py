@@ -12,14 +12,14 @@ from .._foundation.arrays import ArrayOrList
 from .._foundation.errors import InputError
 from .._foundation.files import write_atomically
 from ..surrogate import Surrogate, numpy_layers
-from .box import box_corners
-from .c_kernels import entry_points, kernel
-from .c_text import EXPONENTIALS, HEAD, IN_RANGE
+from .box import exported_range
+from .c_elementary import elementary_functions
+from .c_kernels import functions
+from .c_text import HEAD, IN_RANGE
+from .expression import Term, in_order
+from .formulas import FORMULAS
 
-BLOCK = 16
-"""Points computed together in batches: two to eight vectors of the usual machines, and a small share of the stack."""
-
-KINDS = {0: ("value",), 1: ("value", "gradient"), 2: ("value", "gradient", "hessian", "hvp")}
+KINDS = {0: ("value",), 1: ("value", "gradient"), 2: ("value", "gradient", "curvature", "hvp", "hessian")}
 
 
 def save_c(
@@ -37,10 +37,14 @@ def save_c(
 
     - `void NAME_value(const T *x, T *value)` for one point: `x[d]`, `value[k]`;
     - with `derivatives` 1 also `NAME_gradient(x, value, gradient)`, `gradient[k][d]`;
-    - with 2 also `NAME_hessian(x, value, gradient, hessian)`, `hessian[k][d][d]`, and
-      `NAME_hvp(x, direction, value, gradient, hvp)`, `hvp[k][d]`;
-    - each again as `NAME_value_batch(n, x, value)` and so on, the arrays holding `n` points one after the other;
-    - where `box` gives the corners of the training range, `int NAME_in_range(const T *x)`, 1 inside and 0 outside;
+    - with 2 also `NAME_curvature(x, direction, value, gradient, curvature)`, the second derivative along a direction
+      (gamma), `direction[d]`, `curvature[k]`; `NAME_hvp(x, direction, value, gradient, hvp)`, the Hessian times a
+      direction, `hvp[k][d]`; and `NAME_hessian(x, value, gradient, hessian)`, `hessian[k][d][d]`;
+    - each again as `NAME_value_batch(n, x, value)` and so on, the arrays holding `n` points one after the other, but
+      for the one direction of `NAME_curvature_batch`; batches are several times faster, most of all when compiled for
+      the machine they run on (`gcc -O3 -march=native`);
+    - where the training range is known, `box` or by default that of the surrogate, `int NAME_in_range(const T *x)`,
+      1 inside and 0 outside;
     - the numbers `NAME_INPUTS` and `NAME_OUTPUTS`, with NAME in capitals.
 
     Raises `InputError` for a name that C does not allow, a box of another shape, and a `path` that cannot be written.
@@ -60,23 +64,25 @@ def save_c(
         raise InputError(f"derivatives is {derivatives!r}; choose 0 (values), 1 (gradients too) or 2 (Hessians too).")
     if dtype not in ("float64", "float32"):
         raise InputError(f'dtype is {dtype!r}; choose "float64" or "float32".')
-    corners = None if box is None else box_corners(box, surrogate.widths[0])
+    corners = exported_range(surrogate, box)
     number_type = "double" if dtype == "float64" else "float"
 
-    pieces = [_head(surrogate, name, corners), *_constants(surrogate, number_type, corners), EXPONENTIALS[number_type]]
+    operations = {term.operation for term in in_order(FORMULAS[surrogate.activation](Term("variable")))}
+    pieces = [_head(surrogate, corners), *_constants(surrogate, number_type, corners)]
+    pieces += elementary_functions(operations, number_type)
     for kind in KINDS[derivatives]:
-        pieces += [kernel(surrogate, kind, block) for block in (1, BLOCK)]
-        pieces += [entry_points(surrogate, kind, BLOCK)]
+        pieces.append(functions(surrogate, kind, lambda number: constant(number, number_type)))
     if corners is not None:
-        pieces.append(IN_RANGE.replace("NAME_D", str(surrogate.widths[0])))
-    text = "\n".join(pieces).replace("NAME", name).replace("TYPE", number_type)
-    write_atomically(path, f"{text}\n#endif\n")
+        pieces.append(IN_RANGE)
+    pieces.append("#endif\n")
+    meant = {"NAME": name, "CAPITALS": name.upper(), "TYPE": number_type}
+    meant["FABS"] = "fabs" if number_type == "double" else "fabsf"
+    text = re.sub("|".join(meant), lambda word: meant[word[0]], "\n".join(pieces))
+    write_atomically(path, text)
 
 
-def _head(surrogate: Surrogate, name: str, corners: list[list[float]] | None) -> str:
+def _head(surrogate: Surrogate, corners: list[list[float]] | None) -> str:
     return HEAD.format(
-        name=name,
-        NAME=name.upper(),
         version=version("sobolev-pruning"),
         widths="-".join(map(str, surrogate.widths)),
         activation=surrogate.activation,
@@ -87,9 +93,16 @@ def _head(surrogate: Surrogate, name: str, corners: list[list[float]] | None) ->
 
 
 def _constants(surrogate: Surrogate, number_type: str, corners: list[list[float]] | None) -> list[str]:
-    arrays = {key: np.asarray(array) for key, array in vars(surrogate.scaling).items()}
-    arrays["x_rate"] = 1.0 / arrays.pop("x_scale")  # a division costs ten times a multiplication
-    for number, (weight, bias) in enumerate(numpy_layers(surrogate), start=1):
+    scaling = surrogate.scaling
+    layers = numpy_layers(surrogate)
+    # The scales go into the first and the last layer. The shift of the inputs stays: its product with the weights may
+    # be far larger than what is left of it.
+    layers[0] = (layers[0][0] / np.asarray(scaling.x_scale), layers[0][1])
+    weight, bias = layers[-1]
+    scale = np.asarray(scaling.y_scale)
+    layers[-1] = (scale[:, None] * weight, np.asarray(scaling.y_shift) + scale * bias)
+    arrays = {"x_shift": np.asarray(scaling.x_shift)}
+    for number, (weight, bias) in enumerate(layers, start=1):
         arrays |= {f"w{number}": weight, f"b{number}": bias}
     if corners is not None:
         arrays |= {"lower": np.asarray(corners[0]), "upper": np.asarray(corners[1])}

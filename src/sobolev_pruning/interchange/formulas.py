@@ -92,7 +92,7 @@ def _normal_cdf(x: Term, bell: Term) -> Term:
     for coefficient in reversed(_TAIL[:-2]):
         polynomial = coefficient + u * polynomial
     tail = bell * polynomial / (1.0 + s)
-    return where_positive(x, 1.0 - tail, tail)
+    return where_positive(x, 1.0, 0.0) - where_positive(x, tail, -tail)
 
 
 _TAIL = (
