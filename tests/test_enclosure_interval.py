@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sobolev_pruning._foundation.errors import InputError
-from sobolev_pruning.enclosure import Interval
+from sobolev_pruning.enclosure import Interval, rounding
 
 INF = np.inf
 
@@ -71,6 +71,15 @@ def test_midpoint_and_radius_cover_the_interval_exactly():
     for low, high, middle, radius in zip(*ends.T, np.asarray(box.mid()), np.asarray(box.rad())):
         assert Fraction(middle) - Fraction(radius) <= Fraction(low)
         assert Fraction(middle) + Fraction(radius) >= Fraction(high)
+
+
+def test_an_interval_says_whether_margins_were_tested_where_it_was_computed(monkeypatch):
+    box = Interval(0.0, 1.0) + 1.0
+    seen = []
+    jax.jit(lambda b: seen.append(b.guaranteed) or b)(box)
+    assert box.guaranteed and seen == [True]
+    monkeypatch.setattr(rounding, "TESTED_PLATFORMS", ("elsewhere",))
+    assert not box.guaranteed
 
 
 def test_sets():

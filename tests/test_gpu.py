@@ -25,6 +25,7 @@ def test_the_gpu_gives_what_the_processor_gives(basket, samples, surrogate):
             points = basket.test_points(jax.random.key(1), 64)
             lower, upper = basket.box
             bounds = enclose(trained)(Interval(jnp.asarray(lower), jnp.asarray(upper)))
+            assert bounds.guaranteed == (next(iter(bounds.lower.devices())).platform == "cpu")
             results.append([trained.value(points), trained.gradient(points), bounds.lower, bounds.upper])
     for on_gpu, on_cpu in zip(*results):
         np.testing.assert_allclose(on_gpu, on_cpu, rtol=1e-6, atol=1e-6)

@@ -9,7 +9,7 @@ from jax import numpy as jnp
 from jaxtyping import ArrayLike
 
 from .._foundation.errors import InputError
-from .rounding import down, tiny, up, widen_subnormal
+from .rounding import down, margins_tested, tiny, up, widen_subnormal
 
 
 @jax.tree_util.register_pytree_with_keys_class
@@ -125,6 +125,11 @@ class Interval:
     def size(self):
         """Number of intervals."""
         return int(np.prod(self.shape))
+
+    @property
+    def guaranteed(self) -> bool:
+        """Whether rounding margins have been tested on the device that holds it: yes on CPU, on a GPU not yet."""
+        return margins_tested(self.lower)
 
     def __len__(self):
         return self.shape[0]

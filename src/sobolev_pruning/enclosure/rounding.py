@@ -12,6 +12,9 @@ import numpy as np
 from jax import Array, lax
 from jax import numpy as jnp
 
+TESTED_PLATFORMS = ("cpu",)
+"""Where the margins that are tested, not derived, have been tested."""
+
 _UNSIGNED = {2: jnp.uint16, 4: jnp.uint32, 8: jnp.uint64}
 
 
@@ -32,6 +35,13 @@ def largest(dtype) -> float:
 
 def _constant(value: float, like) -> Array:
     return lax.convert_element_type(np.float64(value), jnp.result_type(like))
+
+
+def margins_tested(x) -> bool:
+    """Whether the margins have been tested where `x` lies; under `jit`, where JAX computes by default."""
+    if isinstance(x, jax.Array) and not isinstance(x, jax.core.Tracer):
+        return all(device.platform in TESTED_PLATFORMS for device in x.devices())
+    return jax.default_backend() in TESTED_PLATFORMS
 
 
 def down(computed: Array, relative: float | None = None, absolute: Array | float = 0.0) -> Array:

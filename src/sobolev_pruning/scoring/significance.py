@@ -80,10 +80,11 @@ def significance(
             )
         box = quantile_box(samples)
     box = as_box(box, _n_inputs(network, box))
-    guaranteed = method != "sampled"
-    bounds = enclosed_bounds(network, box, order, method, pieces) if guaranteed else sampled_bounds(network, box, order)
+    enclosed = method != "sampled"
+    bounds = enclosed_bounds(network, box, order, method, pieces) if enclosed else sampled_bounds(network, box, order)
     scale = output_scale(network, bounds[0].adjoints[0].shape[0])
     ranges, adjoints = (tuple(layers) for layers in bounds[0])
+    guaranteed = enclosed and all(nodes.guaranteed for nodes in ranges)
     return Significance(scores(bounds, box, scale), ranges, adjoints, method, order, guaranteed, box)
 
 
