@@ -106,14 +106,15 @@ def _constants(surrogate: Surrogate, number_type: str, corners: list[list[float]
         arrays |= {f"w{number}": weight, f"b{number}": bias}
     if corners is not None:
         arrays |= {"lower": np.asarray(corners[0]), "upper": np.asarray(corners[1])}
-    return [_array(key, array, number_type) for key, array in arrays.items()]
+    return [c_array(f"NAME_{key}", array, number_type) for key, array in arrays.items()]
 
 
-def _array(key: str, array: np.ndarray, number_type: str) -> str:
+def c_array(name: str, array: np.ndarray, number_type: str) -> str:
+    """An array of constants."""
     sizes = "".join(f"[{size}]" for size in array.shape)
     rows = ["{" + ", ".join(constant(number, number_type) for number in row) + "}" for row in np.atleast_2d(array)]
     entries = rows[0] if array.ndim == 1 else "{\n    " + ",\n    ".join(rows) + "}"
-    return f"static const TYPE NAME_{key}{sizes} = {entries};"
+    return f"static const {number_type} {name}{sizes} = {entries};"
 
 
 def constant(number: float, number_type: str) -> str:
