@@ -5,10 +5,12 @@
 
 float64: at least 10^8 points per function, spread over all binades and crowded where errors are known to be large (near
 zeros, at changes of formula, at multiples of pi/2, where results overflow or become denormal), against extended
-precision; the hundred worst points of each are settled in ball arithmetic. A part of the points runs through the other
-two programs XLA makes of the same function: without its fusion emitters, and one number at a time. float32: all numbers
-of the type against float64 (the worst of each million settled in balls), and 10^7 through the other programs; with two
-operands as in float64.
+precision; the hundred worst of each are settled in ball arithmetic. float32: all numbers of the type against float64
+(the worst of each million settled in balls); with two operands as in float64.
+
+XLA makes more than one program of the same function, and their errors differ: vector code for arrays whose length is a
+multiple of the vector's, scalar code for others and for less than 64 numbers. All points go through both; a part also
+through what its fusion emitters are replaced by where they are switched off, as in `enclosure/split.py`.
 
 Errors are in units of the roundoff u, relative to the exact result. Fails if a derived bound is exceeded, or if a
 tested margin is below four times the worst error seen.
@@ -32,7 +34,7 @@ from sobolev_pruning.enclosure import elementary, special, transcendental
 jax.config.update("jax_enable_x64", True)
 flint.ctx.prec = 200
 
-CHUNK = (1 << 17) + 3  # not a multiple of any vector's length, so that the remainders of loops take part
+CHUNK = 1 << 17
 KEPT = 100
 NORMAL = {"float64": (2.0**-1022, np.finfo(np.float64).max), "float32": (2.0**-126, float(np.finfo(np.float32).max))}
 HALF_TURN = extended.Extended("3.14159265358979323846264338327950288")
@@ -98,11 +100,12 @@ CORRECTLY_ROUNDED = ("add", "multiply", "divide", "sqrt")
 
 
 def programs(function: Callable) -> list[Callable]:
-    """The same function as XLA compiles it by default, without fusion emitters, and for one number at a time."""
+    """The same function in vector code, in scalar code (for an odd length), and without fusion emitters."""
+    compiled = jax.jit(function)
     return [
-        jax.jit(function),
+        compiled,
+        lambda *x: compiled(*[jnp.append(part, part[-1]) for part in x])[:-1],
         jax.jit(lambda *x: function(*x), compiler_options={"xla_cpu_use_fusion_emitters": False}),
-        jax.jit(lambda *x: jax.lax.map(lambda row: function(*row), x)),
     ]
 
 
@@ -232,33 +235,34 @@ def reference(name: str, x: np.ndarray, y: np.ndarray) -> np.ndarray:
 def sampled(name: str, dtype, count: int) -> Worst:
     """The worst of at least `count` random points."""
     generator = np.random.default_rng([PRIMITIVES[name].arity, len(name), ord(name[0]), ord(name[-1])])
-    default, plain, single = programs(PRIMITIVES[name].function)
+    vector, scalar, plain = programs(PRIMITIVES[name].function)
     worst = Worst(PRIMITIVES[name].arity)
-    regions = len(PRIMITIVES[name].places) + 4
     for number, x in enumerate(chunks(name, generator, dtype)):
-        if worst.seen >= count:
+        if number * CHUNK >= count:
             return worst
-        chosen = [default] + [plain] * (number % 8 == number // 8 % 8) + [single] * (number < regions)
-        truth = None
-        for program in chosen:
-            y = np.asarray(program(*map(jnp.asarray, x))).astype(np.float64)
+        operands, truth = list(map(jnp.asarray, x)), None
+        for program in [vector, scalar] + [plain] * (number % 8 == number // 8 % 8):
+            y = np.asarray(program(*operands)).astype(np.float64)
             truth = reference(name, x, y) if truth is None else truth
             worst.add(errors(name, x, y, truth), x, y)
 
 
 def exhaustive(name: str) -> Worst:
-    """The worst of all float32 numbers, and of ten million in the other programs.
+    """The worst of all float32 numbers, in vector and in scalar code, and of ten million without fusion emitters.
 
     The reference is the same function in float64, whose own error is a billionth of what is measured.
     """
     worst, function, step = sampled(name, np.float32, 10_000_000), PRIMITIVES[name].function, 1 << 20
+    vector, scalar, _ = programs(function)
     (smallest, largest), (low, high) = NORMAL["float32"], PRIMITIVES[name].domain
 
     @jax.jit
-    def worst_of(start):
-        bits = start + jax.lax.iota(jnp.uint32, step)
-        x = jax.lax.bitcast_convert_type(bits, jnp.float32)
-        y, truth = function(x).astype(jnp.float64), function(x.astype(jnp.float64))
+    def numbers(start):
+        return jax.lax.bitcast_convert_type(start + jax.lax.iota(jnp.uint32, step), jnp.float32)
+
+    @jax.jit
+    def worst_of(x, y):
+        y, truth = y.astype(jnp.float64), function(x.astype(jnp.float64))
         size = jnp.abs(truth)
         error = jnp.abs(jnp.clip(y, -largest, largest) - truth) / size * 2.0**24
         error = jnp.where(jnp.isinf(y) & (size >= largest), 0.0, error)
@@ -270,8 +274,10 @@ def exhaustive(name: str) -> Worst:
         return error[place], x[place], y[place]
 
     for start in range(0, 1 << 32, step):
-        error, x, y = (np.asarray(part, np.float64).reshape(1) for part in worst_of(jnp.uint32(start)))
-        worst.add(error, x[None], y)
+        x = numbers(jnp.uint32(start))
+        for y in (vector(x), scalar(x)):
+            error, place, found = (np.asarray(part, np.float64).reshape(1) for part in worst_of(x, y))
+            worst.add(error, place[None], found)
     return worst
 
 
@@ -305,7 +311,7 @@ def main() -> None:
             ratio = allowed / error if error else np.inf
             if ratio < (4.0 if kind == "tested" else 1.0):
                 short.append(f"{name} in {np.dtype(dtype).name}")
-            points = "all" if whole else f"{worst.seen:,}"
+            points = "all" if whole else f"{options.points:,}"
             print(
                 f"| {name} | {np.dtype(dtype).name} | {points} | {error:.3f} | {place} | {allowed:g} | {ratio:.2f} "
                 f"| {kind} |",
