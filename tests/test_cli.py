@@ -1,43 +1,39 @@
 """The command line: what it writes, and how it answers a mistake."""
 
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from sobolev_pruning import cli
+from command_line import call
+from sobolev_pruning import save_onnx
 from sobolev_pruning.pipeline import read_model
 
 
-def answer(monkeypatch, capsys, *arguments: str) -> tuple[int, str, str]:
-    """Exit status, standard output and standard error of the command."""
-    monkeypatch.setattr(sys, "argv", ["sobolev-pruning", *arguments])
-    monkeypatch.setenv("COLUMNS", "300")
-    with pytest.raises(SystemExit) as ended:
-        cli.main()
-    captured = capsys.readouterr()
-    return int(ended.value.code or 0), captured.out, captured.err
-
-
-def test_init_writes_an_example_once(monkeypatch, capsys, tmp_path):
+def test_init_writes_an_example_once(capsys, tmp_path):
     path = tmp_path / "mine.toml"
-    assert answer(monkeypatch, capsys, "init", str(path))[0] == 0
-    status, _, errors = answer(monkeypatch, capsys, "init", str(path))
+    assert call(capsys, "init", path).status == 0
+    status, _, errors = call(capsys, "init", path)
     assert status == 2 and "exists already" in errors
 
 
 @pytest.mark.parametrize(("to", "name"), [("onnx", "net.onnx"), ("c", "net.h"), ("numpy", "net.py")])
-def test_export_writes_each_target(monkeypatch, capsys, tmp_path, surrogate, to, name):
+def test_export_writes_each_target(capsys, tmp_path, surrogate, to, name):
     surrogate.save(tmp_path / "net.safetensors")
     out = tmp_path / name
-    assert answer(monkeypatch, capsys, "export", str(tmp_path / "net.safetensors"), "--to", to, "-o", str(out))[0] == 0
+    assert call(capsys, "export", tmp_path / "net.safetensors", "--to", to, "-o", out).status == 0
     assert out.stat().st_size > 500
 
 
-def test_an_exported_network_reads_back(monkeypatch, capsys, tmp_path, surrogate):
-    from sobolev_pruning import save_onnx
+@pytest.mark.parametrize(("to", "mark"), [("c", "surrogate_in_range"), ("numpy", "BOX = [[0.5"), ("onnx", "[[0.5")])
+def test_an_exported_network_checks_the_box_that_is_given(capsys, tmp_path, surrogate, to, mark):
+    surrogate.save(tmp_path / "net.safetensors")
+    out = tmp_path / "net"
+    assert call(capsys, "export", tmp_path / "net.safetensors", "--to", to, "-o", out, "--box", "0.5:1.5").status == 0
+    assert mark.encode() in out.read_bytes()
 
+
+def test_an_exported_network_reads_back(tmp_path, surrogate):
     save_onnx(surrogate, tmp_path / "net.onnx")
     points = np.random.default_rng(0).normal(size=(5, 3))
     np.testing.assert_allclose(read_model(tmp_path / "net.onnx").value(points), surrogate.value(points), rtol=1e-12)
@@ -57,7 +53,7 @@ def test_an_exported_network_reads_back(monkeypatch, capsys, tmp_path, surrogate
 )
 def test_a_mistake_is_one_sentence_and_status_2(monkeypatch, capsys, tmp_path, arguments, message):
     monkeypatch.chdir(tmp_path)
-    status, printed, errors = answer(monkeypatch, capsys, *arguments)
+    status, printed, errors = call(capsys, *arguments)
     assert status == 2 and printed == ""
     assert message in errors and "Traceback" not in errors
     assert list(Path(tmp_path).iterdir()) == []

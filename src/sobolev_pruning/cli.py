@@ -7,6 +7,7 @@ from typing import Annotated
 import jax
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from ._foundation.errors import InputError
 
@@ -17,6 +18,28 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+
+Model = Annotated[Path, typer.Argument(metavar="MODEL", help="A .safetensors or .onnx file.")]
+Models = Annotated[list[Path], typer.Argument(metavar="MODEL...", help="One or more .safetensors or .onnx files.")]
+Box = Annotated[
+    str | None,
+    typer.Option(
+        metavar="BOX",
+        help="LOWER:UPPER for all inputs, one for each (0.3:1.7,0:1,...), or @FILE for the range of a data file. "
+        "[default: the range the network was trained on]",
+    ),
+]
+Data = Annotated[Path | None, typer.Option(metavar="FILE", help="Samples: .csv, .npz or .parquet.")]
+InputColumns = Annotated[
+    str, typer.Option("--x", metavar="NAMES", help="Input columns of a data file: names with commas, or a pattern.")
+]
+OutputColumns = Annotated[str, typer.Option("--y", metavar="NAMES", help="Output columns of a data file.")]
+Out = Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="File to write: .safetensors or .onnx.")]
+Pieces = Annotated[int, typer.Option(help="How many pieces of the box may be enclosed.")]
+Against = Annotated[
+    Path | None, typer.Option(metavar="MODEL", help="A second network, or a CONFIG.toml for its reference.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 
 @app.command()
@@ -48,18 +71,198 @@ def run(
 
 
 @app.command()
+def significance(
+    model: Model,
+    box: Box = None,
+    data: Data = None,
+    x: InputColumns = "x*",
+    y: OutputColumns = "y*",
+    method: Annotated[str, typer.Option(help="interval, affine, split, sampled, or a criterion on --data.")] = "split",
+    order: Annotated[int, typer.Option(help="Of the derivatives that nodes are scored for: 0, 1 or 2.")] = 0,
+    out: Annotated[Path | None, typer.Option("--out", "-o", metavar="FILE", help="Scores as CSV.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Score every hidden node of a network over a box."""
+    from .pipeline import score_model
+    from .report import significance_table
+
+    with _busy("scoring nodes"):
+        record = score_model(model, box=box, data=_data(data, x, y), columns=x, method=method, order=order, out=out)
+    _show(record, significance_table, as_json)
+
+
+@app.command()
+def prune(
+    model: Model,
+    keep: Annotated[str, typer.Option(help="Nodes per hidden layer (8), a part (0.25), or layer by layer (8,4,0).")],
+    out: Out,
+    fold: Annotated[str, typer.Option(help="none, midpoint, mean, least-squares or sobolev.")] = "sobolev",
+    method: Annotated[str, typer.Option(help="Whose scores decide: of `significance`, or fold.")] = "fold",
+    box: Box = None,
+    data: Data = None,
+    x: InputColumns = "x*",
+    y: OutputColumns = "y*",
+    as_json: AsJson = False,
+) -> None:
+    """Take the least significant nodes out and fold what they did into the others."""
+    from .pipeline import prune_model
+    from .report import pruning_table
+
+    with _busy("pruning"):
+        record = prune_model(
+            model, out, keep=keep, fold=fold, method=method, box=box, data=_data(data, x, y), columns=x
+        )
+    _show(record, pruning_table, as_json)
+
+
+@app.command()
+def shrink(
+    model: Model,
+    tolerance: Annotated[str, typer.Option(metavar="LIMITS", help="Such as value=0.9999,delta=0.999,gamma=0.99.")],
+    out: Out,
+    figure: Annotated[str, typer.Option(help="What --tolerance limits: r2 (from below), rmse, p99 or max_abs.")] = "r2",
+    box: Box = None,
+    data: Data = None,
+    x: InputColumns = "x*",
+    y: OutputColumns = "y*",
+    seed: Annotated[int, typer.Option(help="Of the points it learns from.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Search for the smallest network within a tolerance, taught by the network itself or by --data."""
+    from .pipeline import shrink_model
+    from .report import shrinking_table
+
+    record = shrink_model(
+        model,
+        out,
+        tolerance=tolerance,
+        figure=figure,
+        box=box,
+        data=_data(data, x, y),
+        columns=x,
+        seed=seed,
+        progress=True,
+    )
+    _show(record, shrinking_table, as_json)
+    if record.after is None:
+        raise typer.Exit(1)
+
+
+@app.command()
+def evaluate(
+    models: Models,
+    reference: Annotated[Path | None, typer.Option(metavar="CONFIG.toml", help="Its reference is the truth.")] = None,
+    data: Data = None,
+    x: InputColumns = "x*",
+    y: OutputColumns = "y*",
+    as_json: AsJson = False,
+) -> None:
+    """Measure the errors of networks against a reference or against data."""
+    from .pipeline import evaluate_models
+    from .report import evaluation_table
+
+    with _busy("evaluating"):
+        record = evaluate_models(models, reference=reference, data=_data(data, x, y))
+    _show(record, evaluation_table, as_json)
+
+
+@app.command()
+def compare(
+    first: Model,
+    second: Model,
+    box: Box = None,
+    x: InputColumns = "x*",
+    order: Annotated[
+        int | None, typer.Option(help="Highest derivative to guarantee. [default: 2 for small networks, else 1]")
+    ] = None,
+    pieces: Pieces = 20_000,
+    as_json: AsJson = False,
+) -> None:
+    """Tell by how much two networks differ in value, gradient and Hessian: at points, and guaranteed."""
+    from .pipeline import compare_models
+    from .report import comparison_table
+
+    record = compare_models(first, second, box=box, columns=x, order=order, pieces=pieces, progress=True)
+    _show(record, comparison_table, as_json)
+
+
+@app.command()
+def certify(
+    model: Model,
+    claims: Annotated[str, typer.Option(help="With ; between: 'gradient; value >= 0; increasing 0; distance value'.")],
+    against: Against = None,
+    box: Box = None,
+    x: InputColumns = "x*",
+    pieces: Pieces = 20_000,
+    out: Annotated[Path | None, typer.Option("--out", "-o", metavar="FILE", help="The certificate, JSON.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Prove statements about a network over a whole box; exit status 1 where not all of them are proved."""
+    from .pipeline import certify_model
+    from .report import certificate_table
+
+    record = certify_model(
+        model, claims=claims, against=against, box=box, columns=x, pieces=pieces, out=out, progress=True
+    )
+    _show(record, certificate_table, as_json)
+    if not record.certificate.proved:
+        raise typer.Exit(1)
+
+
+@app.command()
+def check(
+    certificate: Annotated[Path, typer.Argument(metavar="CERTIFICATE", help="A file that `certify` wrote.")],
+    model: Model,
+    against: Against = None,
+    as_json: AsJson = False,
+) -> None:
+    """Prove a certificate again: every statement and every bound in it."""
+    from .pipeline import check_model
+    from .report import certificate_table
+
+    record = check_model(certificate, model, against=against, progress=True)
+    _show(record, certificate_table, as_json)
+
+
+@app.command()
 def export(
-    model: Annotated[Path, typer.Argument(help="A .safetensors or .onnx file.")],
+    model: Model,
     to: Annotated[str, typer.Option(help="onnx, c or numpy.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="File to write.")],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="File to write.")],
+    box: Annotated[
+        str | None,
+        typer.Option(metavar="BOX", help="The range that inputs are checked against. [default: the training range]"),
+    ] = None,
+    x: InputColumns = "x*",
 ) -> None:
     """Write a network with its derivatives to where it is used: ONNX, a C header, or NumPy code."""
     from .pipeline import export
 
     if to not in ("onnx", "c", "numpy"):
         raise InputError(f"--to is {to!r}; choose onnx, c or numpy.")
-    export(model, to, out)
+    export(model, to, out, box=box, columns=x)
     Console().print(f"Wrote [bold]{out}[/bold].", soft_wrap=True)
+
+
+def _data(path: Path | None, x: str, y: str):
+    from .pipeline import DataOptions
+
+    return None if path is None else DataOptions(path, x, y)
+
+
+def _busy(what: str):
+    return Console(stderr=True).status(what)
+
+
+def _show(record, table, as_json: bool) -> None:
+    from .report import json_text
+
+    for sentence in record.warnings:
+        Console(stderr=True).print(f"[bold yellow]Warning:[/bold yellow] {escape(sentence)}", soft_wrap=True)
+    if as_json:
+        print(json_text(record))
+    else:
+        Console().print(table(record))
 
 
 def main() -> None:
@@ -68,17 +271,11 @@ def main() -> None:
     try:
         app()
     except InputError as error:
-        Console(stderr=True).print(f"[bold red]Error:[/bold red] {_escaped(error)}", soft_wrap=True, highlight=False)
+        Console(stderr=True).print(f"[bold red]Error:[/bold red] {escape(str(error))}", soft_wrap=True, highlight=False)
         sys.exit(2)
     except KeyboardInterrupt:
-        Console(stderr=True).print("Interrupted; --resume goes on from here.")
+        Console(stderr=True).print("Interrupted; a `run` goes on from here with --resume.")
         sys.exit(1)
-
-
-def _escaped(error: InputError) -> str:
-    from rich.markup import escape
-
-    return escape(str(error))
 
 
 if __name__ == "__main__":

@@ -2,6 +2,14 @@ from .config import RunConfig as RunConfig
 from .config_file import read_config as read_config
 from .config_file import to_toml as to_toml
 from .config_file import write_example_config as write_example_config
+from .ground import DataOptions as DataOptions
+from .model_certificates import certify_model as certify_model
+from .model_certificates import check_model as check_model
+from .model_comparison import compare_models as compare_models
+from .model_evaluation import evaluate_models as evaluate_models
+from .model_pruning import prune_model as prune_model
+from .model_shrinking import shrink_model as shrink_model
+from .model_significance import score_model as score_model
 from .models import Target as Target
 from .models import export as export
 from .models import read_model as read_model

@@ -5,9 +5,12 @@ from typing import Literal
 
 from .._foundation.errors import InputError
 from ..interchange import load_onnx, save_c, save_numpy, save_onnx
+from ..report.model_records import NetworkRecord
 from ..surrogate import Surrogate, load
+from .boxes import read_box
 
 Target = Literal["onnx", "c", "numpy"]
+_ENDINGS = (".safetensors", ".onnx")
 
 
 def read_model(path: str | Path) -> Surrogate:
@@ -16,20 +19,58 @@ def read_model(path: str | Path) -> Surrogate:
     Raises `InputError` for another ending, and for a file that cannot be read.
     """
     path = Path(path)
-    if path.suffix not in (".safetensors", ".onnx"):
+    if path.suffix not in _ENDINGS:
         raise InputError(f"{path} ends in {path.suffix or 'nothing'}; give a .safetensors or an .onnx file.")
     return load_onnx(path) if path.suffix == ".onnx" else load(path)
 
 
-def export(model: str | Path, to: Target, out: str | Path) -> None:
-    """Writes the network in the file `model` to `out`: ONNX with gradient and Hessian, a C header, or NumPy code."""
+def write_model(surrogate: Surrogate, path: str | Path) -> NetworkRecord:
+    """Writes a network to a `.safetensors` or `.onnx` file, by its ending, and says what was written."""
+    path = Path(path)
+    if path.suffix == ".onnx":
+        save_onnx(surrogate, path)
+    else:
+        surrogate.save(path)
+    return describe(surrogate, path)
+
+
+def expect_model_path(path: str | Path) -> None:
+    """Raises `InputError` where no network can be written to `path`, before any work is done for it."""
+    path = Path(path)
+    if path.suffix not in _ENDINGS:
+        raise InputError(f"{path} ends in {path.suffix or 'nothing'}; give -o a .safetensors or an .onnx file.")
+    expect_folder(path)
+
+
+def expect_folder(path: str | Path) -> None:
+    """Raises `InputError` where `path` is no place for a file, before any work is done for it."""
+    path = Path(path)
+    if not path.parent.is_dir():
+        raise InputError(f"There is no folder {path.parent} to write {path.name} into; make it first.")
+    if path.is_dir():
+        raise InputError(f"{path} is a folder; give the name of a file to write.")
+
+
+def describe(surrogate: Surrogate, path: str | Path) -> NetworkRecord:
+    """The network's record under the name of its file."""
+    return NetworkRecord(str(path), surrogate.widths, surrogate.activation, surrogate.n_parameters)
+
+
+def export(model: str | Path, to: Target, out: str | Path, *, box: str | None = None, columns: str = "x*") -> None:
+    """Writes the network in the file `model` to `out`: ONNX with gradient and Hessian, a C header, or NumPy code.
+
+    `box`, as `read_box` takes it, is the range that the written code checks its inputs against; by default the range
+    that the network was trained on, where its file knows it.
+    """
     surrogate = read_model(model)
+    asked = None if box is None else read_box(box, surrogate.widths[0], columns)
+    known = None if asked is None else (asked.lower, asked.upper)
     try:
         if to == "onnx":
-            save_onnx(surrogate, out, derivatives=2)
+            save_onnx(surrogate, out, derivatives=2, box=known)
         elif to == "c":
-            save_c(surrogate, out)
+            save_c(surrogate, out, box=known)
         else:
-            save_numpy(surrogate, out)
+            save_numpy(surrogate, out, box=known)
     except OSError as error:
         raise InputError(f"{out} cannot be written ({error.strerror}); give another path with -o.") from None

@@ -19,7 +19,8 @@ def progress_bar(label: str, steps: int) -> Iterator[Callable[[History], None]]:
         TimeRemainingColumn(compact=True),
         TextColumn("{task.fields[losses]}"),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task(label, total=steps, losses="compiling")
 
         def show(history: History) -> None:

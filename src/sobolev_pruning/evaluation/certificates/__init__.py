@@ -1,5 +1,7 @@
 from .certify import certify as certify
 from .certify import check_certificate as check_certificate
+from .claim_text import claim_text as claim_text
+from .claim_text import read_claims as read_claims
 from .claims import Claim as Claim
 from .claims import Convex as Convex
 from .claims import Distance as Distance

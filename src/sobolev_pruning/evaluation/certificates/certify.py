@@ -10,10 +10,12 @@ from ..._foundation.precision import require_float64
 from ...reference import AbstractReference
 from ...scoring import Box, as_box
 from ...surrogate import Surrogate
+from .claim_text import claim_text
 from .claims import Claim, Convex, Distance, Range, Within, directions_of, order_of
 from .coordinates import coordinates_for
 from .cover import Cover, prove
 from .maps import mapped
+from .progress import progress_bar
 from .quantities import Quantities
 from .record import MARGINS, Answer, Certificate, digest, load_certificate, versions
 from .targets import Target, parts_of, target_of
@@ -29,6 +31,7 @@ def certify(
     against: Surrogate | AbstractReference | None = None,
     *,
     pieces: int = 20_000,
+    progress: bool = False,
 ) -> Certificate:
     """Decides `claims` about `surrogate` over `box` by enclosures of ever smaller cells, never by sampling.
 
@@ -39,6 +42,7 @@ def certify(
     - `claims`: `Range`, `Within`, `Monotone`, `Convex`, `Distance`, or `basket_claims(basket)`.
     - `against`: the network or closed form that `Distance` is measured from.
     - `pieces`: how many cells may be enclosed. Same arguments, same machine: same answers.
+    - `progress`: shows on standard error how much of that is spent.
 
     Raises `InputError` for a claim about second derivatives of a network whose activation has a kink (relu), a claim
     that does not fit the surrogate, and a `Distance` without `against`.
@@ -63,7 +67,8 @@ def certify(
         ([c for c in claims if isinstance(c, Distance)], [surrogate, against]),
     ):
         if group:
-            targets, quantities, cover = _prove(models, group, lower, upper, pieces)
+            with progress_bar(pieces, progress) as show:
+                targets, quantities, cover = _prove(models, group, lower, upper, pieces, show)
             answers += [(target.claim, _answer(target, quantities, cover)) for target in targets]
             method.append(quantities.method)
             used += cover.pieces
@@ -88,6 +93,7 @@ def check_certificate(
     against: Surrogate | AbstractReference | None = None,
     *,
     pieces: int | None = None,
+    progress: bool = False,
 ) -> Certificate:
     """Proves the certificate in the file `path` again: every "proved" claim, and every recorded bound.
 
@@ -109,12 +115,12 @@ def check_certificate(
     box = (np.asarray(recorded.lower), np.asarray(recorded.upper))
     stated = [(answer, claim) for answer in recorded.answers for claim in _statements(answer)]
     other = against if recorded.against else None
-    again = certify(surrogate, box, [claim for _, claim in stated], other, pieces=budget)
+    again = certify(surrogate, box, [claim for _, claim in stated], other, pieces=budget, progress=progress)
     for (answer, claim), found in zip(stated, again.answers):
         if found.status != "proved":
             raise InputError(
-                f"The certificate {path} states {claim} for {type(answer.claim).__name__}, which was {found.status} on "
-                "checking; certify again, or allow more pieces."
+                f"The certificate {path} states {claim_text(claim)} for {claim_text(answer.claim)}, which was "
+                f"{found.status} on checking; certify again, or allow more pieces."
             )
     return again
 
@@ -166,13 +172,13 @@ def _check(surrogate: Surrogate, claims, against, pieces: int) -> None:
                 )
 
 
-def _prove(models, claims, lower, upper, pieces) -> tuple[list[Target], Quantities, Cover]:
+def _prove(models, claims, lower, upper, pieces, show) -> tuple[list[Target], Quantities, Cover]:
     maps = [mapped(model) for model in models]
     coordinates = coordinates_for(maps, lower, upper)
     parts = list(dict.fromkeys(part for claim in claims for part in parts_of(claim)))
     quantities = Quantities(maps, coordinates, parts, max(map(order_of, claims)))
     targets = [target_of(claim, quantities) for claim in claims]
-    return targets, quantities, prove(quantities, targets, pieces)
+    return targets, quantities, prove(quantities, targets, pieces, show)
 
 
 def _answer(target: Target, quantities: Quantities, cover: Cover) -> Answer:

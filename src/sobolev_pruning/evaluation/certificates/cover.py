@@ -1,5 +1,6 @@
 """Cuts the box into cells until every claim is decided, the worst cell first."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -25,12 +26,15 @@ class Cover:
     pieces: int
 
 
-def prove(quantities: Quantities, targets: list[Target], pieces: int) -> Cover:
+def prove(
+    quantities: Quantities, targets: list[Target], pieces: int, show: Callable[[int, int], None] | None = None
+) -> Cover:
     """Decides the targets as far as `pieces` enclosures of cells suffice; their `status` says how.
 
     In turn, each open claim has its worst cells halved. Which coordinate of a cell is cut is learnt: the drop of a
     claim's excess that a cut of coordinate i brought, per squared width, is kept as the weight `w_i`, and the cut goes
-    where `w_i width_i^2` is largest; from time to time all cuts of some cells are tried.
+    where `w_i width_i^2` is largest; from time to time all cuts of some cells are tried. `show` is told the pieces used
+    and the claims still open.
     """
     coordinates = quantities.coordinates
     reached = Reached.nothing(quantities.size, len(coordinates.centre))
@@ -44,6 +48,8 @@ def prove(quantities: Quantities, targets: list[Target], pieces: int) -> Cover:
     while True:
         _decide(quantities, targets, store.view(), reached)
         open_targets = [target for target in targets if target.status == "open"]
+        if show is not None:
+            show(store.pieces, len(open_targets))
         if not open_targets or store.pieces >= pieces:
             break
         target = open_targets[turn % len(open_targets)]

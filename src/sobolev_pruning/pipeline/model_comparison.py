@@ -1,0 +1,86 @@
+"""By how much two networks in files differ over a box: at points, and at most."""
+
+from pathlib import Path
+
+import jax
+import numpy as np
+
+from .._foundation.activations import CONTINUOUS_DERIVATIVES
+from .._foundation.errors import InputError
+from ..enclosure import Interval
+from ..evaluation import certify
+from ..evaluation.certificates import Distance
+from ..report.model_records import ComparisonRecord, Difference
+from ..surrogate import Surrogate
+from .ground import find_ground, outside_training_range
+from .imitation import uniform_points
+from .models import describe, read_model
+
+ORDERS = {"value": 0, "gradient": 1, "hessian": 2}
+
+_MOST_NODES_FOR_HESSIANS = 24
+"""Hidden nodes of both networks together; enclosing Hessians of larger ones takes many minutes and gigabytes."""
+
+
+def compare_models(
+    first: Path,
+    second: Path,
+    *,
+    box: str | None = None,
+    columns: str = "x*",
+    order: int | None = None,
+    pieces: int = 20_000,
+    progress: bool = False,
+) -> ComparisonRecord:
+    """Differences of value, gradient and Hessian, at uniform points and by certificates with `pieces` cells each.
+
+    `order` is the highest derivative that certificates are made for: by default 2 for small networks, else 1.
+    """
+    if order not in (None, 0, 1, 2):
+        raise InputError(f"--order is {order}; choose 0 (values), 1 (gradients too) or 2 (Hessians too).")
+    networks = [read_model(path) for path in (first, second)]
+    ends = [(network.widths[0], network.widths[-1]) for network in networks]
+    if ends[0] != ends[1]:
+        raise InputError(
+            f"{first} has {ends[0][0]} inputs and {ends[0][1]} outputs, {second} has {ends[1][0]} and {ends[1][1]}; "
+            "compare networks of the same function."
+        )
+    known = next((network for network in networks if network.training_range is not None), networks[0])
+    ground = find_ground(known, box, None, columns)
+    warnings = [
+        f"{path}: {sentence}"
+        for path, network in zip((first, second), networks)
+        for sentence in outside_training_range(network, ground.box.lower, ground.box.upper)
+    ]
+    points = uniform_points(ground.box, jax.random.key(0))
+    if order is None:
+        nodes = sum(sum(network.widths[1:-1]) for network in networks)
+        order = 2 if nodes <= _MOST_NODES_FOR_HESSIANS else 1
+    # Beyond its kinks a network has one derivative more than continuous ones.
+    order = min(order, *(CONTINUOUS_DERIVATIVES[network.activation] + 1 for network in networks))
+    differences = []
+    for of, derivative in ORDERS.items():
+        arrays = [np.asarray(getattr(network, of)(points)).reshape(len(points), -1) for network in networks]
+        size, distance = (np.linalg.norm(array, axis=1) for array in (arrays[0], arrays[0] - arrays[1]))
+        largest, guaranteed = float(distance.max()), None
+        if derivative <= order:
+            guaranteed, reached = _guaranteed(networks, ground.box, of, pieces, progress)
+            largest = max(largest, reached)
+        rms = float(np.sqrt(np.mean(distance**2)))
+        differences.append(Difference(of, float(size.max()), rms, largest, guaranteed))
+    return ComparisonRecord(
+        first=describe(networks[0], first),
+        second=describe(networks[1], second),
+        lower=np.asarray(ground.box.lower),
+        upper=np.asarray(ground.box.upper),
+        n_points=len(points),
+        differences=tuple(differences),
+        warnings=tuple(warnings),
+    )
+
+
+def _guaranteed(networks: list[Surrogate], box: Interval, of: str, pieces: int, progress: bool) -> tuple[float, float]:
+    """What the distance nowhere exceeds, and what it reaches at some point."""
+    claims = [Distance(of)]
+    answer = certify(networks[0], box, claims, against=networks[1], pieces=pieces, progress=progress).answers[0]
+    return answer.upper[0], answer.reached_upper[0]

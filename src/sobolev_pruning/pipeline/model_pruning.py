@@ -1,0 +1,61 @@
+"""Pruning the network in a file."""
+
+from pathlib import Path
+
+import jax
+
+from .._foundation.errors import InputError
+from ..pruning import prune
+from ..report.model_records import PruningRecord
+from ..scoring import significance
+from .ground import DataOptions, find_ground
+from .imitation import judge_by, uniform_points
+from .models import describe, expect_model_path, read_model, write_model
+
+FOR_THE_FOLD = "fold"
+
+
+def prune_model(
+    model: Path,
+    out: Path,
+    *,
+    keep: str,
+    fold: str = "sobolev",
+    method: str = FOR_THE_FOLD,
+    box: str | None = None,
+    data: DataOptions | None = None,
+    columns: str = "x*",
+) -> PruningRecord:
+    """Prunes as `prune` does and writes the smaller network to `out`; its errors are those against the larger one.
+
+    - `keep`: a number of nodes per hidden layer, a fraction of them (with a decimal point), or one number for each
+      layer, separated by commas, 0 for a layer that goes as a whole.
+    - `method`: of `significance`, by whose scores nodes go; or "fold": the survivors that the fold can do best with.
+    """
+    expect_model_path(out)
+    kept = read_keep(keep)
+    surrogate = read_model(model)
+    ground = find_ground(surrogate, box, data, columns)
+    scores = None
+    if method != FOR_THE_FOLD:
+        scores = significance(surrogate, ground.box, method, samples=ground.samples)
+    small = prune(surrogate, kept, significance=scores, box=ground.box, samples=ground.samples, fold=fold)
+    judge = judge_by(surrogate, uniform_points(ground.box, jax.random.key(0)), str(model))
+    return PruningRecord(describe(surrogate, model), write_model(small, out), fold, judge(small), ground.warnings)
+
+
+def read_keep(text: str) -> int | float | list[int]:
+    """What `--keep` says, as `prune` takes it.
+
+    >>> read_keep("8"), read_keep("0.25"), read_keep("8, 4,0")
+    (8, 0.25, [8, 4, 0])
+    """
+    try:
+        if "," in text:
+            return [int(part) for part in text.split(",")]
+        return float(text) if "." in text else int(text)
+    except ValueError:
+        raise InputError(
+            f"--keep is {text!r}; give a number of nodes per layer such as 8, a fraction such as 0.25, or one number "
+            "per layer such as 8,4,0."
+        ) from None

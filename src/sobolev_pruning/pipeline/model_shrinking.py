@@ -1,0 +1,76 @@
+"""The search for the smallest network that imitates the one in a file."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from .._foundation.errors import InputError
+from ..report.model_records import ShrinkingRecord, TrialRecord
+from .ground import DataOptions, find_ground
+from .models import describe, expect_model_path, read_model, write_model
+from .shrink import shrink
+from .tolerance import QUANTITIES, Tolerance
+
+
+def shrink_model(
+    model: Path,
+    out: Path,
+    *,
+    tolerance: str,
+    figure: str = "r2",
+    box: str | None = None,
+    data: DataOptions | None = None,
+    columns: str = "x*",
+    seed: int = 0,
+    progress: bool = False,
+) -> ShrinkingRecord:
+    """Shrinks as `shrink` does, and writes the network found to `out`; nothing is written where none was found.
+
+    It learns from the network itself over the box, or from `data` with derivatives; errors are measured against the
+    network itself.
+    """
+    expect_model_path(out)
+    limits = read_tolerance(tolerance, figure)
+    surrogate = read_model(model)
+    ground = find_ground(surrogate, box, data, columns)
+    if data is not None and ground.samples.dydx is None:
+        raise InputError(
+            f"{data.path} lacks derivatives (columns such as dy/dx0), which shrinking learns from; add them, or leave "
+            "--data out to learn from the network itself."
+        )
+    found = shrink(surrogate, ground.samples, tolerance=limits, box=ground.box, seed=seed, progress=progress)
+    small = found.surrogate
+    if small is not None and data is None:
+        small = replace(small, training_range=(ground.box.lower, ground.box.upper))
+    return ShrinkingRecord(
+        before=describe(surrogate, model),
+        after=None if small is None else write_model(small, out),
+        figure=figure,
+        limits=found.limits,
+        against=found.against,
+        trials=tuple(TrialRecord(t.widths, t.n_parameters, t.errors, t.accepted) for t in found.path),
+        evaluation=found.verified,
+        warnings=ground.warnings,
+    )
+
+
+def read_tolerance(text: str, figure: str) -> Tolerance:
+    """What `--tolerance` says: `value=0.9999,delta=0.999,gamma=0.99`, any of the three.
+
+    >>> read_tolerance("value=0.9999, delta=0.999", "r2").delta
+    0.999
+    """
+    given = {}
+    for part in text.split(","):
+        name, _, number = (piece.strip() for piece in part.partition("="))
+        try:
+            limit = float(number)
+        except ValueError:
+            limit = np.nan
+        if name not in QUANTITIES or name in given or np.isnan(limit):
+            raise InputError(
+                f"--tolerance has {part.strip()!r}; write value=0.9999,delta=0.999,gamma=0.99, each at most once."
+            )
+        given[name] = limit
+    return Tolerance(**given, figure=figure)

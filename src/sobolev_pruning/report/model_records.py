@@ -1,0 +1,118 @@
+"""What the commands on somebody's network found out: plain records, to be shown as a table or written as JSON."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..evaluation import Certificate, Evaluation
+
+
+@dataclass(frozen=True)
+class NetworkRecord:
+    """A network in a file."""
+
+    path: str
+    widths: tuple[int, ...]
+    activation: str
+    n_parameters: int
+
+
+@dataclass(frozen=True)
+class SignificanceRecord:
+    """Scores of every node over the box from `lower` to `upper`, as in `Significance`, one array per hidden layer."""
+
+    network: NetworkRecord
+    method: str
+    order: int
+    guaranteed: bool
+    lower: np.ndarray
+    upper: np.ndarray
+    scores: tuple[np.ndarray, ...]
+    range_widths: tuple[np.ndarray, ...]
+    adjoints: tuple[np.ndarray, ...]
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class PruningRecord:
+    """A network before and after pruning; `evaluation` are the errors of the second as measured against the first."""
+
+    before: NetworkRecord
+    after: NetworkRecord
+    fold: str
+    evaluation: Evaluation
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class TrialRecord:
+    """One network that a search tried, as in `Candidate`."""
+
+    widths: tuple[int, ...]
+    n_parameters: int
+    errors: dict[str, float]
+    accepted: bool
+
+
+@dataclass(frozen=True)
+class ShrinkingRecord:
+    """A search for the smallest network, as in `Shrink`; `after` is None where none held the tolerance."""
+
+    before: NetworkRecord
+    after: NetworkRecord | None
+    figure: str
+    limits: dict[str, float]
+    against: str
+    trials: tuple[TrialRecord, ...]
+    evaluation: Evaluation | None
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class EvaluationRecord:
+    """The errors of some networks against one truth, which `against` names."""
+
+    networks: tuple[NetworkRecord, ...]
+    evaluations: tuple[Evaluation, ...]
+    against: str
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """By how much two networks differ in one quantity: Euclidean norms over all entries of it at a point.
+
+    - `size`: the largest norm of the first network's quantity, `rms` and `largest` the root mean square and the maximum
+      of the difference, all at points.
+    - `guaranteed`: what the difference nowhere in the box exceeds; None where that was not asked for, or where there
+      is no bound, as for second derivatives of networks with kinks.
+    """
+
+    of: str
+    size: float
+    rms: float
+    largest: float
+    guaranteed: float | None
+
+
+@dataclass(frozen=True)
+class ComparisonRecord:
+    """Two networks over the box from `lower` to `upper`."""
+
+    first: NetworkRecord
+    second: NetworkRecord
+    lower: np.ndarray
+    upper: np.ndarray
+    n_points: int
+    differences: tuple[Difference, ...]
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class CertificateRecord:
+    """A certificate of a network; `path` is where it was written, or read from."""
+
+    network: NetworkRecord
+    path: str | None
+    certificate: Certificate
+    warnings: tuple[str, ...]

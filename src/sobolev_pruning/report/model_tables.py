@@ -1,0 +1,111 @@
+"""Tables on the terminal about networks in files: their nodes, what pruning made of them, their errors."""
+
+from collections.abc import Iterable
+
+import numpy as np
+from rich import box
+from rich.table import Table
+
+from ..evaluation import Evaluation
+from .model_records import EvaluationRecord, NetworkRecord, PruningRecord, ShrinkingRecord, SignificanceRecord
+from .numbers import count_text, error_text, r2_text, widths_text
+from .tables import QUANTITIES
+
+_MOST_NODES = 24
+"""A network with more hidden nodes is shown layer by layer."""
+
+
+def plain_table(title: str, left: Iterable[str], right: Iterable[str], caption: str | None = None) -> Table:
+    """An empty table in the style of all commands; the columns `left` hold texts, the columns `right` numbers."""
+    table = Table(
+        title=title,
+        title_style="bold",
+        title_justify="left",
+        caption=caption,
+        caption_style="dim",
+        caption_justify="left",
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
+        header_style="bold",
+    )
+    for heading in left:
+        table.add_column(heading, overflow="fold", min_width=10)
+    for heading in right:
+        table.add_column(heading, justify="right", no_wrap=True)
+    return table
+
+
+def network_text(network: NetworkRecord) -> str:
+    """The network in one line.
+
+    >>> network_text(NetworkRecord("a.onnx", (7, 8, 8, 1), "silu", 145))
+    'a.onnx: 7–8×2–1 silu, 145 parameters'
+    """
+    parameters = count_text(network.n_parameters)
+    return f"{network.path}: {widths_text(network.widths)} {network.activation}, {parameters} parameters"
+
+
+def significance_table(record: SignificanceRecord) -> Table:
+    """Every node with its score, or of larger networks every layer with its best, middle and worst."""
+    kind = "proved bounds" if record.guaranteed else "not guaranteed"
+    title = f"{network_text(record.network)}\nSignificance by {record.method}, order {record.order} ({kind})"
+    if sum(len(layer) for layer in record.scores) <= _MOST_NODES:
+        table = plain_table(title, ["Layer", "Node"], ["Width of range", "Largest adjoint", "Score"])
+        for number, layer in enumerate(zip(record.range_widths, record.adjoints, record.scores), start=1):
+            for node, row in enumerate(zip(*layer)):
+                table.add_row(str(number), str(node), *(error_text(float(entry)) for entry in row))
+        return table
+    table = plain_table(title, ["Layer", "Most significant nodes"], ["Nodes", "Highest", "Median", "Lowest"])
+    for number, layer in enumerate(record.scores, start=1):
+        best = ", ".join(str(node) for node in np.argsort(-layer, kind="stable")[:5])
+        figures = (error_text(float(figure)) for figure in (layer.max(), np.median(layer), layer.min()))
+        table.add_row(str(number), best, str(len(layer)), *figures)
+    return table
+
+
+def pruning_table(record: PruningRecord) -> Table:
+    """Before and after, and how well the small network imitates the large one."""
+    title = f"{network_text(record.before)}\n{network_text(record.after)}"
+    return _errors_table(title, {f"fold {record.fold}": record.evaluation}, record.before.path)
+
+
+def shrinking_table(record: ShrinkingRecord) -> Table:
+    """Every network tried, with its errors over their limits."""
+    title = network_text(record.before)
+    title += "\n" + ("No network within the tolerance" if record.after is None else network_text(record.after))
+    table = plain_table(
+        title,
+        ["Network tried"],
+        ["Parameters", *(f"{name.capitalize()} / limit" for name in record.limits), "Holds"],
+        f"Errors ({record.figure}) over their limits, against {record.against}: 1 or less holds.",
+    )
+    for trial in record.trials:
+        ratios = [error_text(trial.errors[name] / limit) for name, limit in record.limits.items()]
+        verdict = "yes" if trial.accepted else "no"
+        table.add_row(widths_text(trial.widths), count_text(trial.n_parameters), *ratios, verdict)
+    return table
+
+
+def evaluation_table(record: EvaluationRecord) -> Table:
+    """R2 and the largest errors of every network."""
+    rows = {network.path: found for network, found in zip(record.networks, record.evaluations)}
+    return _errors_table("\n".join(network_text(network) for network in record.networks), rows, record.against)
+
+
+def _errors_table(title: str, rows: dict[str, Evaluation], against: str) -> Table:
+    n_points = next(iter(rows.values())).n_points
+    table = plain_table(
+        title,
+        ["", "Figure"],
+        [quantity.capitalize() for quantity in QUANTITIES],
+        f"Against {against} at {count_text(n_points)} points; gamma is the second derivative along all ones.",
+    )
+    for name, evaluation in rows.items():
+        for label, figure, text in (
+            ("R²", "r2", r2_text),
+            ("RMSE", "rmse", error_text),
+            ("largest", "max_abs", error_text),
+        ):
+            figures = evaluation.figures(figure)
+            table.add_row(name if figure == "r2" else "", label, *(text(figures[quantity]) for quantity in QUANTITIES))
+    return table
