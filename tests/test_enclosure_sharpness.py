@@ -11,7 +11,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent / "soundness"))
 
 import standard
-from oracle import endpoints
+from oracle import ball, endpoints
 
 from sobolev_pruning.enclosure import Interval, enclose
 
@@ -115,6 +115,30 @@ def test_operations_hold_the_tightest_interval_and_hardly_more(name):
     exact = [standard.BINARY[name](a, b) for a, b in zip(*pairs)]
     result = jax.jit(enclose(BINARY[name]))(*(Interval(jnp.asarray(a), jnp.asarray(b)) for a, b in (first, second)))
     check(name, exact, result, list(zip(*pairs)))
+
+
+def test_numbers_and_sets_are_exact_or_rounded_up_by_two_units():
+    lower, upper = boxes(3, 400)
+    other_lower, other_upper = boxes(4, 400)
+    box, other = (Interval(jnp.asarray(a), jnp.asarray(b)) for a, b in ((lower, upper), (other_lower, other_upper)))
+    np.testing.assert_array_equal(box.mag(), np.maximum(np.abs(lower), np.abs(upper)))
+    np.testing.assert_array_equal(box.mig(), np.maximum(np.maximum(lower, -upper), 0.0))
+    hull, common = box.hull(other), box.intersection(other)
+    np.testing.assert_array_equal(hull.lower, np.minimum(lower, other_lower))
+    np.testing.assert_array_equal(hull.upper, np.maximum(upper, other_upper))
+    low, high = np.maximum(lower, other_lower), np.minimum(upper, other_upper)
+    np.testing.assert_array_equal(common.is_empty(), low > high)
+    np.testing.assert_array_equal(common.lower, np.where(low > high, np.inf, low))
+    np.testing.assert_array_equal(common.upper, np.where(low > high, -np.inf, high))
+    np.testing.assert_array_equal(box.subset(other), (other_lower <= lower) & (upper <= other_upper))
+
+    middle = np.asarray(box.mid())
+    assert np.all((lower <= middle) & (middle <= upper) & np.isfinite(middle))
+    differences = {"wid": [(upper, lower)], "rad": [(upper, middle), (middle, lower)]}
+    for name, pairs in differences.items():
+        exact = [max((ball(a) - ball(b) for a, b in row), key=float) for row in zip(*[zip(*pair) for pair in pairs])]
+        tight, ours = np.array([standard.at_least(value) for value in exact]), np.asarray(getattr(box, name)())
+        assert np.all(ours >= tight) and np.all(excess("sub", -tight, -ours) <= 1.0), name
 
 
 def test_the_table_itself_sees_a_bound_of_three_units():
