@@ -24,7 +24,7 @@ test: $(INSTALLED)
 	$(BIN)/python -m pytest tests --numprocesses 2 --dist loadfile
 
 test-soundness: $(INSTALLED)
-	$(BIN)/python -m pytest tests -m soundness
+	$(BIN)/python -m pytest tests/soundness -m soundness --capture=no
 
 test-fuzz: $(INSTALLED)
 	$(BIN)/python -m pytest tests -m fuzz

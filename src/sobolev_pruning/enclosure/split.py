@@ -39,8 +39,8 @@ class Splitter:
             raise InputError("enclose: no argument is an Interval; give at least one box, as Interval(lower, upper).")
         if any(isinstance(x, jax.core.Tracer) for x in jax.tree.leaves(leaves)):
             raise InputError('enclose: method="split" chooses pieces by their values; call it outside jit and vmap.')
-        lower = np.concatenate([np.ravel(leaves[i].lower) for i in boxes])
-        upper = np.concatenate([np.ravel(leaves[i].upper) for i in boxes])
+        lower = np.concatenate([np.ravel(leaves[i].lower) for i in boxes]).astype(np.float64)
+        upper = np.concatenate([np.ravel(leaves[i].upper) for i in boxes]).astype(np.float64)
         if not np.all(np.isfinite(lower) & np.isfinite(upper)):
             raise InputError('enclose: method="split" needs a bounded box; cut it, or take method="interval".')
         program = self._program(leaves, structure, boxes)
@@ -129,6 +129,7 @@ class _Program:
         return jax.tree.unflatten(self._structure_out, outputs)
 
 
+@np.errstate(over="ignore", invalid="ignore")  # bounds may be of any size: what is bad is only compared
 def _refine(program: _Program, lower: np.ndarray, upper: np.ndarray, budget: int):
     generator = np.random.default_rng(0)
     samples = program.values(lower + (upper - lower) * generator.random((_SAMPLES, lower.size)))
