@@ -1,0 +1,72 @@
+"""The calls that the pages about exports show: compiled, run, and right."""
+
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import jax.numpy as jnp
+import pytest
+
+import sobolev_pruning as sp
+
+DOCS = Path(__file__).parent.parent / "docs"
+POINT = [[1.0, 1.0, 1.0]]
+
+needs_gcc = pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed")
+needs_gxx = pytest.mark.skipif(shutil.which("g++") is None, reason="g++ is not installed")
+
+
+def blocks(page: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", (DOCS / page).read_text(), re.MULTILINE | re.DOTALL)
+
+
+def printed(*command: str, folder: Path) -> str:
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def ranged(surrogate):
+    """The small network of three inputs, with a range that holds the point of the pages."""
+    return replace(surrogate, training_range=(jnp.zeros(3), jnp.full(3, 2.0)))
+
+
+@needs_gxx
+def test_the_cpp_of_the_page_runs(ranged, tmp_path):
+    (code,) = blocks("export-c.md", "cpp")
+    (tmp_path / "main.cpp").write_text(code)
+    sp.save_c(ranged, tmp_path / "surrogate.h")
+    printed("g++", "-Wall", "-Wextra", "-Werror", "-O1", "main.cpp", "-o", "main", folder=tmp_path)
+    value, slope = float(ranged.value(POINT)[0]), float(ranged.gradient(POINT)[0, 0])
+    assert printed("./main", folder=tmp_path) == (
+        f"value {value:.6f}, first derivative {slope:.6f}\nthe last of 1000 values {value:.6f}\n"
+    )
+
+
+@needs_gcc
+def test_the_python_that_calls_the_header_runs(ranged, tmp_path):
+    sp.save_c(ranged, tmp_path / "surrogate.h")
+    (code,) = blocks("export-c.md", "python")
+    found = float(printed(sys.executable, "-c", code, folder=tmp_path))
+    assert found == pytest.approx(float(ranged.value(POINT)[0]), rel=1e-12)
+
+
+@pytest.mark.parametrize("page", ["export-numpy.md", "export-onnx.md"])
+def test_the_python_of_the_page_runs(ranged, tmp_path, page):
+    sp.save_numpy(ranged, tmp_path / "price.py")
+    sp.save_onnx(ranged, tmp_path / "price.onnx", derivatives=2)
+    (code,) = blocks(page, "python")
+    found = printed(sys.executable, "-c", code, folder=tmp_path)
+    assert f"{float(ranged.value(POINT)[0]):.6f}"[:7] in found
+
+
+def test_the_check_of_the_onnx_page_sees_a_point_outside(ranged, tmp_path):
+    narrow = replace(ranged, training_range=(jnp.zeros(3), jnp.full(3, 0.5)))
+    sp.save_onnx(narrow, tmp_path / "price.onnx", derivatives=1)
+    (code,) = blocks("export-onnx.md", "python")
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 1 and "outside of the training range" in done.stderr
