@@ -85,7 +85,7 @@ def _contenders(surrogate: Surrogate, training: Samples, held: Samples):
     def update(layers, adam_state, batch):
         def objective(layers):
             f, gradient = jax.vmap(jax.value_and_grad(with_layers(surrogate, layers)))(batch.x)
-            return loss.terms(f[:, None], gradient[:, None], batch).total
+            return loss.terms((f[:, None], gradient[:, None]), batch).total
 
         value, gradient = jax.value_and_grad(objective)(layers)
         updates, adam_state = transformation.update(gradient, adam_state)

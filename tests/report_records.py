@@ -34,7 +34,8 @@ def history(epochs: int, order: int) -> History:
     curve = 10.0 ** -np.linspace(0, 2, epochs)
     derivative = 2 * curve if order else np.zeros(epochs)
     total = curve + derivative
-    return History(32 * np.arange(1, epochs + 1), total, curve, derivative, 1.2 * total, 1.2 * curve, 1.2 * derivative)
+    terms = [total, curve, derivative, np.zeros(epochs)]
+    return History(32 * np.arange(1, epochs + 1), *terms, *[1.2 * term for term in terms])
 
 
 def predictions(noise: float, points: int) -> Predictions:

@@ -87,13 +87,23 @@ def test_missing_partials_are_stated(tmp_path):
     write_csv(tmp_path / "run.csv", table)
     data = read_samples(tmp_path / "run.csv", x=X_NAMES, y=Y_NAMES)
     assert data.missing == ("dcost/dvol",)
-    assert data.samples.dydx is None
-    assert "1 of 6 partial derivatives are missing (dcost/dvol): training is on values alone" in data.note
+    expected = DYDX.copy()
+    expected[:, Y_NAMES.index("cost"), X_NAMES.index("vol")] = np.nan
+    np.testing.assert_array_equal(data.samples.dydx, expected)
+    n = len(expected)
+    assert f"1 of 6 partial derivatives are missing (dcost/dvol); {n} of {6 * n} derivatives are not known" in data.note
     without = read_samples(tmp_path / "run.csv", x=["spot", "rate"], y=Y_NAMES)
     np.testing.assert_array_equal(without.samples.dydx, DYDX[:, :, [0, 2]])
     plain = {name: column for name, column in table.items() if not name.startswith("d")}
     write_csv(tmp_path / "plain.csv", plain)
     assert "no derivatives" in read_samples(tmp_path / "plain.csv", x=X_NAMES, y=Y_NAMES).note
+
+
+def test_an_empty_cell_among_the_derivatives_is_not_known(tmp_path):
+    (tmp_path / "a.csv").write_text("x0,x1,y,dydx0,dydx1\n1,2,3,4,5\n2,3,4,,6\n")
+    data = read_samples(tmp_path / "a.csv")
+    np.testing.assert_array_equal(data.samples.dydx, [[4.0, 5.0], [np.nan, 6.0]])
+    assert data.missing == () and "1 of 4 derivatives are not known and left out" in data.note
 
 
 def test_the_split_is_a_partition_that_depends_on_the_seed(tmp_path):

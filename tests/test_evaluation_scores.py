@@ -78,6 +78,17 @@ def test_against_samples(scalar):
     assert moved.figures("r2")["delta"] is None
 
 
+def test_unknown_derivatives_are_left_out():
+    network = surrogate_of_shape([3, 4, 1], "tanh", True)
+    x = RANDOM.normal(3.0, 2.0, (20, 3))
+    y, dydx = np.asarray(network.value(x)), np.asarray(network.gradient(x)).copy()
+    dydx[:10, 1] += 0.25
+    dydx[5:, 0] = dydx[:, 2] = np.nan
+    found = evaluate(network, Samples(x, y, dydx, missing=True)).delta
+    assert found.rmse == pytest.approx(np.sqrt(10 * 0.25**2 / 25), rel=tolerances.ALGEBRAIC)
+    assert found.r2_by_component[0] == 1.0 and found.r2_by_component[2] is None
+
+
 def test_points_with_samples_are_refused(surrogate, samples):
     with pytest.raises(InputError, match="points belong to a reference"):
         evaluate(surrogate, samples, samples.x)

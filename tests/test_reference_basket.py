@@ -85,7 +85,7 @@ def test_labels_have_the_closed_form_as_their_mean(contract):
 def test_the_pathwise_derivative_is_the_analytic_one(contract):
     basket = market(**contract)
     key = jax.random.key(4)
-    x, _, dydx = basket.draw(key, 500)
+    x, _, dydx, _ = basket.draw(key, 500)
     z = jax.random.normal(jax.random.split(key)[1], (500, 3), jnp.float64)
     tau, mu = float(basket.maturity - basket.exposure_time), float(basket.drift)
     spread = np.sqrt(tau if mu == 0 else np.expm1(2 * mu * tau) / (2 * mu))

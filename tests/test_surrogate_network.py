@@ -75,6 +75,20 @@ def test_every_activation_is_differentiated_twice(activation):
     assert (activation == "relu") == (not np.any(hessian))
 
 
+@pytest.mark.parametrize("scalar", [True, False])
+def test_a_network_as_teacher_gives_samples_of_itself(scalar):
+    surrogate = surrogate_of_shape([2, 4, 1 if scalar else 3], "silu", scalar)
+    points = _points(2)
+    full = surrogate.label(points, 2)
+    hessian = surrogate.hessian(points)
+    np.testing.assert_allclose(full.hvp, np.moveaxis(hessian, -1, 1), atol=ALGEBRAIC)
+    np.testing.assert_array_equal(full.dydx, surrogate.gradient(points))
+    directions = jax.random.normal(jax.random.key(1), (len(points), 3, 2), jnp.float64)
+    along = surrogate.label(points, 2, directions).hvp
+    np.testing.assert_allclose(along, np.einsum("n...cd,nmd->nm...c", hessian, directions), atol=ALGEBRAIC)
+    assert surrogate.label(points, 0).dydx is None
+
+
 def test_one_point_and_a_batch_agree(surrogate, samples):
     points = samples.x[:5]
     singly = jnp.stack([surrogate(point) for point in points])

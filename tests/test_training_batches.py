@@ -12,7 +12,7 @@ from sobolev_pruning.training.batches import Batch, batches_per_epoch, random_or
 def numbered(n: int) -> Batch:
     """Samples that carry their own number in every array."""
     number = jnp.arange(n, dtype=jnp.float64)
-    return Batch.from_arrays(number[:, None], 10.0 * number, 100.0 * number[:, None])
+    return Batch(number[:, None], 10.0 * number[:, None], 100.0 * number[:, None, None])
 
 
 @pytest.mark.parametrize(("n", "batch_size"), [(12, 4), (13, 4), (15, 4), (3, 3), (5, 1), (2, 2)])

@@ -12,6 +12,8 @@ from jax.flatten_util import ravel_pytree
 import tolerances
 from sobolev_pruning._foundation.errors import InputError, TrainingDiverged
 from sobolev_pruning._foundation.samples import Samples
+from sobolev_pruning.reference import GaussianBasket
+from sobolev_pruning.sampling import principal_directions
 from sobolev_pruning.surrogate import Surrogate
 from sobolev_pruning.training import LBFGS, Adam, LevenbergMarquardt, SobolevLoss, fit
 from sobolev_pruning.training.batches import Batch
@@ -66,7 +68,7 @@ def test_levenberg_marquardt_ends_where_scipy_does(samples):
     start = Surrogate.create([3, 1, 1], samples, key=jax.random.key(2))
     loss, batch = SobolevLoss.of(samples, 1, "fixed", 0.37), Batch.of(samples, 1)
     first, unravel = ravel_pytree(start.layers)
-    value_scale, gradient_scale = loss.residual_scales(3)
+    value_scale, gradient_scale = loss.residual_scales(batch)
 
     @jax.jit
     def residuals(p):
@@ -86,6 +88,51 @@ def test_levenberg_marquardt_ends_where_scipy_does(samples):
     )
     theirs = scipy.optimize.least_squares(residuals, first, jax.jit(jax.jacfwd(residuals)), ftol=1e-15, gtol=1e-13)
     assert ours.best_held_out == pytest.approx(2.0 * theirs.cost, rel=tolerances.MINIMUM)
+
+
+@pytest.mark.parametrize("name", ["adam", "levenberg-marquardt"])
+def test_second_order_training_falls_to_a_known_solution(name, teacher, samples):
+    directions = principal_directions(samples, 2, "gradients")
+    labels = teacher.label(samples.x, 2, directions)
+    result = fit(near(teacher), labels, 2, key=KEY, optimiser=OPTIMISERS[name])
+    assert result.best_held_out < tolerances.TRAINED_TO_ZERO[name]
+    assert 0 < result.history.train_hessian[-1] < 0.05 * result.history.train_hessian[0]
+
+
+def test_fresh_samples_bring_fresh_hessian_products():
+    basket = GaussianBasket.random(n_assets=2, seed=0, smoothing=0.1)
+    labels = basket.sample(jax.random.key(3), 512, order=2)
+    start = Surrogate.create([2, 3, 1], labels, key=jax.random.key(2))
+    optimiser = Adam(steps=120, batch_size=128, learning_rate=1e-2)
+    result = fit(start, labels, 2, key=KEY, optimiser=optimiser, fresh=basket)
+    assert result.history.held_out_hessian[-1] < result.history.held_out_hessian[0]
+    assert len(np.unique(result.history.train_hessian)) == len(result.history)
+
+
+def test_known_labels_alone_are_fitted(teacher, teacher_samples):
+    """Half of the derivatives unknown, the others exact: the network is found all the same."""
+    unknown = jnp.arange(teacher_samples.dydx.size).reshape(teacher_samples.dydx.shape) % 2 == 1
+    dydx = jnp.where(unknown, jnp.nan, teacher_samples.dydx)
+    labels = Samples(teacher_samples.x, teacher_samples.y, dydx, missing=True)
+    result = fit(near(teacher), labels, key=KEY, optimiser=OPTIMISERS["levenberg-marquardt"])
+    assert result.best_held_out < tolerances.TRAINED_TO_ZERO["levenberg-marquardt"]
+
+
+def test_weighing_by_standard_errors_pays(teacher, samples):
+    """A tenth of the labels carry thirty times the noise; weighed by their standard errors they hardly count."""
+    noise = jnp.where(jnp.arange(len(samples)) % 10 == 0, 3.0, 0.1)
+    keys = jax.random.split(jax.random.key(11))
+    exact = teacher.label(samples.x)
+    y = exact.y + noise * jax.random.normal(keys[0], exact.y.shape, jnp.float64)
+    stderr = jnp.broadcast_to(noise[:, None], exact.dydx.shape)
+    dydx = exact.dydx + stderr * jax.random.normal(keys[1], exact.dydx.shape, jnp.float64)
+    labels = Samples(samples.x, y, dydx, y_stderr=noise, dydx_stderr=stderr)
+    errors = {}
+    for weigh in (False, True):
+        optimiser = OPTIMISERS["levenberg-marquardt"]
+        found = fit(near(teacher), labels, key=KEY, optimiser=optimiser, weigh_by_stderr=weigh, held_out=labels)
+        errors[weigh] = float(jnp.mean((found.surrogate.value(samples.x) - exact.y) ** 2))
+    assert errors[True] < 0.5 * errors[False]
 
 
 @pytest.mark.parametrize("name", OPTIMISERS)

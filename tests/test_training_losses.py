@@ -1,5 +1,7 @@
 """The Sobolev loss, its gradients and its normal equations, each against a slower way to compute it."""
 
+import functools
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -12,7 +14,7 @@ from sobolev_pruning._foundation.activations import ACTIVATIONS
 from sobolev_pruning._foundation.errors import InputError
 from sobolev_pruning._foundation.samples import Samples
 from sobolev_pruning.training import SobolevLoss
-from sobolev_pruning.training.batch_pass import values, values_and_gradients
+from sobolev_pruning.training.batch_pass import values, values_and_gradients, values_gradients_and_products
 from sobolev_pruning.training.batches import Batch
 from sobolev_pruning.training.full_batch import full_loss, full_loss_and_gradient, mean_over_chunks
 from sobolev_pruning.training.normal_equations import normal_equations
@@ -25,55 +27,115 @@ SHAPES = {
     "k=3": ([2, 5, 3], False),
     "linear": ([3, 2], False),
 }
+CASES = [(order, shape) for order in (0, 1) for shape in SHAPES] + [(2, "scalar"), (2, "k=3")]
+"""Orders and shapes; second derivatives are dear to compile, so they are left to two shapes."""
 
 
 evaluated = eqx.filter_jit(lambda loss, network, batch: loss(network, batch))
 """The loss, compiled as a whole: operation by operation takes ten times longer."""
 
 
-def noisy_samples(n: int, d: int, k: int | None, seed: int = 7) -> Samples:
-    """Labels unrelated to the inputs, each output of another size, none centred."""
-    keys = jax.random.split(jax.random.key(seed), 3)
+DIRECTIONS = 2
+
+
+def noisy_samples(n: int, d: int, k: int | None, seed: int = 7, missing: bool = False) -> Samples:
+    """Labels unrelated to the inputs, each output of another size, none centred; every fifth derivative `missing`."""
+    keys = jax.random.split(jax.random.key(seed), 7)
     outputs = () if k is None else (k,)
     size = 1.0 + jnp.arange(1 if k is None else k, dtype=jnp.float64)
     y = (jax.random.normal(keys[0], (n, size.size), jnp.float64) + 2.0) * size[None, :]
     dydx = (jax.random.normal(keys[1], (n, size.size, d), jnp.float64) - 0.5) * 3.0 * size[None, :, None]
     x = 3.0 + 2.0 * jax.random.normal(keys[2], (n, d), jnp.float64)
-    return Samples(x, y.reshape(n, *outputs), dydx.reshape(n, *outputs, d))
+    directions = jax.random.normal(keys[3], (n, DIRECTIONS, d), jnp.float64)
+    hvp = (jax.random.normal(keys[4], (n, DIRECTIONS, size.size, d), jnp.float64) + 0.2) * size[None, None, :, None]
+    if missing:
+        dydx, hvp = (jnp.where(jnp.arange(a.size).reshape(a.shape) % 5 == 1, jnp.nan, a) for a in (dydx, hvp))
+    errors = jax.random.uniform(keys[5], y.shape), jax.random.uniform(keys[6], dydx.shape)
+    return Samples(
+        x,
+        y.reshape(n, *outputs),
+        dydx.reshape(n, *outputs, d),
+        directions,
+        hvp.reshape(n, DIRECTIONS, *outputs, d),
+        errors[0].reshape(n, *outputs),
+        errors[1].reshape(n, *outputs, d),
+        missing=missing,
+    )
 
 
-def network_and_samples(shape: str, n: int = 12, activation: str = "silu"):
+@functools.cache
+def network_and_samples(shape: str, n: int = 12, activation: str = "silu", missing: bool = False):
     widths, scalar = SHAPES[shape]
     network = surrogate_of_shape(widths, activation, scalar)
-    return network, noisy_samples(n, widths[0], None if scalar else widths[-1])
+    return network, noisy_samples(n, widths[0], None if scalar else widths[-1], missing=missing)
 
 
-def slow_loss(network, samples: Samples, order: int, a: float, b: float) -> tuple[float, float, float]:
-    """The formula of the docstring, entry by entry."""
+def slow_predictions(network, samples: Samples) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Values, gradients and Hessian-vector products by way of full Hessians, output axis kept."""
     n, k, d = len(samples), samples.n_outputs, samples.n_inputs
-    y, f = np.asarray(samples.y).reshape(n, k), np.asarray(network.value(samples.x)).reshape(n, k)
-    dydx = np.asarray(samples.dydx).reshape(n, k, d)
-    df = np.asarray(network.gradient(samples.x)).reshape(n, k, d)
-    value = derivative = 0.0
-    for j in range(k):
-        value += sum((y[i, j] - f[i, j]) ** 2 for i in range(n)) / n / np.var(y[:, j]) / k
-        errors = sum((dydx[i, j, c] - df[i, j, c]) ** 2 for i in range(n) for c in range(d))
-        derivative += errors / (n * d) / np.var(dydx[:, j, :]) / k
-    if order == 0:
-        return value, value, 0.0
-    return a * value + b * derivative, value, derivative
+    value, gradient, hessian = network.value(samples.x), network.gradient(samples.x), network.hessian(samples.x)
+    products = np.einsum("ikcd,imd->imkc", np.asarray(hessian).reshape(n, k, d, d), np.asarray(samples.directions))
+    return np.asarray(value).reshape(n, k), np.asarray(gradient).reshape(n, k, d), products
 
 
-@pytest.mark.parametrize("shape", SHAPES)
+def slow_loss(network, samples: Samples, order: int, weights: list[float], by_stderr: bool = False) -> list[float]:
+    """The formula of the docstring, output by output, over what is known: the total and its three terms."""
+    n, k, d = len(samples), samples.n_outputs, samples.n_inputs
+    labels = (samples.y.reshape(n, k), samples.dydx.reshape(n, k, d), samples.hvp.reshape(n, -1, k, d))
+    stderrs = (samples.y_stderr, samples.dydx_stderr, None)
+    terms = [0.0, 0.0, 0.0]
+    for kind, (label, stderr, predicted) in enumerate(zip(labels, stderrs, slow_predictions(network, samples))):
+        for j in range(k if kind <= order else 0):
+            entries, errors = (np.take(np.asarray(array), j, axis=1 + (kind == 2)) for array in (label, predicted))
+            known = ~np.isnan(entries)
+            weight = np.ones(entries.shape)
+            if by_stderr and stderr is not None:
+                square = np.take(np.asarray(stderr).reshape(label.shape), j, axis=1) ** 2
+                weight = 1.0 / (square + square.mean())
+            error = np.average((entries[known] - errors[known]) ** 2, weights=weight[known])
+            terms[kind] += error / np.var(entries[known]) / k
+    return [np.dot(weights[: order + 1], terms[: order + 1]), *terms]
+
+
+@pytest.mark.parametrize(("order", "shape"), CASES)
 @pytest.mark.parametrize("balance", ["fixed", "dimension"])
-@pytest.mark.parametrize("order", [0, 1])
-def test_each_term_is_the_formula_with_a_weight_away_from_1(shape, balance, order):
+def test_each_term_is_the_formula_with_weights_away_from_1(order, shape, balance):
     network, samples = network_and_samples(shape)
-    weight, d = 0.37, samples.n_inputs
-    terms = evaluated(SobolevLoss.of(samples, order, balance, weight), network, Batch.of(samples, order))
-    a, b = (1.0, weight) if balance == "fixed" else (1 / (1 + weight * d), weight * d / (1 + weight * d))
-    expected = slow_loss(network, samples, order, a, b)
-    np.testing.assert_allclose([terms.total, terms.value, terms.derivative], expected, rtol=tolerances.ALGEBRAIC)
+    d, m = samples.n_inputs, DIRECTIONS
+    terms = evaluated(SobolevLoss.of(samples, order, balance, (0.37, 0.21)), network, Batch.of(samples, order))
+    weights = np.array([1.0, 0.37, 0.21])
+    if balance == "dimension":
+        weights *= [1, d, m * d]
+        weights /= weights[: order + 1].sum()
+    found = [terms.total, terms.value, terms.derivative, terms.hessian]
+    np.testing.assert_allclose(found, slow_loss(network, samples, order, list(weights)), rtol=tolerances.ALGEBRAIC)
+
+
+@pytest.mark.parametrize("shape", ["scalar", "k=3"])
+@pytest.mark.parametrize("by_stderr", [False, True])
+def test_unknown_labels_are_left_out_and_noisy_ones_count_less(shape, by_stderr):
+    network, samples = network_and_samples(shape, missing=True)
+    loss = SobolevLoss.of(samples, 2, "fixed", (0.37, 0.21))
+    batch = Batch.of(samples, 2, by_stderr)
+    terms = evaluated(loss, network, batch)
+    found = [terms.total, terms.value, terms.derivative, terms.hessian]
+    expected = slow_loss(network, samples, 2, [1.0, 0.37, 0.21], by_stderr)
+    np.testing.assert_allclose(found, expected, rtol=tolerances.ALGEBRAIC)
+    total = eqx.filter_jit(normal_equations)(loss, network, batch)[2].total
+    np.testing.assert_allclose(total, expected[0], rtol=tolerances.ALGEBRAIC)
+
+
+def test_an_output_without_any_known_derivative_has_no_derivative_term():
+    network, samples = network_and_samples("k=3")
+    nothing = Samples(samples.x, samples.y, samples.dydx.at[:, 1].set(jnp.nan), missing=True)
+    loss, batch = SobolevLoss.of(nothing, 1, "fixed"), Batch.of(nothing, 1)
+    expected = SobolevLoss.of(samples, 1, "fixed")(network, Batch.of(samples, 1)).derivative
+    alone = Samples(samples.x, samples.y[:, 1], samples.dydx[:, 1])
+    one = surrogate_of_shape([2, 4, 1], "silu", True)
+    assert float(loss(network, batch).derivative) < float(expected)
+    assert np.isfinite(float(loss(network, batch).total))
+    unknown = Samples(alone.x, alone.y, jnp.full_like(alone.dydx, jnp.nan), missing=True)
+    assert float(SobolevLoss.of(unknown, 1)(one, Batch.of(unknown, 1)).derivative) == 0.0
 
 
 def test_a_label_that_never_changes_is_measured_in_its_own_units():
@@ -93,11 +155,13 @@ def test_the_batch_pass_is_the_network_and_its_gradient(activation):
         np.testing.assert_allclose(f, network.value(samples.x).reshape(n, k), rtol=0, atol=tolerances.ALGEBRAIC)
         np.testing.assert_allclose(gradient, expected, rtol=0, atol=tolerances.ALGEBRAIC * np.abs(expected).max())
         np.testing.assert_allclose(jax.jit(values)(network, samples.x), f, rtol=tolerances.ALGEBRAIC)
+        found = jax.jit(values_gradients_and_products)(network, samples.x, samples.directions)
+        for ours, theirs in zip(found, slow_predictions(network, samples)):
+            np.testing.assert_allclose(ours, theirs, rtol=0, atol=tolerances.ALGEBRAIC * np.abs(theirs).max() + 1e-300)
 
 
-@pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("order", [0, 1])
-def test_the_gradient_in_the_parameters_against_differences(shape, order):
+@pytest.mark.parametrize(("order", "shape"), CASES)
+def test_the_gradient_in_the_parameters_against_differences(order, shape):
     network, samples = network_and_samples(shape)
     loss, batch = SobolevLoss.of(samples, order, "fixed", 0.37), Batch.of(samples, order)
     start, unravel = ravel_pytree(network.layers)
@@ -146,19 +210,30 @@ def test_the_full_batch_gradient_is_the_plain_one_beyond_one_chunk():
 def residuals(loss: SobolevLoss, network, batch: Batch):
     """All weighted errors by `jax.vmap`, whose squares sum to `n` times the loss."""
     n, k = batch.y.shape
-    value_scale, gradient_scale = loss.residual_scales(batch.x.shape[1])
-    r = value_scale[None, :] * (jax.vmap(network)(batch.x).reshape(n, k) - batch.y)
-    if loss.order == 0:
-        return r.ravel()
-    gradient = jax.vmap(jax.jacrev(network))(batch.x).reshape(batch.dydx.shape)
-    return jnp.concatenate([r.ravel(), (gradient_scale[None, :, None] * (gradient - batch.dydx)).ravel()])
+    hessian = jax.vmap(jax.hessian(network))(batch.x).reshape(n, k, *batch.x.shape[1:] * 2)
+    predictions = (
+        jax.vmap(network)(batch.x),
+        jax.vmap(jax.jacrev(network))(batch.x),
+        None if batch.hvp is None else jnp.einsum("ikcd,imd->imkc", hessian, batch.directions),
+    )
+    errors = []
+    for scale, label, weight, predicted in zip(
+        loss.residual_scales(batch),
+        (batch.y, batch.dydx, batch.hvp),
+        (batch.y_weight, batch.dydx_weight, batch.hvp_weight),
+        predictions,
+    ):
+        output_axis = 1 + (label.ndim == 4)
+        shape = [k if axis == output_axis else 1 for axis in range(label.ndim)]
+        root = jnp.ones(label.shape) if weight is None else jnp.sqrt(weight)
+        errors.append((scale.reshape(shape) * root * (predicted.reshape(label.shape) - label)).ravel())
+    return jnp.concatenate(errors)
 
 
-@pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("order", [0, 1])
-def test_the_normal_equations_are_those_of_the_residuals(shape, order):
-    network, samples = network_and_samples(shape, 150)
-    loss, batch = SobolevLoss.of(samples, order, "fixed", 0.37), Batch.of(samples, order)
+@pytest.mark.parametrize(("order", "shape"), CASES)
+def test_the_normal_equations_are_those_of_the_residuals(order, shape):
+    network, samples = network_and_samples(shape, 150, missing=order == 2)
+    loss, batch = SobolevLoss.of(samples, order, "fixed", (0.37, 0.21)), Batch.of(samples, order, order == 2)
     start, unravel = ravel_pytree(network.layers)
 
     def errors(parameters):
@@ -177,7 +252,8 @@ def test_the_normal_equations_are_those_of_the_residuals(shape, order):
 @pytest.mark.parametrize(
     ("settings", "advice"),
     [
-        ({"order": 2}, "order is 2; choose 0"),
+        ({"order": 3}, "order is 3; choose 0"),
+        ({"order": 1, "weight": (1.0, 2.0, 3.0)}, "or two of them"),
         ({"order": 1, "weight": -1.0}, "weight is -1.0; give a finite number"),
         ({"order": 1, "weight": float("nan")}, "weight is nan"),
     ],
@@ -190,3 +266,5 @@ def test_impossible_settings_are_named(settings, advice):
 def test_derivatives_are_asked_for_where_order_1_lacks_them():
     with pytest.raises(InputError, match="order is 1, but the samples have no dydx"):
         SobolevLoss.of(Samples([[0.0], [1.0]], [0.0, 1.0]), 1)
+    with pytest.raises(InputError, match="order is 2, but the samples have no hvp"):
+        SobolevLoss.of(Samples([[0.0], [1.0]], [0.0, 1.0], [[1.0], [2.0]]), 2)

@@ -21,11 +21,15 @@ class Samples:
     - `directions`, `hvp`: directions `v` of shape `(n, m, d)` and the Hessian-vector products `H v` along them,
       `(n, m, d)` or `(n, m, k, d)`.
     - `y_stderr`, `dydx_stderr`: standard errors, shaped as `y` and `dydx`.
+    - `missing`: states that NaN in `dydx` (and its standard errors) or `hvp` means "not known": training leaves such
+      entries out.
 
     Raises `InputError` naming the array, and the first row that is wrong, where shapes do not agree or a number is
-    not finite.
+    not finite (NaN where `missing` allows it apart).
 
     >>> Samples(x=[[0.0], [1.0]], y=[0.0, 2.0], dydx=[[2.0], [2.0]]).n_inputs
+    1
+    >>> Samples(x=[[0.0], [1.0]], y=[0.0, 2.0], dydx=[[2.0], [np.nan]], missing=True).n_unknown
     1
     """
 
@@ -36,6 +40,7 @@ class Samples:
     hvp: Float[Array, "..."] | None = None
     y_stderr: Values | None = None
     dydx_stderr: Gradients | None = None
+    missing: bool = False
 
     def __init__(
         self,
@@ -46,12 +51,15 @@ class Samples:
         hvp: ArrayOrList | None = None,
         y_stderr: ArrayOrList | None = None,
         dydx_stderr: ArrayOrList | None = None,
+        missing: bool = False,
     ):
         require_float64("Samples")
         given = locals()
-        for name in (field.name for field in fields(self)):
-            array = None if given[name] is None else _finite_array(given[name], name)
+        for name in _ARRAYS:
+            may_be_unknown = missing and name in ("dydx", "hvp", "dydx_stderr")
+            array = None if given[name] is None else _finite_array(given[name], name, may_be_unknown)
             object.__setattr__(self, name, array)
+        object.__setattr__(self, "missing", bool(missing))
         if self.x.ndim != 2:
             raise InputError(f"x has shape {self.x.shape}; give one row per sample and one column per input.")
         n, d = self.x.shape
@@ -84,8 +92,9 @@ class Samples:
 
     def __getitem__(self, rows) -> "Samples":
         """The samples of the given rows (a slice, an index array or a mask)."""
-        chosen = {f.name: getattr(self, f.name) for f in fields(self)}
-        return Samples(**{name: None if array is None else array[rows] for name, array in chosen.items()})
+        chosen = {name: getattr(self, name) for name in _ARRAYS}
+        taken = {name: None if array is None else array[rows] for name, array in chosen.items()}
+        return Samples(**taken, missing=self.missing)
 
     @property
     def n_inputs(self) -> int:
@@ -102,16 +111,24 @@ class Samples:
         """Whether the output axis is dropped, as for a model with one output."""
         return self.y.ndim == 1
 
+    @property
+    def n_unknown(self) -> int:
+        """How many entries of `dydx` and `hvp` are not known."""
+        return sum(int(jnp.isnan(array).sum()) for array in (self.dydx, self.hvp) if array is not None)
 
-def _finite_array(given: ArrayOrList, name: str) -> Array:
+
+_ARRAYS = tuple(field.name for field in fields(Samples) if field.name != "missing")
+
+
+def _finite_array(given: ArrayOrList, name: str, may_be_unknown: bool) -> Array:
     array = float64_array(given, name)
-    finite = np.isfinite(array)
+    finite = np.isfinite(array) | (np.isnan(array) & may_be_unknown)
     if not finite.all():
         place = tuple(int(i) for i in np.argwhere(~finite)[0])
         row, rest = place[0] if place else 0, place[1:]
         where = f"row {row}" + (f", position {rest}" if rest else "")
         raise InputError(
             f"{name} holds {array[place]} at {where} ({int((~finite).sum())} such entries in all); "
-            "remove or recompute these samples."
+            "remove or recompute these samples" + (", or state missing=True." if name in ("dydx", "hvp") else ".")
         )
     return jnp.asarray(array)

@@ -121,7 +121,9 @@ def _against_samples(surrogate: Surrogate, samples: Samples) -> Evaluation:
     derivatives = {"delta": None, "delta_scaled": None}
     if samples.dydx is not None:
         gradient = surrogate.gradient(samples.x)
-        derivatives = _delta_scores(gradient, samples.dydx, samples.dydx_stderr, samples.x)
+        known = ~np.isnan(samples.dydx)
+        if known.any():
+            derivatives = _delta_scores(gradient, samples.dydx, samples.dydx_stderr, samples.x, known)
     return Evaluation(
         value=score(surrogate.value(samples.x), samples.y, samples.y_stderr),
         **derivatives,
@@ -132,9 +134,9 @@ def _against_samples(surrogate: Surrogate, samples: Samples) -> Evaluation:
     )
 
 
-def _delta_scores(predicted, truth, stderr, points: Points) -> dict[str, Scores]:
+def _delta_scores(predicted, truth, stderr, points: Points, known=None) -> dict[str, Scores]:
     spread = np.asarray(points).std(axis=0)
     predicted, truth = np.asarray(predicted), np.asarray(truth)
     noise = None if stderr is None else np.asarray(stderr)
-    scaled = score(predicted * spread, truth * spread, None if noise is None else noise * spread)
-    return {"delta": score(predicted, truth, noise), "delta_scaled": scaled}
+    scaled = score(predicted * spread, truth * spread, None if noise is None else noise * spread, known)
+    return {"delta": score(predicted, truth, noise, known), "delta_scaled": scaled}

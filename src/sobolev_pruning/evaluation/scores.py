@@ -29,8 +29,12 @@ class Scores:
     noise_rmse: float = 0.0
 
 
-def score(predicted: ArrayOrList, truth: ArrayOrList, stderr: ArrayOrList | None = None) -> Scores:
+def score(
+    predicted: ArrayOrList, truth: ArrayOrList, stderr: ArrayOrList | None = None, known: ArrayOrList | None = None
+) -> Scores:
     """Scores of `predicted` against `truth`, arrays of one shape `(n, ...)`; `stderr` are standard errors of `truth`.
+
+    Where `known` is given, of the same shape, entries that are not known are left out.
 
     >>> score([1.0, 2.0, 3.0], [1.0, 2.0, 4.0]).max_abs
     1.0
@@ -41,11 +45,13 @@ def score(predicted: ArrayOrList, truth: ArrayOrList, stderr: ArrayOrList | None
         raise InputError(
             f"Predictions of shape {predicted.shape} cannot be scored against {truth.shape}; shapes must agree."
         )
-    error = np.abs(predicted - truth)
+    known = np.ones(truth.shape, bool) if known is None else np.asarray(known, bool)
     by_component = None
     if truth.size > len(truth):
-        columns = (array.reshape(len(truth), -1).T for array in (predicted, truth, noise))
-        by_component = tuple(_r2(*column) for column in zip(*columns))
+        columns = (array.reshape(len(truth), -1).T for array in (predicted, truth, noise, known))
+        by_component = tuple(_r2(p[k], t[k], n[k]) for p, t, n, k in zip(*columns))
+    predicted, truth, noise = predicted[known], truth[known], noise[known]
+    error = np.abs(predicted - truth)
     return Scores(
         r2=_r2(predicted, truth, noise),
         rmse=float(np.sqrt(max(0.0, np.mean(error**2) - noise.mean()))),
@@ -57,6 +63,8 @@ def score(predicted: ArrayOrList, truth: ArrayOrList, stderr: ArrayOrList | None
 
 
 def _r2(predicted: np.ndarray, truth: np.ndarray, noise: np.ndarray) -> float | None:
+    if not truth.size:
+        return None
     total = np.sum((truth - truth.mean()) ** 2) - noise.sum()
     residual = max(0.0, np.sum((predicted - truth) ** 2) - noise.sum())
     return float(1.0 - residual / total) if total > 0 else None

@@ -22,6 +22,7 @@ def build_reference(config: RunConfig) -> GaussianBasket:
         drift=settings.drift,
         rate=settings.rate,
         kind=settings.option,
+        smoothing=settings.smoothing,
     )
 
 

@@ -34,6 +34,7 @@ class BasketConfig(_Table):
     drift: Finite = 0.0
     rate: Finite = 0.0
     option: Literal["call", "put"] = "call"
+    smoothing: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
 
 
 class AdamConfig(_Table):
@@ -65,7 +66,7 @@ OptimiserConfig = Annotated[AdamConfig | LBFGSConfig | LevenbergMarquardtConfig,
 class TrainingConfig(_Table):
     """How one network is trained."""
 
-    order: Literal[0, 1] = 1
+    order: Literal[0, 1, 2] = 1
     optimiser: OptimiserConfig = AdamConfig(kind="adam")
     balance: Literal["dimension", "fixed"] = "dimension"
     weight: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.0
@@ -128,6 +129,25 @@ class RunConfig(_Table):
     finetuning: FinetuningsConfig = FinetuningsConfig()
     controls: bool = True
     oracle: bool = False
+
+    @property
+    def samples_order(self) -> int:
+        """The largest order of the trainings on the run's own samples: derivatives up to it are drawn."""
+        trainings = [self.oversized.training, *(phase.retraining for phase in self.pruning)]
+        for tuning in (self.finetuning.fixed, self.finetuning.reference):
+            if tuning is not None and tuning.samples is None:
+                trainings.append(tuning.training)
+        return max(1, *(training.order for training in trainings if training is not None))
+
+    @model_validator(mode="after")
+    def _second_derivatives_exist(self):
+        fresh = self.finetuning.reference
+        if self.reference.smoothing == 0 and (self.samples_order == 2 or (fresh and fresh.training.order == 2)):
+            raise ValueError(
+                "order 2 asks for second derivatives of simulated payoffs, which have a kink: set reference.smoothing "
+                "to a width such as 0.05, or take order 2 in finetuning.teacher alone"
+            )
+        return self
 
     @model_validator(mode="after")
     def _phases_fit_together(self):

@@ -47,7 +47,7 @@ def run(config: RunConfig, out: Path | None = None, *, resume: bool = False, pro
     out = Path("runs") / f"{config.name}-{config.seed}" if out is None else Path(out)
     store = open_run_directory(out, config, resume)
     reference = build_reference(config)
-    samples = reference.sample(key_for(config, "samples"), config.samples)
+    samples = reference.sample(key_for(config, "samples"), config.samples, order=config.samples_order)
 
     oversized = train_oversized(store, config, samples, progress)
     pruned, removals = prune_in_rounds(store, config, reference, samples, oversized.surrogate, progress)
@@ -159,7 +159,7 @@ def _describe(name: str, config: RunConfig) -> str:
     """One sentence about a stage for the report's reader."""
     finetuning = config.finetuning
     order = config.oversized.training.order
-    labels = {0: "values alone", 1: "values and first derivatives"}
+    labels = {0: "values alone", 1: "values and first derivatives", 2: "values, first and second derivatives"}
     fresh = finetuning.reference.samples if finetuning.reference else None
     reference_data = f"{fresh:,} fresh pairs" if fresh else f"the same {config.samples:,} pairs"
     return {

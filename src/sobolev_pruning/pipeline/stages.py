@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from .._foundation.arrays import PRNGKey
@@ -85,8 +87,11 @@ def train_controls(
 
 def finetuning_samples(config: RunConfig, reference: AbstractReference, samples: Samples) -> Samples:
     """What `[finetuning.reference]` trains on: fresh samples, or the run's own where it states no number."""
-    n = config.finetuning.reference.samples
-    return samples if n is None else reference.sample(key_for(config, "fresh samples"), n)
+    settings = config.finetuning.reference
+    if settings.samples is None:
+        return samples
+    order = max(1, settings.training.order)
+    return reference.sample(key_for(config, "fresh samples"), settings.samples, order=order)
 
 
 def _teacher_samples(
@@ -94,7 +99,8 @@ def _teacher_samples(
 ) -> Samples:
     n = config.samples if settings.samples is None else settings.samples
     x = reference.training_inputs(key_for(config, "teacher inputs"), n)
-    return Samples(x, teacher.value(x), teacher.gradient(x))
+    directions = jax.random.normal(key_for(config, "teacher directions"), (n, 1, reference.n_inputs), jnp.float64)
+    return teacher.label(x, max(1, settings.training.order), directions)
 
 
 def trained(

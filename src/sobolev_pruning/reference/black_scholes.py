@@ -69,17 +69,33 @@ def black_scholes(
     box, parameters, fixed = choose_inputs("black_scholes", values, inputs, positive=("spot", "volatility", "maturity"))
     cholesky = _cholesky(correlation, assets)
 
-    def simulate(x: Float[Array, "d"], z: Float[Array, "dates assets"]) -> Float[Array, "..."]:
-        p = parameters(x)
+    def steps_of(p: Parameters) -> tuple[Float[Array, "assets"], ...]:
+        """Logarithm of the spots, and drift and deviation of its steps."""
         spot, volatility, dividend = (jnp.atleast_1d(p[name]) for name in ("spot", "volatility", "dividend"))
         dt = p["maturity"] / dates
-        drift = (p["rate"] - dividend - 0.5 * volatility**2) * dt
-        deviation = volatility * jnp.sqrt(dt)
-        log_path = jnp.log(spot)[None, :] + jnp.cumsum(drift[None, :] + deviation[None, :] * (z @ cholesky.T), axis=0)
+        return jnp.log(spot), (p["rate"] - dividend - 0.5 * volatility**2) * dt, volatility * jnp.sqrt(dt)
+
+    def log_path_of(p: Parameters, z: Float[Array, "dates assets"]) -> Float[Array, "dates assets"]:
+        start, drift, deviation = steps_of(p)
+        return start[None, :] + jnp.cumsum(drift[None, :] + deviation[None, :] * (z @ cholesky.T), axis=0)
+
+    def controls(x: Float[Array, "d"], z: Float[Array, "dates assets"]) -> Float[Array, "c"]:
+        """Discounted prices less their forwards: at maturity, and in the mean over the dates."""
+        p = parameters(x)
+        times = p["maturity"] * jnp.arange(1.0, dates + 1.0)[:, None] / dates
+        growth = jnp.exp((p["rate"] - jnp.atleast_1d(p["dividend"]))[None, :] * times)
+        surplus = jnp.exp(log_path_of(p, z)) - jnp.atleast_1d(p["spot"])[None, :] * growth
+        found = surplus[-1] if dates == 1 else jnp.concatenate([surplus[-1], surplus.mean(axis=0)])
+        return jnp.exp(-p["rate"] * p["maturity"]) * found
+
+    def simulate(x: Float[Array, "d"], z: Float[Array, "dates assets"]) -> Float[Array, "..."]:
+        p = parameters(x)
+        start, drift, deviation = steps_of(p)
+        log_path = log_path_of(p, z)
         weight = 1.0
         if likelihood_ratio:
             log_path = jax.lax.stop_gradient(log_path)
-            steps = jnp.diff(log_path, axis=0, prepend=jnp.log(spot)[None, :])
+            steps = jnp.diff(log_path, axis=0, prepend=start[None, :])
             standardised = jax.scipy.linalg.solve_triangular(
                 cholesky, ((steps - drift[None, :]) / deviation[None, :]).T, lower=True
             )
@@ -92,6 +108,7 @@ def black_scholes(
         inputs=box,
         noise=(dates, assets),
         exact=None if formula is None else lambda x: formula(parameters(x), dates),
+        controls=controls,
         antithetic=antithetic,
         design=design,
         paths=paths,

@@ -28,6 +28,7 @@ class FunctionReference(AbstractReference):
     exposure: AbstractInputs
     noise_law: AbstractNoise
     exact: Callable | None
+    control_variates: Callable | None
     gamma_direction: Float[Array, "d"]
     design: Design = eqx.field(static=True)
     antithetic: bool = eqx.field(static=True)
@@ -71,6 +72,12 @@ class FunctionReference(AbstractReference):
         label = self.simulate(x, z)
         return 0.5 * (label + self.simulate(x, self.noise_law.mirror(z))) if self.antithetic else label
 
+    def controls(self, x: Float[Array, "d"], z: Any) -> Float[Array, "c"]:
+        if self.control_variates is None:
+            return jnp.zeros(0)
+        controls = self.control_variates(x, z)
+        return 0.5 * (controls + self.control_variates(x, self.noise_law.mirror(z))) if self.antithetic else controls
+
     def value(self, points: ArrayOrList) -> Values:
         if self.exact is None:
             return self.truth(points, order=0).value
@@ -105,6 +112,7 @@ def from_function(
     exposure: InputsLike | None = None,
     exact: Callable | None = None,
     exact_source: str = "closed form",
+    controls: Callable | None = None,
     antithetic: bool = False,
     design: Design = "random",
     paths: int = 65_536,
@@ -122,6 +130,8 @@ def from_function(
       wider law than that help at the edges, where a network is worst.
     - `exact(x) -> y`: the expected value where it is known; its derivatives are taken automatically. Without it the
       truth is estimated by `paths` paths per point, with standard errors.
+    - `controls(x, z) -> (c,)`: control variates of the same path, of mean 0 for every `x`, such as a discounted asset
+      price less today's; `with_controls` takes what they explain out of the labels.
     - `antithetic`: every label is the mean over `z` and its mirror image. `design`: "sobol" and "latin-hypercube"
       points of inputs and noise together fill their space more evenly than "random" ones.
     - `gamma_direction`: `(d,)`, all ones by default. `kind`: what it is, for titles. `fixed`: constants to be recorded.
@@ -166,6 +176,7 @@ def from_function(
         exposure=exposure,
         noise_law=noise,
         exact=exact,
+        control_variates=controls,
         gamma_direction=direction,
         design=design,
         antithetic=antithetic,

@@ -15,6 +15,7 @@ from .._foundation.errors import InputError
 from .._foundation.precision import require_float64
 from .designs import Design, check_design, unit_points
 from .model import AbstractReference
+from .smoothing import smooth_positive_part
 from .truth import Truth, exact_truth
 
 WING_FACTOR = 1.5
@@ -37,6 +38,10 @@ class GaussianBasket(AbstractReference):
     - `weights`, `volatilities`, `spot`: `(d,)`; `volatilities` are per square root of a year, in units of currency.
     - `correlation`: `(d, d)`, positive definite with unit diagonal.
     - `strike`, `exposure_time` T1, `maturity` T2, `drift`, `rate`, `kind` "call" or "put".
+    - `smoothing`: the width over which the payoff's kink is rounded off in labels (`smooth_positive_part`, with its
+      bias), for second derivatives by path; closed forms stay those of the kinked payoff.
+    - `conditional`: labels are expectations over the one coordinate of the noise that moves the basket most, given all
+      others: less noise, no kink, no bias.
     - `design`: "sobol" and "latin-hypercube" points of inputs and noise together fill their space more evenly.
 
     `GaussianBasket.random(d, seed)` draws the market of the paper's case study (arXiv 2312.03510).
@@ -57,6 +62,8 @@ class GaussianBasket(AbstractReference):
     drift: Float[Array, ""]
     rate: Float[Array, ""]
     kind: Literal["call", "put"] = eqx.field(static=True)
+    smoothing: float = eqx.field(static=True)
+    conditional: bool = eqx.field(static=True)
     design: Design = eqx.field(static=True)
     n_inputs: int = eqx.field(static=True)
     n_noise: int = eqx.field(static=True)
@@ -74,6 +81,8 @@ class GaussianBasket(AbstractReference):
         drift: float = 0.0,
         rate: float = 0.0,
         kind: Literal["call", "put"] = "call",
+        smoothing: float = 0.0,
+        conditional: bool = False,
         design: Design = "random",
     ):
         require_float64("GaussianBasket")
@@ -124,7 +133,13 @@ class GaussianBasket(AbstractReference):
         self.maturity = jnp.asarray(maturity)
         self.drift = jnp.asarray(drift)
         self.rate = jnp.asarray(rate)
+        if not 0 <= smoothing < np.inf:
+            raise InputError(f"smoothing is {smoothing}; give the width of the kink in units of the basket, 0 or more.")
         self.kind = kind
+        if smoothing > 0 and conditional:
+            raise InputError("smoothing and conditional are two ways to smooth one payoff; choose one of them.")
+        self.smoothing = float(smoothing)
+        self.conditional = conditional
         self.design = design
         self.n_inputs = self.n_noise = d
 
@@ -203,14 +218,42 @@ class GaussianBasket(AbstractReference):
 
     def label(self, x: Float[Array, "d"], z: Float[Array, "d"]) -> Float[Array, ""]:
         """Mean of the discounted payoffs of the antithetic pair of paths with noise `z` and `-z`."""
-        forward = jnp.exp(self.drift * self._horizon) * x
-        shock = jnp.sqrt(self._variance_factor) * (self._cholesky @ z)
-        discount = jnp.exp(-self.rate * self._horizon)
-        return 0.5 * discount * (self._payoff(forward + shock) + self._payoff(forward - shock))
+        moneyness, loadings = self._moneyness(x), self._loadings
+        if self.conditional:
+            largest = jnp.argmax(jnp.abs(loadings))
+            loadings, spread = loadings.at[largest].set(0.0), jnp.abs(loadings[largest])
+        shock = loadings @ z
+        payoffs = [
+            self._payoff(moneyness + side, spread) if self.conditional else self._payoff(moneyness + side)
+            for side in (shock, -shock)
+        ]
+        return 0.5 * jnp.exp(-self.rate * self._horizon) * (payoffs[0] + payoffs[1])
 
-    def _payoff(self, spots: Float[Array, "d"]) -> Float[Array, ""]:
-        moneyness = self.weights @ spots - self.strike
-        return jnp.maximum(moneyness if self.kind == "call" else -moneyness, 0.0)
+    def controls(self, x: Float[Array, "d"], z: Float[Array, "d"]) -> Float[Array, "4"]:
+        """`phi(t) t^i He_j(u)`, i = 0, 2 and j = 2, 4: `t = (F - K)/s`, `u` the basket's standardised shock, `He_j` the
+        Hermite polynomials, of mean 0; odd ones vanish over an antithetic pair.
+        """
+        loadings = self._loadings
+        s = jnp.linalg.norm(loadings)
+        t, u = self._moneyness(x) / s, loadings @ z / s
+        hermite = jnp.stack([u**2 - 1.0, u**4 - 6.0 * u**2 + 3.0])
+        return jnp.concatenate([hermite, t**2 * hermite]) * norm.pdf(t)
+
+    def _moneyness(self, x: Float[Array, "d"]) -> Float[Array, ""]:
+        """`F - K`."""
+        return jnp.exp(self.drift * self._horizon) * (self.weights @ x) - self.strike
+
+    @property
+    def _loadings(self) -> Float[Array, "d"]:
+        """What each coordinate of the noise adds to the basket at maturity."""
+        return jnp.sqrt(self._variance_factor) * (self.weights @ self._cholesky)
+
+    def _payoff(self, moneyness: Float[Array, ""], spread: Float[Array, ""] | None = None) -> Float[Array, ""]:
+        """Of the basket less the strike; with `spread`, its mean over a normal variable of that standard deviation."""
+        gain = moneyness if self.kind == "call" else -moneyness
+        if spread is not None:
+            return gain * norm.cdf(gain / spread) + spread * norm.pdf(gain / spread)
+        return smooth_positive_part(gain, self.smoothing) if self.smoothing > 0 else jnp.maximum(gain, 0.0)
 
     def _forward_terms(self, points: ArrayOrList):
         """`F - K` and `D = (F - K)/s` at each point, and `s`."""

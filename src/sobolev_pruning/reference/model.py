@@ -1,6 +1,7 @@
 """What every reference model offers: a simulator with its noise apart, the law of its inputs, the truth."""
 
 import abc
+from functools import partial
 from typing import Any
 
 import equinox as eqx
@@ -35,6 +36,13 @@ class AbstractReference(eqx.Module):
     @abc.abstractmethod
     def label(self, x: Float[Array, "d"], z: Any) -> Float[Array, "..."]:
         """One unbiased label at `x` with noise `z` of one path, `()` or `(k,)`, differentiable in `x`."""
+
+    @abc.abstractmethod
+    def controls(self, x: Float[Array, "d"], z: Any) -> Float[Array, "c"]:
+        """Control variates of the same path: functions of mean 0 for every `x`, differentiable in `x`; `(0,)` if none.
+
+        `with_controls` takes out of the labels what they explain.
+        """
 
     @abc.abstractmethod
     def noise(self, key: PRNGKey, n: int) -> Any:
@@ -83,26 +91,33 @@ class AbstractReference(eqx.Module):
         lower, upper = self.box
         return jax.random.uniform(key, (n, self.n_inputs), jnp.float64, lower, upper)
 
-    def draw(self, key: PRNGKey, n: int) -> tuple[Points, Values, Gradients]:
-        """The arrays `x`, `y`, `dydx` of `n` samples; usable inside compiled code."""
+    def draw(
+        self, key: PRNGKey, n: int, directions: Float[Array, "n m d"] | None = None
+    ) -> tuple[Points, Values, Gradients, Float[Array, "..."] | None]:
+        """The arrays `x`, `y`, `dydx` and, along given `directions`, `hvp` of `n` samples; usable in compiled code."""
         x, z = self.inputs_and_noise(key, n)
-        y, dydx = jax.vmap(lambda x, z: value_and_jacobian(lambda point: self.label(point, z), x))(x, z)
-        return x, y, dydx
+        return x, *jax.vmap(partial(_one_path, self, 1))(x, z, directions)
 
-    def sample(self, key: PRNGKey, n: int, *, order: int = 1, directions: int = 1, paths: int = 1) -> Samples:
+    def sample(
+        self, key: PRNGKey, n: int, *, order: int = 1, directions: int | ArrayOrList = 1, paths: int = 1
+    ) -> Samples:
         """`n` samples with pathwise derivatives `d v(x, z)/dx` at fixed `z`: the simulation itself, differentiated.
 
-        - `order` 0: values alone; 1: with first derivatives; 2: also with Hessian-vector products along `directions`
-          random directions per sample, normal with `E[v v'] = 1`. A second derivative of a payoff with a kink misses
-          mass: see `sampling.check_derivatives`.
+        - `order` 0: values alone; 1: with first derivatives; 2: also with Hessian-vector products along `directions`:
+          so many random directions per sample, normal with `E[v v'] = 1`, or the same `(m, d)` for every sample, such
+          as `sampling.principal_directions` or, for full Hessians, the unit vectors. A second derivative of a payoff
+          with a kink misses mass: see `sampling.check_derivatives`.
         - `paths`: every label is the mean over so many paths; from 2 on samples have standard errors.
         """
         require_float64("Sampling")
-        if n < 1 or paths < 1 or directions < 1 or order not in (0, 1, 2):
+        m = directions if isinstance(directions, int) else len(directions)
+        if n < 1 or paths < 1 or m < 1 or order not in (0, 1, 2):
             raise InputError(
-                f"sample was asked for n={n}, order={order}, directions={directions}, paths={paths}; give an order "
-                "of 0, 1 or 2 and at least one of the others."
+                f"sample was asked for n={n}, order={order}, directions={m}, paths={paths}; give an order of 0, 1 or 2 "
+                "and at least one of the others."
             )
+        if not isinstance(directions, int):
+            directions = as_points(directions, self.n_inputs)
         if order == 1 and paths == 1:
             blocks = self._blocks(key, n, lambda key, size: _draw(self, key, size))
         else:
@@ -120,27 +135,34 @@ class AbstractReference(eqx.Module):
         return [None if parts[0] is None else np.concatenate(parts)[:n] for parts in zip(*blocks)]
 
 
+def _one_path(reference: AbstractReference, order: int, x: Float[Array, "d"], z: Any, directions):
+    """Label, its derivatives (None for order 0), and Hessian-vector products (None without directions)."""
+
+    def label(point):
+        return reference.label(point, z)
+
+    value, jacobian = value_and_jacobian(label, x) if order else (label(x), None)
+    return value, jacobian, None if directions is None else hessian_vector_products(label, x, directions)
+
+
 @eqx.filter_jit
 def _draw(reference: AbstractReference, key: PRNGKey, n: int):
-    return reference.draw(key, n)
+    return reference.draw(key, n)[:3]
 
 
 @eqx.filter_jit
-def _draw_general(reference: AbstractReference, key: PRNGKey, n: int, order: int, n_directions: int, paths: int):
+def _draw_general(reference: AbstractReference, key: PRNGKey, n: int, order: int, wanted: int | Array, paths: int):
     """The fields of `Samples` in their order, None where not asked for."""
     direction_key, draw_key, more_key = jax.random.split(key, 3)
     x, first = reference.inputs_and_noise(draw_key, n)
     directions = None
     if order == 2:
-        directions = jax.random.normal(direction_key, (n, n_directions, reference.n_inputs), jnp.float64)
+        if isinstance(wanted, int):
+            directions = jax.random.normal(direction_key, (n, wanted, reference.n_inputs), jnp.float64)
+        else:
+            directions = jnp.broadcast_to(wanted, (n, *wanted.shape))
 
-    def one_path(x, z, v):
-        def label(point):
-            return reference.label(point, z)
-
-        value, jacobian = value_and_jacobian(label, x) if order else (label(x), None)
-        return value, jacobian, None if v is None else hessian_vector_products(label, x, v)
-
+    one_path = partial(_one_path, reference, order)
     found = jax.vmap(one_path)(x, first, directions)
     y_stderr = dydx_stderr = None
     if paths > 1:

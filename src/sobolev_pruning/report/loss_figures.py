@@ -2,10 +2,13 @@
 
 import numpy as np
 
-from .drawing import BLUE, ORANGE, canvas, few_ticks, log_ticks, svg
+from .drawing import BLUE, INK, ORANGE, canvas, few_ticks, log_ticks, svg
 from .numbers import error_text, stage_label
 from .panels import Panel
 from .records import ReportRecord, StageRecord
+
+_STYLES = {"value": (BLUE, "-"), "derivative": (ORANGE, (0, (5, 2))), "hessian": (INK, (0, (1, 2)))}
+"""Colour and line of every term of the loss."""
 
 
 def loss_panels(record: ReportRecord) -> tuple[Panel, ...]:
@@ -24,9 +27,14 @@ def is_sobolev(stage: StageRecord) -> bool:
     return bool(np.any(np.asarray(stage.history.train_derivative) > 0))
 
 
+def has_second_derivatives(stage: StageRecord) -> bool:
+    """Whether second derivatives took part in the training."""
+    return stage.history is not None and bool(np.any(np.asarray(stage.history.train_hessian) > 0))
+
+
 def _curves(stage: StageRecord) -> dict[str, np.ndarray]:
     history = stage.history
-    names = ("train_value", "held_out_value", "train_derivative", "held_out_derivative")
+    names = [f"{part}_{kind}" for kind in _STYLES for part in ("train", "held_out")]
     columns = {name: np.asarray(getattr(history, name), np.float64) for name in names}
     return {name: np.where(column > 0, column, np.nan) for name, column in columns.items() if (column > 0).any()}
 
@@ -37,12 +45,13 @@ def _panel(number: int, stage: StageRecord, limits: tuple[float, float]) -> Pane
     curves = _curves(stage)
     marker = "o" if len(stage.history) == 1 else ""
     for name, curve in curves.items():
-        held_out, of_values = name.startswith("held_out"), name.endswith("value")
+        held_out = name.startswith("held_out")
+        color, linestyle = _STYLES[name.rsplit("_", 1)[1]]
         axes.plot(
             stage.history.step,
             curve,
-            color=BLUE if of_values else ORANGE,
-            linestyle="-" if of_values else (0, (5, 2)),
+            color=color,
+            linestyle=linestyle,
             linewidth=2.2 if held_out else 1.0,
             alpha=1.0 if held_out else 0.65,
             marker=marker,

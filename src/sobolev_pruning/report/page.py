@@ -4,7 +4,7 @@ from importlib import resources
 
 from .cost_figure import cost_panel
 from .errors_figure import error_panels
-from .loss_figures import loss_panels
+from .loss_figures import has_second_derivatives, loss_panels
 from .network_figures import network_panels
 from .numbers import count_text, duration_text, r2_text, stage_label
 from .prediction_figures import prediction_rows
@@ -55,6 +55,7 @@ def render_report(record: ReportRecord) -> str:
         predictions=prediction_rows(record),
         axis_label=record.stages[0].predictions.axis_label if record.stages else "",
         losses=loss_panels(record),
+        second_derivatives=any(has_second_derivatives(stage) for stage in record.stages),
         rounds_head=head,
         rounds_folded=folded,
         rounds_tail=tail,

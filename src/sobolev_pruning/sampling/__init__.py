@@ -7,6 +7,7 @@ from .data_file import read_samples as read_samples
 from .derivatives import DerivativeCheck as DerivativeCheck
 from .derivatives import check_derivatives as check_derivatives
 from .derivatives import smoothing_bias as smoothing_bias
+from .directions import principal_directions as principal_directions
 from .processes import ProcessExecutor as ProcessExecutor
 from .split import quantile_box as quantile_box
 from .split import split as split

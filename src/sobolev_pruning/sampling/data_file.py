@@ -35,8 +35,8 @@ class ColumnRange:
 class DataFile:
     """Samples read from a file, with the names of their columns.
 
-    `missing` names the partial derivatives that the file lacks; where there are any, `samples.dydx` is None, as a
-    loss of derivatives needs all of them.
+    `missing` names the partial derivatives that the file lacks. They, and the empty cells of the others, are NaN in
+    `samples.dydx`, which training leaves out; `samples.dydx` is None where the file has no derivative at all.
     """
 
     path: Path
@@ -58,15 +58,14 @@ class DataFile:
         found = (
             f"{self.path.name}: {len(self.samples)} samples, {len(self.x_names)} inputs, {len(self.y_names)} outputs"
         )
-        if not self.missing:
-            return f"{found}, all {n_partials} partial derivatives."
-        if len(self.missing) == n_partials:
+        unknown = self.samples.n_unknown
+        if self.samples.dydx is None:
             return f"{found}, no derivatives: training is on values alone."
+        if not unknown:
+            return f"{found}, all {n_partials} partial derivatives."
         named = ", ".join(self.missing[:5]) + (", ..." if len(self.missing) > 5 else "")
-        return (
-            f"{found}; {len(self.missing)} of {n_partials} partial derivatives are missing ({named}): training is on "
-            "values alone; leave out the inputs without derivatives to train on both."
-        )
+        columns = f"; {len(self.missing)} of {n_partials} partial derivatives are missing ({named})" if named else ""
+        return f"{found}{columns}; {unknown} of {self.samples.dydx.size} derivatives are not known and left out."
 
     def split(self, *, held_out: float = 0.1, test: float = 0.1, seed: int = 0) -> tuple[Samples, Samples, Samples]:
         """Training, held-out and test samples, at random by `seed`; the two numbers are parts of the whole file."""
@@ -94,6 +93,7 @@ def read_samples(
       `dydx{j}_{i}` are tried (`dydx{i}` for one output: an array `dydx` of an NPZ file).
 
     Every number used must be finite; the row (from 1, below the header) and column of the first that is not is named.
+    An empty cell among the derivatives, or a derivative without a column, is one that is not known.
 
     >>> from tempfile import mkdtemp
     >>> path = Path(mkdtemp()) / "pricer.csv"
@@ -111,22 +111,25 @@ def read_samples(
         raise InputError(f"In {path} x and y name the same columns; give different ones.")
     partials = _partials(path, table, x_names, y_names, dydx)
     missing = tuple(name for row in partials for name, there in row if not there)
-    used = [*x_names, *y_names] + ([] if missing else [name for row in partials for name, _ in row])
-    table = {name: numbers(path, name, table[name]) for name in used}
-    _check_finite(path, table)
-    values = np.column_stack([table[name] for name in y_names])
+    columns = {name: numbers(path, name, table[name]) for name in (*x_names, *y_names)}
+    _check_finite(path, columns)
+    values = np.column_stack([columns[name] for name in y_names])
     slopes = None
-    if not missing:
-        slopes = np.stack([np.column_stack([table[name] for name, _ in row]) for row in partials], axis=1)
+    if len(missing) < len(x_names) * len(y_names):
+        found = {name: numbers(path, name, table[name]) for row in partials for name, there in row if there}
+        _check_finite(path, found, may_be_empty=True)
+        unknown = np.full(len(values), np.nan)
+        slopes = np.stack([np.column_stack([found.get(name, unknown) for name, _ in row]) for row in partials], axis=1)
     scalar = len(y_names) == 1
     samples = Samples(
-        x=np.column_stack([table[name] for name in x_names]),
+        x=np.column_stack([columns[name] for name in x_names]),
         y=values[:, 0] if scalar else values,
         dydx=slopes[:, 0] if scalar and slopes is not None else slopes,
+        missing=slopes is not None and bool(np.isnan(slopes).any()),
     )
     roles = {**dict.fromkeys(x_names, "input"), **dict.fromkeys(y_names, "output")}
     ranges = tuple(
-        ColumnRange(name, units[name], role, float(table[name].min()), float(table[name].max()))
+        ColumnRange(name, units[name], role, float(columns[name].min()), float(columns[name].max()))
         for name, role in roles.items()
     )
     return DataFile(path, samples, x_names, y_names, missing, ranges)
@@ -199,9 +202,10 @@ def _count(found) -> int:
     return sum(there for row in found for _, there in row)
 
 
-def _check_finite(path: Path, table: Table) -> None:
+def _check_finite(path: Path, table: Table, may_be_empty: bool = False) -> None:
     names = list(table)
-    bad = ~np.isfinite(np.column_stack(list(table.values())))
+    cells = np.column_stack(list(table.values()))
+    bad = ~(np.isfinite(cells) | (np.isnan(cells) & may_be_empty))
     if bad.any():
         row, column = (int(i) for i in np.argwhere(bad)[0])
         value = table[names[column]][row]

@@ -99,6 +99,8 @@ def expect_labels(samples: Samples, order: int) -> None:
     """Raises `InputError` where a loss of this order needs derivatives that the samples lack."""
     if order == 1 and samples.dydx is None:
         raise InputError("order is 1, but samples has no dydx; give derivatives with the samples, or take order=0.")
+    if order == 1 and samples.n_unknown:
+        raise InputError("order is 1, but samples has derivatives that are not known; leave them out, or take order=0.")
 
 
 def _over_rows(layer: Dense, entry: Callable) -> Float[Array, "width"]:

@@ -160,6 +160,34 @@ class Surrogate(eqx.Module):
         """The hidden nodes after activation at each of the points, one array per hidden layer."""
         return _nodes(self, as_points(points, self.widths[0]))
 
+    def hessian_products(
+        self, points: ArrayOrList, directions: Float[Array, "m d"] | Float[Array, "n m d"]
+    ) -> Float[Array, "n m ..."]:
+        """The Hessian at each of the points times `directions`, `(m, d)` for all or `(n, m, d)`: `(n, m, d)` or
+        `(n, m, k, d)`, at the price of a few gradients each.
+        """
+        points = as_points(points, self.widths[0])
+        return _hessian_products(self, points, jnp.broadcast_to(directions, (len(points), *directions.shape[-2:])))
+
+    def label(
+        self, points: ArrayOrList, order: int = 1, directions: Float[Array, "m d"] | Float[Array, "n m d"] | None = None
+    ) -> Samples:
+        """The network as a teacher: samples of its values, gradients (`order` 1) and Hessian-vector products (2).
+
+        Its labels have no noise and no kinks, unless its activation has. `directions` default to the unit vectors,
+        which makes full Hessians.
+        """
+        points = as_points(points, self.widths[0])
+        if order not in (0, 1, 2):
+            raise InputError(f"order is {order}; choose 0 (values), 1 (gradients too) or 2 (second derivatives too).")
+        gradient = self.gradient(points) if order > 0 else None
+        if order < 2:
+            return Samples(points, self.value(points), gradient)
+        directions = jnp.eye(self.widths[0]) if directions is None else jnp.asarray(directions)
+        products = self.hessian_products(points, directions)
+        directions = jnp.broadcast_to(directions, (len(points), *directions.shape[-2:]))
+        return Samples(points, self.value(points), gradient, directions, products)
+
     def save(self, path: str | Path) -> None:
         """Writes the network as safetensors with its architecture in the header; `sobolev_pruning.load` reads it."""
         from .files import save
@@ -201,3 +229,10 @@ def _nodes(surrogate, points):
 def numpy_layers(surrogate: Surrogate) -> list[tuple[np.ndarray, np.ndarray]]:
     """Weight and bias of each layer as NumPy arrays, for code that does surgery or writes files."""
     return [(np.asarray(layer.weight), np.asarray(layer.bias)) for layer in surrogate.layers]
+
+
+@eqx.filter_jit
+def _hessian_products(surrogate, points, directions):
+    gradient = jax.jacrev(surrogate)
+    along = jax.vmap(lambda x, v: jax.jvp(gradient, (x,), (v,))[1], (None, 0))
+    return jax.vmap(along)(points, directions)

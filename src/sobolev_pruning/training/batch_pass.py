@@ -35,6 +35,49 @@ def values_and_gradients(
     return _output(surrogate, nodes), gradient
 
 
+def values_gradients_and_products(
+    surrogate: Surrogate, x: Float[Array, "n d"], directions: Float[Array, "n m d"]
+) -> tuple[Float[Array, "n k"], Float[Array, "n k d"], Float[Array, "n m k d"]]:
+    """`f`, `df/dx` and the Hessian of every output times each direction; can be differentiated in reverse mode.
+
+    Forward over reverse, both passes written out: with a dot for the derivative along a direction, `z = W h + b`,
+    `z' = W h'`, `h' = act'(z) z'` on the way to the outputs, and with the adjoints `b = W' a`, `b' = W' a'`,
+
+        a = act'(z) b,        a' = act'(z) b' + act''(z) z' b
+
+    on the way back, where `a'` at the inputs is the Hessian times the direction.
+    """
+    scaling, layers, activation = surrogate.scaling, surrogate.layers, surrogate.activation
+    n, m, _ = directions.shape
+    k = scaling.y_scale.shape[0]
+    nodes = ((x - scaling.x_shift[None, :]) / scaling.x_scale[None, :]).T
+    tangents = (directions / scaling.x_scale[None, None, :]).transpose(2, 1, 0)
+    slopes, curvatures, sum_tangents = [], [], []
+    for number, layer in enumerate(layers):
+        weight = _with_transpose(layer.weight)
+        nodes = _product(*weight, nodes) + layer.bias[:, None]
+        tangents = _product(*weight, tangents.reshape(-1, m * n)).reshape(-1, m, n)
+        if number < len(layers) - 1:
+            slopes.append(activate(nodes, activation, order=1))
+            curvatures.append(activate(nodes, activation, order=2))
+            sum_tangents.append(tangents)
+            nodes, tangents = activate(nodes, activation), slopes[-1][:, None, :] * tangents
+    # Of every adjoint one for each output, `(width, k, n)`, and its tangents, `(width, m, k, n)`.
+    adjoint = jnp.broadcast_to(jnp.diag(scaling.y_scale)[:, :, None], (k, k, n))
+    adjoint_tangents = jnp.zeros((k, m, k, n))
+    for number in reversed(range(len(layers))):
+        weight = tuple(reversed(_with_transpose(layers[number].weight)))
+        adjoint = _product(*weight, adjoint.reshape(-1, k * n)).reshape(-1, k, n)
+        adjoint_tangents = _product(*weight, adjoint_tangents.reshape(-1, m * k * n)).reshape(-1, m, k, n)
+        if number > 0:
+            slope, curvature, tangent = slopes[number - 1], curvatures[number - 1], sum_tangents[number - 1]
+            bend = (curvature[:, None, :] * adjoint)[:, None] * tangent[:, :, None]
+            adjoint, adjoint_tangents = slope[:, None] * adjoint, slope[:, None, None] * adjoint_tangents + bend
+    gradient = (adjoint / scaling.x_scale[:, None, None]).transpose(2, 1, 0)
+    products = (adjoint_tangents / scaling.x_scale[:, None, None, None]).transpose(3, 1, 2, 0)
+    return _output(surrogate, nodes), gradient, products
+
+
 def values(surrogate: Surrogate, x: Float[Array, "n d"]) -> Float[Array, "n k"]:
     """`f` at every row of `x`."""
     return _output(surrogate, _forward(surrogate, x, with_slopes=False)[0])

@@ -1,5 +1,7 @@
 """Training data on the device, and how an epoch is cut into batches."""
 
+from dataclasses import replace
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -10,26 +12,73 @@ from .._foundation.samples import Samples
 
 
 class Batch(eqx.Module):
-    """Samples with the output axis kept: `x` `(n, d)`, `y` `(n, k)`, `dydx` `(n, k, d)` or None."""
+    """Samples with the output axis kept; what a loss of the given order does not need is None.
+
+    `x` `(n, d)`, `y` `(n, k)`, `dydx` `(n, k, d)`, `directions` `(n, m, d)` and `hvp` `(n, m, k, d)`. Each label may
+    have weights of its own shape, whose mean over the labels of an output is 1; None stands for ones. A label that is
+    not known has the weight 0.
+    """
 
     x: Float[Array, "n d"]
     y: Float[Array, "n k"]
-    dydx: Float[Array, "n k d"] | None
+    dydx: Float[Array, "n k d"] | None = None
+    directions: Float[Array, "n m d"] | None = None
+    hvp: Float[Array, "n m k d"] | None = None
+    y_weight: Float[Array, "n k"] | None = None
+    dydx_weight: Float[Array, "n k d"] | None = None
+    hvp_weight: Float[Array, "n m k d"] | None = None
 
     @staticmethod
-    def of(samples: Samples, order: int) -> "Batch":
-        """The arrays of `samples` that a loss of the given order needs."""
-        return Batch.from_arrays(samples.x, samples.y, samples.dydx if order > 0 else None)
+    def of(samples: Samples, order: int, weigh_by_stderr: bool = False) -> "Batch":
+        """The arrays of `samples` that a loss of the given order needs.
 
-    @staticmethod
-    def from_arrays(x, y, dydx) -> "Batch":
-        """The same from arrays in the shapes of `Samples`."""
-        n, d = x.shape
-        y = y.reshape(n, -1)
-        return Batch(x, y, None if dydx is None else dydx.reshape(n, y.shape[1], d))
+        `weigh_by_stderr` weighs every label by `1 / (stderr^2 + mean stderr^2)`: a label much noisier than the others
+        counts little, and one without noise no more than twice the mean.
+        """
+        n, d, k = len(samples), samples.n_inputs, samples.n_outputs
+        y = samples.y.reshape(n, k)
+        y_weight = _precision(samples.y_stderr, (n, k)) if weigh_by_stderr else None
+        if order == 0:
+            return Batch(samples.x, y, y_weight=_normalised(y_weight, 1))
+        dydx = samples.dydx.reshape(n, k, d)
+        precision = _precision(samples.dydx_stderr, (n, k, d)) if weigh_by_stderr else None
+        dydx, dydx_weight = _without_unknown(dydx, precision, samples.missing)
+        batch = Batch(samples.x, y, dydx, y_weight=_normalised(y_weight, 1), dydx_weight=_normalised(dydx_weight, 1))
+        if order == 1:
+            return batch
+        hvp, hvp_weight = _without_unknown(samples.hvp.reshape(n, -1, k, d), None, samples.missing)
+        return replace(batch, directions=samples.directions, hvp=hvp, hvp_weight=_normalised(hvp_weight, 2))
 
     def __len__(self) -> int:
         return self.x.shape[0]
+
+
+def _precision(stderr: Array | None, shape: tuple[int, ...]) -> Array | None:
+    if stderr is None:
+        return None
+    square = stderr.reshape(shape) ** 2
+    # Where a standard error is unknown so is its label, whose weight becomes 0.
+    total = jnp.where(jnp.isnan(square), jnp.inf, square + jnp.nanmean(square, axis=_others(shape, 1), keepdims=True))
+    return 1.0 / jnp.where(total > 0, total, 1.0)
+
+
+def _without_unknown(labels: Array, weight: Array | None, missing: bool) -> tuple[Array, Array | None]:
+    if not missing:
+        return labels, weight
+    known = ~jnp.isnan(labels)
+    return jnp.where(known, labels, 0.0), jnp.where(known, 1.0 if weight is None else weight, 0.0)
+
+
+def _normalised(weight: Array | None, output_axis: int) -> Array | None:
+    """`weight` over its mean for every output; an output without any known label keeps weights of 0."""
+    if weight is None:
+        return None
+    mean = jnp.mean(weight, axis=_others(weight.shape, output_axis), keepdims=True)
+    return weight / jnp.where(mean > 0, mean, 1.0)
+
+
+def _others(shape: tuple[int, ...], axis: int) -> tuple[int, ...]:
+    return tuple(other for other in range(len(shape)) if other != axis)
 
 
 def shuffled_batches(data: Batch, batch_size: int, key: PRNGKey) -> Batch:

@@ -1,5 +1,7 @@
 """Epochs fused on the device: optimiser steps, held-out loss and best weights, without coming back to Python."""
 
+from dataclasses import replace
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -96,5 +98,9 @@ def advance(
 
 
 def _fresh_batch(reference: AbstractReference, key: PRNGKey, like: Batch) -> Batch:
-    x, y, dydx = reference.draw(key, len(like))
-    return Batch.from_arrays(x, y, None if like.dydx is None else dydx)
+    x, y, dydx, hvp = reference.draw(key, len(like), like.directions)
+    batch = Batch(x, y.reshape(like.y.shape))
+    if like.dydx is not None:
+        batch = replace(batch, dydx=dydx.reshape(like.dydx.shape))
+    # The directions of Hessian-vector products are independent of the inputs, so they can stay.
+    return batch if hvp is None else replace(batch, directions=like.directions, hvp=hvp.reshape(like.hvp.shape))

@@ -13,9 +13,11 @@ class History:
     train_total: np.ndarray
     train_value: np.ndarray
     train_derivative: np.ndarray
+    train_hessian: np.ndarray
     held_out_total: np.ndarray
     held_out_value: np.ndarray
     held_out_derivative: np.ndarray
+    held_out_hessian: np.ndarray
 
     def __len__(self) -> int:
         return len(self.step)
@@ -23,7 +25,7 @@ class History:
     @staticmethod
     def empty() -> "History":
         """A history of no epochs."""
-        return History(np.zeros(0, np.int64), *(np.zeros(0) for _ in range(6)))
+        return History(np.zeros(0, np.int64), *(np.zeros(0) for _ in range(8)))
 
     def extended(self, rows: "History") -> "History":
         """This history followed by `rows`."""

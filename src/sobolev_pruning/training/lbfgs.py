@@ -62,7 +62,7 @@ class LBFGS(AbstractOptimiser):
         infinite = jnp.asarray(jnp.inf)
         return _State(
             # The first iteration moves by 0 from an infinite loss, which the line search accepts: it only looks.
-            terms=LossTerms(infinite, infinite, infinite),
+            terms=LossTerms(infinite, infinite, infinite, infinite),
             gradient=jnp.zeros(p),
             moves=jnp.zeros((self.memory, p)),
             changes=jnp.zeros((self.memory, p)),

@@ -25,7 +25,7 @@ from .checkpoint import Checkpoints
 from .choice import suitable_optimiser
 from .epochs import MOST_EPOCHS, advance, start_state
 from .history import History
-from .losses import Balance, LossTerms, SobolevLoss
+from .losses import Balance, LossTerms, SobolevLoss, Weight
 from .optimiser import AbstractOptimiser, Layers, with_layers
 from .progress import progress_bar
 
@@ -61,7 +61,8 @@ def fit(
     key: PRNGKey,
     optimiser: AbstractOptimiser | None = None,
     balance: Balance = "dimension",
-    weight: float = 1.0,
+    weight: Weight = 1.0,
+    weigh_by_stderr: bool = False,
     held_out: float | Samples = 0.125,
     patience: int | None = None,
     fresh: AbstractReference | None = None,
@@ -69,12 +70,15 @@ def fit(
     progress: str | None = None,
     checkpoints: Path | None = None,
 ) -> Fit:
-    """Trains `surrogate` on `samples` by the Sobolev loss of the given `order` (0: values, 1: first derivatives too).
+    """Trains `surrogate` on `samples` by the Sobolev loss of the given `order`: 0 values, 1 first derivatives too, 2
+    also Hessian-vector products along the directions of the samples.
 
     - `optimiser`: `Adam(...)`, `LBFGS(...)` or `LevenbergMarquardt(...)`; by default the one that suits the number of
       parameters (see `suitable_optimiser`). All find the nearest valley: for small networks call `fit` from several
       starts and keep the best.
     - `balance`, `weight`: how values and derivatives are weighed, see `SobolevLoss.of`.
+    - `weigh_by_stderr`: labels count less the larger their standard errors are, see `Batch.of`; for samples that carry
+      some. Labels stated as missing are left out in any case.
     - `held_out`: the fraction of `samples` kept apart, or samples of its own; its loss chooses the weights that are
       returned.
     - `patience`: stop after so many epochs without a better held-out loss, looked at every 50th part of the run; None
@@ -109,9 +113,14 @@ def fit(
     _check_patience(patience)
     mask = jax.tree.map(jnp.ones_like, surrogate.layers) if mask is None else _checked_mask(mask, surrogate.layers)
     loss = SobolevLoss.of(training, order, balance, weight)
-    if order > 0 and held.dydx is None:
-        raise InputError(f"order is {order}, but held_out has no dydx; give its derivatives, or train with order 0.")
-    data, held = Batch.of(training, order), Batch.of(held, order)
+    for needed, name in ((1, "dydx"), (2, "hvp")):
+        if order >= needed and getattr(held, name) is None:
+            raise InputError(f"order is {order}, but held_out has no {name}; give it, or train with a smaller order.")
+    if weigh_by_stderr and training.y_stderr is None:
+        raise InputError(
+            "weigh_by_stderr=True, but the samples have no y_stderr; sample with paths=2 or more, or leave it out."
+        )
+    data, held = (Batch.of(part, order, weigh_by_stderr) for part in (training, held))
     epochs, steps_per_epoch = optimiser.epochs(len(data)), optimiser.steps_per_epoch(len(data))
     epochs_per_call = min(MOST_EPOCHS, -(-epochs // CALLS))
     # As arrays the numbers among the settings are not compiled in.
@@ -167,9 +176,9 @@ def _first_rows(terms: PyTree, n: int) -> PyTree:
 
 def _history_rows(epochs_before: int, steps_per_epoch: int, terms: LossTerms, held: LossTerms) -> History:
     n = terms.total.shape[0]
-    means = [term.mean(axis=1) for term in (terms.total, terms.value, terms.derivative)]
+    means = [term.mean(axis=1) for term in (terms.total, terms.value, terms.derivative, terms.hessian)]
     step = (epochs_before + 1 + np.arange(n)) * steps_per_epoch
-    return History(step, *means, held.total, held.value, held.derivative)
+    return History(step, *means, held.total, held.value, held.derivative, held.hessian)
 
 
 def _check_finite(steps, held, steps_before: int, optimiser: AbstractOptimiser) -> None:

@@ -1,18 +1,20 @@
 """The Sobolev loss: values and derivatives, each measured in units of its own spread."""
 
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import equinox as eqx
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from .._foundation.errors import InputError
 from .._foundation.samples import Samples
 from ..surrogate import Surrogate
-from .batch_pass import values, values_and_gradients
+from .batch_pass import values, values_and_gradients, values_gradients_and_products
 from .batches import Batch
 
 Balance = Literal["dimension", "fixed"]
+Weight: TypeAlias = float | tuple[float, ...]
 
 
 class LossTerms(eqx.Module):
@@ -21,73 +23,97 @@ class LossTerms(eqx.Module):
     total: Float[Array, ""]
     value: Float[Array, ""]
     derivative: Float[Array, ""]
+    hessian: Float[Array, ""]
 
 
 class SobolevLoss(eqx.Module):
-    """`(1/k) sum_j [ a mean_i (y_ij - f_j)^2 / var(y_j) + b mean_{i,c} (dydx_ijc - d_c f_j)^2 / var(dydx_j) ]`.
+    """`(1/k) sum_j [ a mean_i (y_ij - f_j)^2 / var(y_j) + b mean_ic (dydx_ijc - d_c f_j)^2 / var(dydx_j)
+    + c mean_imc (hvp_imjc - (H_j v_im)_c)^2 / var(hvp_j) ]`.
 
-    `a` and `b` are `value_weight` and `derivative_weight`; the variances, `(k,)`, are taken over all entries about
-    their mean. Order 0 leaves the second term out. Source: Kichler, Afghan, Naumann, arXiv 2312.03510; Huge and
-    Savine 2020.
+    `a`, `b` and `c` are `weights`; the variances, `(k,)` each, are taken over all known entries about their mean.
+    Order 1 leaves the last term out, order 0 the last two. The third term sees the Hessian `H_j` of the network in the
+    directions `v_im` of the samples: with `E[v v'] = 1` its mean error is that of all entries. Means are weighted where
+    a batch has weights. Source: Kichler, Afghan, Naumann, arXiv 2312.03510; Huge and Savine 2020; Czarnecki et al.
+    2017.
     """
 
-    value_variance: Float[Array, "k"]
-    derivative_variance: Float[Array, "k"]
-    value_weight: Float[Array, ""]
-    derivative_weight: Float[Array, ""]
+    variances: tuple[Float[Array, "k"], ...]
+    weights: tuple[Float[Array, ""], ...]
     order: int = eqx.field(static=True)
 
     @staticmethod
-    def of(samples: Samples, order: int, balance: Balance = "dimension", weight: float = 1.0) -> "SobolevLoss":
+    def of(samples: Samples, order: int, balance: Balance = "dimension", weight: Weight = 1.0) -> "SobolevLoss":
         """The loss with the spreads of `samples`.
 
-        `balance` "fixed" takes `a = 1, b = weight`; "dimension" takes `a = 1/(1 + weight d)`, `b = weight d/(1 +
-        weight d)`, so that each of the `d + 1` labels of a sample counts the same at weight 1.
+        `weight` is `lambda`, or `(lambda_1, lambda_2)` to weigh first and second derivatives apart. `balance` "fixed"
+        takes `a, b, c = 1, lambda_1, lambda_2`; "dimension" takes them proportional to `1, lambda_1 d, lambda_2 m d`
+        with sum 1, so that each of the `1 + d + m d` labels of a sample counts the same at weight 1.
         """
-        if order not in (0, 1):
-            raise InputError(f"order is {order}; choose 0 (values) or 1 (values and first derivatives).")
+        if order not in (0, 1, 2):
+            raise InputError(f"order is {order}; choose 0 (values), 1 (first derivatives too) or 2 (second ones too).")
         if balance not in ("dimension", "fixed"):
             raise InputError(f'balance is {balance!r}; choose "dimension" or "fixed".')
-        if not 0 <= weight < float("inf"):
-            raise InputError(f"The derivative weight is {weight}; give a finite number, 0 or more.")
-        if order == 1 and samples.dydx is None:
-            raise InputError("order is 1, but the samples have no dydx; give derivatives, or train with order 0.")
-        n, k = len(samples), samples.n_outputs
-        value_variance = jnp.var(samples.y.reshape(n, k), axis=0)
-        if order == 0:
-            return SobolevLoss(_positive(value_variance), jnp.ones(k), *_weights(1.0, 0.0), 0)
-        derivative_variance = jnp.var(samples.dydx.reshape(n, k, -1), axis=(0, 2))
-        scaled = weight * samples.n_inputs
-        a, b = (1.0, float(weight)) if balance == "fixed" else (1.0 / (1.0 + scaled), scaled / (1.0 + scaled))
-        return SobolevLoss(_positive(value_variance), _positive(derivative_variance), *_weights(a, b), 1)
+        pair = tuple(weight) if isinstance(weight, tuple | list) else (weight, weight)
+        if len(pair) != 2 or not all(0 <= each < float("inf") for each in pair):
+            raise InputError(f"The derivative weight is {weight}; give a finite number, 0 or more, or two of them.")
+        if order > 0 and samples.dydx is None:
+            raise InputError(
+                f"order is {order}, but the samples have no dydx; give derivatives, or train with order 0."
+            )
+        if order > 1 and samples.hvp is None:
+            raise InputError(
+                "order is 2, but the samples have no hvp; sample with order=2, or train with a smaller order."
+            )
+        k, d = samples.n_outputs, samples.n_inputs
+        labels = [samples.y, samples.dydx, samples.hvp][: order + 1]
+        weights = np.array([1.0, *pair][: order + 1])
+        if balance == "dimension":
+            weights *= [array[0].size // k for array in labels]
+            weights /= weights.sum()
+        return SobolevLoss(
+            variances=tuple(_variance(array.reshape(-1, k, length)) for array, length in zip(labels, (1, d, d))),
+            # Arrays, so that another weight is not another program.
+            weights=tuple(jnp.asarray(each, jnp.float64) for each in weights),
+            order=order,
+        )
 
     def __call__(self, surrogate: Surrogate, batch: Batch) -> LossTerms:
         """The loss of `surrogate` over `batch`."""
         if self.order == 0:
-            return self.terms(values(surrogate, batch.x), None, batch)
-        return self.terms(*values_and_gradients(surrogate, batch.x), batch)
+            return self.terms((values(surrogate, batch.x),), batch)
+        if self.order == 1:
+            return self.terms(values_and_gradients(surrogate, batch.x), batch)
+        return self.terms(values_gradients_and_products(surrogate, batch.x, batch.directions), batch)
 
-    def terms(self, f: Float[Array, "n k"], gradient: Float[Array, "n k d"] | None, batch: Batch) -> LossTerms:
-        """The loss of predictions for `batch`; `gradient` is not looked at where the order is 0."""
-        value = jnp.mean(jnp.mean((batch.y - f) ** 2, axis=0) / self.value_variance)
-        derivative = jnp.zeros(())
-        if self.order > 0:
-            error = jnp.mean((batch.dydx - gradient) ** 2, axis=(0, 2))
-            derivative = jnp.mean(error / self.derivative_variance)
-        return LossTerms(self.value_weight * value + self.derivative_weight * derivative, value, derivative)
+    def terms(self, predictions: tuple[Array, ...], batch: Batch) -> LossTerms:
+        """The loss of the predicted values, gradients and Hessian-vector products, `order + 1` arrays."""
+        terms = [
+            jnp.mean(_mean_square(label - predicted, weight, axis) / variance)
+            for (label, weight, axis), predicted, variance in zip(labels_of(batch), predictions, self.variances)
+        ]
+        total = sum(weight * term for weight, term in zip(self.weights, terms))
+        return LossTerms(total, *terms, *[jnp.zeros(())] * (3 - len(terms)))
 
-    def residual_scales(self, d: int) -> tuple[Float[Array, "k"], Float[Array, "k"]]:
-        """Factors of the errors in value and in `d` derivatives: the squares then sum to the loss of a sample."""
-        k = self.value_variance.shape[0]
-        value = jnp.sqrt(self.value_weight / (k * self.value_variance))
-        return value, jnp.sqrt(self.derivative_weight / (k * d * self.derivative_variance))
-
-
-def _weights(value: float, derivative: float) -> tuple[Float[Array, ""], Float[Array, ""]]:
-    # Arrays, so that another weight is not another program.
-    return jnp.asarray(value, jnp.float64), jnp.asarray(derivative, jnp.float64)
+    def residual_scales(self, batch: Batch) -> list[Float[Array, "k"]]:
+        """Factors of the errors in each kind of label: the squares then sum to the loss of a sample."""
+        return [
+            jnp.sqrt(weight / (label[0].size * variance))
+            for weight, variance, (label, _, _) in zip(self.weights, self.variances, labels_of(batch))
+        ]
 
 
-def _positive(variance):
+def labels_of(batch: Batch) -> list[tuple[Array, Array | None, int]]:
+    """Values, gradients and Hessian-vector products of a batch, those there are: labels, weights, output axis."""
+    kinds = [(batch.y, batch.y_weight, 1), (batch.dydx, batch.dydx_weight, 1), (batch.hvp, batch.hvp_weight, 2)]
+    return [kind for kind in kinds if kind[0] is not None]
+
+
+def _mean_square(error: Array, weight: Array | None, output_axis: int) -> Float[Array, "k"]:
+    others = tuple(axis for axis in range(error.ndim) if axis != output_axis)
+    return jnp.mean(error**2 if weight is None else weight * error**2, axis=others)
+
+
+def _variance(labels: Float[Array, "rows k c"]) -> Float[Array, "k"]:
+    variance = jnp.nanvar(labels, axis=(0, 2))
     # A label that never changes is fitted in its own units: there is no spread to measure it by.
     return jnp.where(variance > 0, variance, 1.0)

@@ -1,14 +1,16 @@
 """The normal equations of the stacked Sobolev residuals, from one pass over a batch.
 
-Needed for every sample are the derivatives, in all parameters, of the value `f` and of the first derivatives
-`df/dx_c`. For the weight from node j to node i of the next layer these are, with the node's value `h_j`, the adjoint
-`a_i = df/dz_i` of the sum `z_i` that enters node i, and a dot for the derivative along input c,
+Needed for every sample are the derivatives, in all parameters, of the value `f`, of the first derivatives `df/dx_c` and
+of the Hessian-vector products `d_v df/dx_c`. For the weight from node j to node i of the next layer these are, with the
+node's value `h_j`, the adjoint `a_i = df/dz_i` of the sum `z_i` that enters node i, and subscripts for the derivatives
+along input c and direction v,
 
-    df/dW_ij = a_i h_j,        d(df/dx_c)/dW_ij = a_i' h_j + a_i h_j'      (' = d/dx_c),
+    df/dW_ij = a_i h_j,        d(df/dx_c)/dW_ij = a_ic h_j + a_i h_jc,
+    d(d_v df/dx_c)/dW_ij = a_ivc h_j + a_iv h_jc + a_ic h_jv + a_i h_jvc,
 
-so a forward and a backward pass, both with their d tangents, give them all: reverse mode through the gradient, sample
-by sample, is two to three times slower. Node, direction and output run down the leading axes and samples along the
-last, for fast products.
+so a forward and a backward pass, both with their tangents, give them all: reverse mode through the gradient, sample by
+sample, is two to three times slower. Node, direction v, direction c and output run down the leading axes and samples
+along the last, for fast products. Where a loss needs no derivatives their axes have length 0.
 """
 
 import math
@@ -21,7 +23,7 @@ from .._foundation.activations import activate
 from ..surrogate import Surrogate
 from .batches import Batch
 from .full_batch import mean_over_chunks
-from .losses import LossTerms, SobolevLoss
+from .losses import LossTerms, SobolevLoss, labels_of
 
 
 def normal_equations(
@@ -32,69 +34,92 @@ def normal_equations(
     `r` are the weighted residuals of one sample, whose squares sum to its share of the loss, and `J` their
     derivatives in the parameters, in the order of `jax.flatten_util.ravel_pytree(surrogate.layers)`.
     """
-    residuals = data.y.shape[1] * (1 + data.x.shape[1])
+    residuals = sum(label[0].size for label, _, _ in labels_of(data))
     # A megabyte of derivatives at a time, so that they stay in the cache until they are multiplied.
     chunk = min(4096, max(128, 2**17 // (surrogate.n_parameters * residuals)))
 
     def products(batch: Batch):
-        f, gradient, value_rows, gradient_rows = _predictions_and_jacobian(surrogate, batch.x, loss.order > 0)
-        value_scale, gradient_scale = loss.residual_scales(batch.x.shape[1])
-        value_rows = value_scale[None, :, None] * value_rows
-        r = value_scale[:, None] * (f - batch.y).T
-        matrix, vector = _products(value_rows, r)
-        if loss.order > 0:
-            gradient_rows = gradient_scale[None, None, :, None] * gradient_rows
-            r = gradient_scale[None, :, None] * (gradient - batch.dydx).transpose(2, 1, 0)
-            more = _products(gradient_rows, r)
-            matrix, vector = matrix + more[0], vector + more[1]
-        return matrix / len(batch), vector / len(batch), loss.terms(f, gradient, batch)
+        predictions, jacobians = _predictions_and_jacobians(surrogate, batch, loss.order)
+        matrix, vector = 0.0, 0.0
+        for scale, (label, weight, axis), predicted, jacobian in zip(
+            loss.residual_scales(batch), labels_of(batch), predictions, jacobians
+        ):
+            factor = jnp.expand_dims(scale, tuple(other for other in range(label.ndim) if other != axis))
+            factor = factor if weight is None else factor * jnp.sqrt(weight)
+            jacobian = _sample_last(factor, axis)[None] * jacobian
+            jacobian = jacobian.reshape(jacobian.shape[0], label.size)
+            matrix = matrix + jacobian @ jacobian.T
+            vector = vector + jacobian @ _sample_last(factor * (predicted - label), axis).ravel()
+        return matrix / len(batch), vector / len(batch), loss.terms(predictions, batch)
 
     return mean_over_chunks(products, data, chunk)
 
 
-def _products(jacobian: Float[Array, "p ..."], r: Float[Array, "..."]):
-    jacobian = jacobian.reshape(jacobian.shape[0], r.size)
-    return jacobian @ jacobian.T, jacobian @ r.ravel()
+def _sample_last(array: Array, output_axis: int) -> Array:
+    """`(n, k)`, `(n, k, d)` or `(n, m, k, d)` as `(k, n)`, `(d, k, n)` or `(m, d, k, n)`."""
+    return jnp.moveaxis(array, (output_axis, 0), (-2, -1))
 
 
-def _predictions_and_jacobian(surrogate: Surrogate, x: Float[Array, "n d"], with_gradient: bool):
-    """`f` `(n, k)` and `df/dx` `(n, k, d)`, and their derivatives in the parameters, `(p, k, n)` and `(p, d, k, n)`.
-
-    Without gradient those of `df/dx` are empty, as if there were no input to derive along.
+def _predictions_and_jacobians(surrogate: Surrogate, batch: Batch, order: int) -> tuple[tuple, tuple]:
+    """`f` `(n, k)`, `df/dx` `(n, k, d)`, the Hessian-vector products `(n, m, k, d)`, and their derivatives in the
+    parameters, `(p, k, n)`, `(p, d, k, n)` and `(p, m, d, k, n)`: as many as the order says.
     """
     layers, scaling, activation = surrogate.layers, surrogate.scaling, surrogate.activation
-    n, d = x.shape
+    n, d = batch.x.shape
     k = scaling.y_scale.shape[0]
-    directions = jnp.diag(1.0 / scaling.x_scale) if with_gradient else jnp.zeros((d, 0))
-    h = ((x - scaling.x_shift[None, :]) / scaling.x_scale[None, :]).T
-    h_tangent = jnp.broadcast_to(directions[:, :, None], (*directions.shape, n))
-    inputs, sums, sum_tangents = [], [], []
+    inputs = jnp.diag(1.0 / scaling.x_scale) if order > 0 else jnp.zeros((d, 0))
+    directions = batch.directions / scaling.x_scale[None, None, :] if order > 1 else jnp.zeros((n, 0, d))
+    h = ((batch.x - scaling.x_shift[None, :]) / scaling.x_scale[None, :]).T
+    h_c = jnp.broadcast_to(inputs[:, :, None], (*inputs.shape, n))
+    h_v = directions.transpose(2, 1, 0)
+    h_vc = jnp.zeros((d, h_v.shape[1], h_c.shape[1], n))
+    nodes, sums = [], []
     for number, layer in enumerate(layers):
-        inputs.append((h, h_tangent))
-        z, z_tangent = layer.weight @ h + layer.bias[:, None], _times(layer.weight, h_tangent)
-        sums.append(z)
-        sum_tangents.append(z_tangent)
+        nodes.append((h, h_c, h_v, h_vc))
+        z, z_c, z_v, z_vc = (_times(layer.weight, each) for each in nodes[-1])
+        z = z + layer.bias[:, None]
+        sums.append((z, z_c, z_v, z_vc))
         if number < len(layers) - 1:
-            h, h_tangent = activate(z, activation), activate(z, activation, 1)[:, None, :] * z_tangent
-    f = scaling.y_shift[:, None] + scaling.y_scale[:, None] * z
-    gradient = scaling.y_scale[:, None, None] * z_tangent
-
-    # One adjoint per output: (node, k, n), and its tangents (node, direction, k, n).
-    a = jnp.broadcast_to(jnp.diag(scaling.y_scale)[:, :, None], (k, k, n))
-    a_tangent = jnp.zeros((k, directions.shape[1], k, n))
-    value_rows, gradient_rows = [], []
-    for number in reversed(range(len(layers))):
-        h, h_tangent = inputs[number]
-        value_rows = [a[:, None] * h[None, :, None], a, *value_rows]
-        weight_rows = a_tangent[:, None] * h[None, :, None, None] + a[:, None, None] * h_tangent[None, :, :, None]
-        gradient_rows = [weight_rows, a_tangent, *gradient_rows]
-        if number > 0:
-            z, z_tangent = sums[number - 1], sum_tangents[number - 1]
             slope, curvature = activate(z, activation, 1)[:, None], activate(z, activation, 2)[:, None]
-            b, b_tangent = _times(layers[number].weight.T, a), _times(layers[number].weight.T, a_tangent)
+            h, h_c, h_v = activate(z, activation), slope * z_c, slope * z_v
+            h_vc = slope[:, None] * z_vc + curvature[:, None] * z_v[:, :, None] * z_c[:, None]
+    scale = scaling.y_scale
+    f = scaling.y_shift[:, None] + scale[:, None] * z
+    gradient, products = scale[:, None, None] * z_c, scale[:, None, None, None] * z_vc
+
+    # One adjoint per output, (node, k, n), and its tangents (node, c, k, n), (node, v, k, n), (node, v, c, k, n).
+    a = jnp.broadcast_to(jnp.diag(scale)[:, :, None], (k, k, n))
+    a_c, a_v = jnp.zeros((k, h_c.shape[1], k, n)), jnp.zeros((k, h_v.shape[1], k, n))
+    a_vc = jnp.zeros((k, h_v.shape[1], h_c.shape[1], k, n))
+    rows: list[list[Array]] = [[], [], []]
+    for number in reversed(range(len(layers))):
+        h, h_c, h_v, h_vc = (jnp.expand_dims(each, -2)[None] for each in nodes[number])
+        value_rows = a[:, None] * h
+        gradient_rows = a_c[:, None] * h[:, :, None] + a[:, None, None] * h_c
+        product_rows = (
+            a_vc[:, None] * h[:, :, None, None]
+            + a_v[:, None, :, None] * h_c[:, :, None]
+            + a_c[:, None, None] * h_v[:, :, :, None]
+            + a[:, None, None, None] * h_vc
+        )
+        blocks = ((value_rows, a), (gradient_rows, a_c), (product_rows, a_vc))
+        rows = [[*block, *kind] for block, kind in zip(blocks, rows)]
+        if number > 0:
+            z, z_c, z_v, z_vc = (jnp.expand_dims(each, -2) for each in sums[number - 1])
+            slope, curvature, third = (activate(z, activation, derivative) for derivative in (1, 2, 3))
+            b, b_c, b_v, b_vc = (_times(layers[number].weight.T, each) for each in (a, a_c, a_v, a_vc))
             a = slope * b
-            a_tangent = slope[:, None] * b_tangent + (curvature * b)[:, None] * z_tangent[:, :, None]
-    return f.T, gradient.transpose(2, 0, 1), _stacked(value_rows, 2), _stacked(gradient_rows, 3)
+            a_c = slope[:, None] * b_c + (curvature * b)[:, None] * z_c
+            a_v = slope[:, None] * b_v + (curvature * b)[:, None] * z_v
+            bend = z_v[:, :, None] * b_c[:, None] + z_c[:, None] * b_v[:, :, None] + z_vc * b[:, None, None]
+            a_vc = (
+                slope[:, None, None] * b_vc
+                + curvature[:, None, None] * bend
+                + (third * b)[:, None, None] * z_v[:, :, None] * z_c[:, None]
+            )
+    predictions = f.T, gradient.transpose(2, 0, 1), products.transpose(3, 1, 0, 2)
+    jacobians = tuple(_stacked(kind, trailing) for kind, trailing in zip(rows[: order + 1], (2, 3, 4)))
+    return predictions[: order + 1], jacobians
 
 
 def _times(weight: Float[Array, "out in"], nodes: Float[Array, "in ..."]) -> Float[Array, "out ..."]:
