@@ -1,4 +1,4 @@
-// Prices calls by the exported network and refuses inputs that it was not trained for.
+// Prices calls by the exported network and refuses inputs that it was not certified for.
 #include <cstdio>
 #include <vector>
 
@@ -17,7 +17,7 @@ int main()
     const long n = 1000;
     std::vector<double> x(n * SURROGATE_INPUTS), values(n), gradients(n * SURROGATE_INPUTS);
     for (long i = 0; i < n; ++i) {
-        x[2 * i] = 0.6 + 0.9 * i / (n - 1.0);
+        x[2 * i] = 0.8 + 0.7 * i / (n - 1.0);
         x[2 * i + 1] = 0.25;
     }
     surrogate_gradient_batch(n, x.data(), values.data(), gradients.data());

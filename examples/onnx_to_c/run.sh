@@ -17,11 +17,12 @@ sobolev-pruning shrink price.onnx --box 0.6:1.5,0.1:0.5 --tolerance value=0.9999
 # By how much does it differ from the original, at points and at most?
 sobolev-pruning compare price.onnx out/small.safetensors --box 0.6:1.5,0.1:0.5 --order 0
 
-# What is certain about it: its range, that it rises in the forward, and that its gamma is not far below zero.
-sobolev-pruning certify out/small.safetensors --box 0.6:1.5,0.1:0.5 --claims "value; increasing 0 ~ 0.02; gamma >= -0.2" -o out/certificate.json
+# What is certain about it where it will be used: no negative price, rising in both inputs, gamma not far below zero.
+# (Over the whole box the first two are refuted, and the certificate shows where.)
+sobolev-pruning certify out/small.safetensors --box 0.8:1.5,0.15:0.5 --claims "value >= 0; increasing; gamma >= -0.7" -o out/certificate.json
 sobolev-pruning check out/certificate.json out/small.safetensors
 
 # To where it is used: one header without dependencies, which checks the range of its inputs.
-sobolev-pruning export out/small.safetensors --to c -o out/surrogate.h
+sobolev-pruning export out/small.safetensors --to c --box 0.8:1.5,0.15:0.5 -o out/surrogate.h
 c++ -O3 -I out price.cpp -o out/price
 out/price
