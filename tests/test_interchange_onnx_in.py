@@ -28,7 +28,7 @@ def stored(exporter: str):
     ]
 
 
-@pytest.mark.parametrize(("path", "x", "y"), [*stored("pytorch"), *stored("jax")])
+@pytest.mark.parametrize(("path", "x", "y"), [*stored("pytorch"), *stored("jax"), *stored("tensorflow")])
 def test_networks_of_other_exporters_are_read(path, x, y):
     surrogate = load_onnx(path)
     found = np.asarray(surrogate.value(x.reshape(-1, surrogate.widths[0]).astype(np.float64)))
