@@ -1,5 +1,8 @@
 """The command line: what it writes, and how it answers a mistake."""
 
+import errno
+import os
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -57,3 +60,15 @@ def test_a_mistake_is_one_sentence_and_status_2(monkeypatch, capsys, tmp_path, a
     assert status == 2 and printed == ""
     assert message in errors and "Traceback" not in errors
     assert list(Path(tmp_path).iterdir()) == []
+
+
+def test_a_disk_that_takes_no_files_is_told(monkeypatch, capsys, tmp_path, surrogate):
+    surrogate.save(tmp_path / "net.safetensors")
+
+    def refused(*arguments, **options):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(tempfile, "mkstemp", refused)
+    answer = call(capsys, "export", tmp_path / "net.safetensors", "--to", "c", "-o", tmp_path / "net.h")
+    assert answer.status == 2
+    assert f"The folder {tmp_path} cannot be written to (Read-only file system); choose another one" in answer.errors

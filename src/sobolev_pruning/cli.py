@@ -26,7 +26,7 @@ Box = Annotated[
     typer.Option(
         metavar="BOX",
         help="LOWER:UPPER for all inputs, one for each (0.3:1.7,0:1,...), or @FILE for the range of a data file. "
-        "[default: the range the network was trained on]",
+        "(Default: the range the network was trained on.)",
     ),
 ]
 Data = Annotated[Path | None, typer.Option(metavar="FILE", help="Samples: .csv, .npz or .parquet.")]
@@ -56,7 +56,7 @@ def init(
 @app.command()
 def run(
     config: Annotated[Path, typer.Argument(metavar="CONFIG.toml", help="What to run; `init` writes an example.")],
-    out: Annotated[Path | None, typer.Option(help="Directory for the results. [default: runs/NAME-SEED]")] = None,
+    out: Annotated[Path | None, typer.Option(help="Directory for the results. (Default: runs/NAME-SEED.)")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in the directory.")] = False,
     seed: Annotated[int | None, typer.Option(help="Overrides the seed of the configuration.")] = None,
 ) -> None:
@@ -173,7 +173,7 @@ def compare(
     box: Box = None,
     x: InputColumns = "x*",
     order: Annotated[
-        int | None, typer.Option(help="Highest derivative to guarantee. [default: 2 for small networks, else 1]")
+        int | None, typer.Option(help="Highest derivative to guarantee. (Default: 2 for small networks, else 1.)")
     ] = None,
     pieces: Pieces = 20_000,
     as_json: AsJson = False,
@@ -231,7 +231,7 @@ def export(
     out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="File to write.")],
     box: Annotated[
         str | None,
-        typer.Option(metavar="BOX", help="The range that inputs are checked against. [default: the training range]"),
+        typer.Option(metavar="BOX", help="The range that inputs are checked against. (Default: the training range.)"),
     ] = None,
     x: InputColumns = "x*",
 ) -> None:

@@ -20,9 +20,9 @@ def write_atomically(path: str | Path, content: bytes | str) -> None:
         raise InputError(f"{path} is a folder; give the name of a file to write.")
     try:
         handle, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    except PermissionError:
+    except OSError as error:
         raise InputError(
-            f"The folder {path.parent} cannot be written to; choose another one for {path.name}."
+            f"The folder {path.parent} cannot be written to ({error.strerror}); choose another one for {path.name}."
         ) from None
     try:
         with os.fdopen(handle, "wb") as file:

@@ -1,5 +1,6 @@
 """Networks in files: read whichever kind it is, written to where surrogates are used."""
 
+import os
 from pathlib import Path
 from typing import Literal
 
@@ -49,6 +50,8 @@ def expect_folder(path: str | Path) -> None:
         raise InputError(f"There is no folder {path.parent} to write {path.name} into; make it first.")
     if path.is_dir():
         raise InputError(f"{path} is a folder; give the name of a file to write.")
+    if not os.access(path.parent, os.W_OK):
+        raise InputError(f"The folder {path.parent} cannot be written to; choose another one for {path.name}.")
 
 
 def describe(surrogate: Surrogate, path: str | Path) -> NetworkRecord:
