@@ -32,7 +32,10 @@ def test_export_writes_each_target(capsys, tmp_path, surrogate, to, name):
 def test_an_exported_network_checks_the_box_that_is_given(capsys, tmp_path, surrogate, to, mark):
     surrogate.save(tmp_path / "net.safetensors")
     out = tmp_path / "net"
-    assert call(capsys, "export", tmp_path / "net.safetensors", "--to", to, "-o", out, "--box", "0.5:1.5").status == 0
+    arguments = ["export", tmp_path / "net.safetensors", "--to", to, "-o", out]
+    assert "holds no training range, so" in call(capsys, *arguments).errors
+    assert mark.encode() not in out.read_bytes()
+    assert call(capsys, *arguments, "--box", "0.5:1.5") == (0, f"Wrote {out}.\n", "")
     assert mark.encode() in out.read_bytes()
 
 

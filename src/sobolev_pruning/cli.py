@@ -240,7 +240,7 @@ def export(
 
     if to not in ("onnx", "c", "numpy"):
         raise InputError(f"--to is {to!r}; choose onnx, c or numpy.")
-    export(model, to, out, box=box, columns=x)
+    _warn(export(model, to, out, box=box, columns=x))
     Console().print(f"Wrote [bold]{out}[/bold].", soft_wrap=True)
 
 
@@ -254,11 +254,15 @@ def _busy(what: str):
     return Console(stderr=True).status(what)
 
 
+def _warn(sentences: tuple[str, ...]) -> None:
+    for sentence in sentences:
+        Console(stderr=True).print(f"[bold yellow]Warning:[/bold yellow] {escape(sentence)}", soft_wrap=True)
+
+
 def _show(record, table, as_json: bool) -> None:
     from .report import json_text
 
-    for sentence in record.warnings:
-        Console(stderr=True).print(f"[bold yellow]Warning:[/bold yellow] {escape(sentence)}", soft_wrap=True)
+    _warn(record.warnings)
     if as_json:
         print(json_text(record))
     else:

@@ -59,11 +59,13 @@ def describe(surrogate: Surrogate, path: str | Path) -> NetworkRecord:
     return NetworkRecord(str(path), surrogate.widths, surrogate.activation, surrogate.n_parameters)
 
 
-def export(model: str | Path, to: Target, out: str | Path, *, box: str | None = None, columns: str = "x*") -> None:
+def export(
+    model: str | Path, to: Target, out: str | Path, *, box: str | None = None, columns: str = "x*"
+) -> tuple[str, ...]:
     """Writes the network in the file `model` to `out`: ONNX with gradient and Hessian, a C header, or NumPy code.
 
     `box`, as `read_box` takes it, is the range that the written code checks its inputs against; by default the range
-    that the network was trained on, where its file knows it.
+    that the network was trained on. Where its file does not know that, the sentence given back says so.
     """
     surrogate = read_model(model)
     asked = None if box is None else read_box(box, surrogate.widths[0], columns)
@@ -77,3 +79,6 @@ def export(model: str | Path, to: Target, out: str | Path, *, box: str | None = 
             save_numpy(surrogate, out, box=known)
     except OSError as error:
         raise InputError(f"{out} cannot be written ({error.strerror}); give another path with -o.") from None
+    if asked is None and surrogate.training_range is None:
+        return (f"{model} holds no training range, so {out} cannot check its inputs; give it by --box LOWER:UPPER.",)
+    return ()
