@@ -11,6 +11,7 @@ import math
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array, lax
 
 from .._foundation.activations import CONTINUOUS_DERIVATIVES
@@ -19,14 +20,14 @@ from . import elementary, special
 from . import running_error as ball
 from .arithmetic import Operand, settle
 from .critical_points import CRITICAL_POINTS
+from .fusion import stacked
 from .interval import Interval, as_interval
-from .rounding import largest, roundoff, tiny
+from .rounding import largest, roundoff
 from .running_error import Ball
 from .transcendental import relative_error, tanh_of_point
 
 HIGHEST_ORDER = 4
 
-_GROWING = ("silu", "softplus", "gelu", "gelu_tanh", "elu")
 _CODOMAIN = {
     ("sigmoid", 0): (0.0, 1.0),
     ("sigmoid", 1): (0.0, math.inf),
@@ -39,8 +40,10 @@ _CODOMAIN = {
     ("elu", 1): (0.0, 1.0),
     ("elu", 2): (0.0, 1.0),
 }
-# Beyond, every bounded tail is closer to its limit than the smallest normal number allows to tell.
+# Beyond, every bounded tail is closer to its limit than the smallest normal number allows to tell. Formulas with powers
+# of x are not taken there.
 _TAIL = {"float64": 720.0, "float32": 92.0}
+_WITH_POWERS = ("gelu", "gelu_tanh")
 
 
 def _sigmoid_derivatives(x: Ball, highest: int) -> list[Ball]:
@@ -69,27 +72,29 @@ def _silu(x: Ball, order: int) -> Ball:
 def _softplus(x: Ball, order: int) -> Ball:
     if order > 0:
         return _sigmoid(x, order - 1)
-    dtype = x.value.dtype
-    logarithm = Ball(elementary.log1p(elementary.exp(-jnp.abs(x.value))), tiny(dtype))
-    relative = (elementary.LOG1P_ERROR + elementary.EXP_ERROR) * roundoff(dtype)
-    return logarithm.relative(relative) + Ball(jnp.maximum(x.value, 0.0))
+    logarithm = elementary.log1p(elementary.exp(-jnp.abs(x.value)))
+    straight = jnp.maximum(x.value, 0.0)
+    return Ball.positive(logarithm, elementary.LOG1P_ERROR + elementary.EXP_ERROR) + Ball.positive(straight, 0.0)
 
 
 def _tanh(x: Ball, order: int) -> Ball:
     if order == 0:
-        return Ball(tanh_of_point(x.value), tiny(x.value.dtype)).relative(relative_error("tanh", x.value.dtype))
-    return 2.0 ** (order + 1) * _sigmoid(Ball(2 * x.value), order)
+        value = tanh_of_point(x.value)
+        return Ball(value, jnp.abs(value), _units("tanh", x))
+    return 2.0 ** (order + 1) * _sigmoid(Ball(2 * x.value, 2 * x.size), order)
+
+
+def _units(name: str, x: Ball) -> float:
+    """Relative error of a function in roundoffs."""
+    return relative_error(name, x.value.dtype) / roundoff(x.value.dtype)
 
 
 def _normal_distribution(x: Ball) -> tuple[Ball, Ball]:
     """The normal distribution function and its density."""
-    dtype = x.value.dtype
     density = ball.exp(-0.5 * (x * x)) * (1 / math.sqrt(2 * math.pi))
-    erfc = special.erfc(x.value * lax.convert_element_type(-math.sqrt(0.5), dtype))
+    half = 0.5 * special.erfc(x.value * lax.convert_element_type(-math.sqrt(0.5), x.value.dtype))
     # The argument is off by two roundoffs of itself, which moves the value by that times the density.
-    moved = jnp.abs(x.value) * density.value * (2.2 * roundoff(dtype))
-    distribution = Ball(0.5 * erfc, 0.5 * jnp.abs(erfc) * relative_error("erfc", dtype) + moved + 4 * tiny(dtype))
-    return distribution, density
+    return Ball(half, half + jnp.abs(x.value) * density.value, max(_units("erfc", x), 2.2)), density
 
 
 def _gelu(x: Ball, order: int) -> Ball:
@@ -129,19 +134,20 @@ def _gelu_tanh(x: Ball, order: int) -> Ball:
 
 def _elu(x: Ball, order: int) -> Ball:
     negative = jnp.minimum(x.value, 0.0)
-    function, units = (
-        (elementary.expm1, elementary.EXPM1_ERROR) if order == 0 else (elementary.exp, elementary.EXP_ERROR)
+    left, units = (
+        (elementary.expm1(negative), elementary.EXPM1_ERROR)
+        if order == 0
+        else (elementary.exp(negative), elementary.EXP_ERROR)
     )
-    left = Ball(function(negative), tiny(x.value.dtype)).relative(units * roundoff(x.value.dtype))
     right = x.value if order == 0 else jnp.full_like(x.value, 1.0 if order == 1 else 0.0)
-    positive = x.value > 0
-    return Ball(jnp.where(positive, right, left.value), jnp.where(positive, 0.0, left.error))
+    value = jnp.where(x.value > 0, right, left)
+    return Ball(value, jnp.abs(value), units)
 
 
 def _relu(x: Ball, order: int) -> Ball:
     if order == 0:
-        return Ball(jnp.maximum(x.value, 0.0))
-    return Ball((x.value > 0).astype(x.value.dtype) if order == 1 else jnp.zeros_like(x.value))
+        return Ball.positive(jnp.maximum(x.value, 0.0), 0.0)
+    return Ball.positive((x.value > 0).astype(x.value.dtype) if order == 1 else jnp.zeros_like(x.value), 0.0)
 
 
 _FORMULAS = {
@@ -157,38 +163,39 @@ _FORMULAS = {
 
 
 def point_bounds(x: Array, name: str, order: int) -> tuple[Array, Array]:
-    """Bounds of the derivative at the points `x`; the hull with the limit where a tail is cut."""
-    tail = _TAIL[jnp.dtype(x.dtype).name]
+    """Bounds of the derivative at points; infinite ones are taken for the limit."""
     if name == "relu":
-        exact = _relu(Ball(x), order).value
+        exact = _relu(Ball.exact(x), order).value
         return exact, exact
-    growing = order == 0 and name in _GROWING
-    inner = jnp.clip(x, -tail, tail)
-    lower, upper = _FORMULAS[name](Ball(inner), order).bounds()
-    if growing:
+    powers = name in _WITH_POWERS
+    tail = _TAIL[jnp.dtype(x.dtype).name] if powers else largest(x.dtype)
+    lower, upper = _FORMULAS[name](Ball.exact(jnp.clip(x, -tail, tail)), order).bounds()
+    if powers and order == 0:
         # Here the function is x up to less than one roundoff of it.
-        margin = x * (4 * roundoff(x.dtype))
-        lower = jnp.where(x > tail, jnp.minimum(x, largest(x.dtype)) - margin, lower)
-        upper = jnp.where(x > tail, x + margin, upper)
-        lower = jnp.where(x == jnp.inf, largest(x.dtype), lower)
+        far = jnp.minimum(x, largest(x.dtype))
+        margin = far * (4 * roundoff(x.dtype))
+        lower, upper = jnp.where(x > tail, far - margin, lower), jnp.where(x > tail, far + margin, upper)
     return lower, upper
 
 
 @functools.partial(jax.jit, static_argnames=("name", "order"), inline=True)
 def _range(a: Operand, *, name: str, order: int) -> Interval:
     a = as_interval(a)
-    return range_from_ends(a, *point_bounds(jnp.stack([a.lower, a.upper]), name, order), name, order)
+    return range_from_ends(a, *point_bounds(stacked(a.lower, a.upper), name, order), name, order)
 
 
 def range_from_ends(a: Interval, lowest: Array, highest: Array, name: str, order: int) -> Interval:
     """The range over `a` from bounds at its two endpoints, which lie first and last along the first axis."""
     lower, upper = jnp.minimum(lowest[0], lowest[-1]), jnp.maximum(highest[0], highest[-1])
-    near = 4 * roundoff(a.dtype)
-    for point, value in CRITICAL_POINTS[name][order]:
-        inside = (a.lower <= point + near * abs(point)) & (a.upper >= point - near * abs(point))
-        margin = near * abs(value)
-        lower = jnp.where(inside, jnp.minimum(lower, value - margin), lower)
-        upper = jnp.where(inside, jnp.maximum(upper, value + margin), upper)
+    if CRITICAL_POINTS[name][order]:
+        # One more axis for the critical points: few operations, however many there are.
+        points, values = np.array(CRITICAL_POINTS[name][order], a.dtype).T.reshape(2, -1, *(1,) * a.ndim)
+        near = 4 * roundoff(a.dtype)
+        inside = (a.lower[None] <= points + near * abs(points)) & (a.upper[None] >= points - near * abs(points))
+        lowest = jnp.where(inside, values - near * abs(values), jnp.inf)
+        highest = jnp.where(inside, values + near * abs(values), -jnp.inf)
+        lower = jnp.minimum(lower, jnp.min(lowest, axis=0))
+        upper = jnp.maximum(upper, jnp.max(highest, axis=0))
     smoothness = CONTINUOUS_DERIVATIVES[name]
     touches = (a.lower <= 0) & (a.upper >= 0)
     if order == smoothness + 1:
@@ -196,10 +203,9 @@ def range_from_ends(a: Interval, lowest: Array, highest: Array, name: str, order
     codomain = _CODOMAIN.get((name, order))
     if codomain is not None:
         lower, upper = jnp.clip(lower, *codomain), jnp.clip(upper, *codomain)
-    unknown = a.is_nai()
     if order > smoothness + 1:
-        unknown = unknown | touches
-    return settle(jnp.where(unknown, jnp.nan, lower), jnp.where(unknown, jnp.nan, upper), a)
+        lower, upper = jnp.where(touches, jnp.nan, lower), jnp.where(touches, jnp.nan, upper)
+    return settle(lower, upper, a)
 
 
 def activation_range(a: Operand, *, name: str, order: int) -> Interval:

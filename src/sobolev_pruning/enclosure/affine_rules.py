@@ -12,12 +12,17 @@ from jax.extend.core import primitives as p
 
 from .._foundation.activations import activation_p
 from . import affine_linear, affine_product, affine_univariate, structural
-from .affine_form import AffineForm, condensed, lift, promote
+from .affine_form import AffineForm, condensed, lift, narrowed, no_rows, promote, tight
+from .affine_slabs import Slabs, between_planes, planes_of
+from .contraction import midpoint_radius
 from .interval import Interval
-from .interval_rules import apply_interval_rule, rule_for
+from .interval_rules import apply_interval_rule, is_known_zero, rule_for
 from .registry import user_rule
 
 _LONGEST_UNROLLED = 16
+MOST_SQUARED = 16
+"""Boxes of so many numbers, slabs counted, have the squares of their symbols carried: that number squared, per form."""
+
 _COPYING = ("broadcast_in_dim", "gather", "tile")
 _CURVED = {
     p.square_p: "square",
@@ -40,24 +45,51 @@ _CURVED = {
 
 
 class AffineMethod:
-    """Affine forms where operations have an affine rule, their ranges elsewhere; `symbols` bounds those of a form."""
+    """Affine forms where operations have an affine rule, their ranges elsewhere.
+
+    `symbols` bounds the noise symbols of a form. A box of few numbers has its squares carried, too; with `slabs` only
+    the part of the box between them is enclosed.
+    """
 
     name = "affine"
 
-    def __init__(self, symbols: int):
-        self.symbols = symbols
-        self._blocks = 0
+    def __init__(self, symbols: int, slabs: Slabs | None = None):
+        self.symbols, self.slabs = symbols, slabs
+        self._blocks, self._planes = 0, None
 
-    def enter(self, value):
-        """A box as an affine form with one symbol per element."""
-        return self.promoted(lift(value)) if isinstance(value, Interval) else value
+    def enter(self, values) -> list:
+        """The operands of a program, boxes as forms with one symbol per number."""
+        boxes = [x for x in values if isinstance(x, Interval)]
+        sizes = [x.size for x in boxes]
+        if not 0 < sum(sizes) <= self.symbols:
+            return [lift(x) if isinstance(x, Interval) else x for x in values]
+        count = sum(sizes)
+        middles, radii = zip(*[midpoint_radius(x) for x in boxes])
+        if self.slabs is not None:
+            middle, radius = (jnp.concatenate([jnp.ravel(x) for x in parts]) for parts in (middles, radii))
+            self._planes = planes_of(self.slabs, middle, radius)
+            count += self.slabs.directions.shape[0]
+        entered, start = [], 0
+        for box, middle, radius in zip(boxes, middles, radii):
+            known = jnp.isfinite(radius)
+            place = np.eye(count, dtype=box.dtype)[start : start + box.size].T.reshape(count, *box.shape)
+            polynomial = place * jnp.where(known, radius, 0.0)[None]
+            if count <= MOST_SQUARED:
+                polynomial = jnp.concatenate([polynomial, jnp.zeros((count**2, *box.shape), box.dtype)])
+            error = jnp.where(known, 0.0, radius)
+            entered.append(tight(AffineForm(middle, polynomial, no_rows(box), error, box, (), False, count)))
+            start += box.size
+        forms = iter(entered)
+        return [next(forms) if isinstance(x, Interval) else x for x in values]
 
     def promoted(self, form: AffineForm) -> AffineForm:
         if form.size > self.symbols:
             return form
-        form = condensed(form, self.symbols - form.size)
+        return promote(condensed(form, self.symbols - form.size), self.next_number())
+
+    def next_number(self) -> int:
         self._blocks += 1
-        return promote(form, self._blocks)
+        return self._blocks
 
     def shared(self, value):
         """Called for a value that several equations use."""
@@ -66,7 +98,16 @@ class AffineMethod:
         return value
 
     def interval_of(self, value):
-        return value.range if isinstance(value, AffineForm) else value
+        return self.tight(value).range if isinstance(value, AffineForm) else value
+
+    def tight(self, value):
+        """A form with its range as narrow as it gets; anything else as it is."""
+        if not isinstance(value, AffineForm):
+            return value
+        if value.tight is None:
+            bent = value.linear and self._planes is not None
+            value.tight = narrowed(between_planes(value, self._planes) if bent else value)
+        return value.tight
 
     def unrolls(self, length: int) -> bool:
         return length <= _LONGEST_UNROLLED
@@ -96,7 +137,7 @@ class AffineMethod:
         indices = [x for i, x in enumerate(operands) if i not in values]
         if any(isinstance(x, AffineForm | Interval) for x in indices):
             rule_for(equation)(*map(self.interval_of, operands), **equation.params)  # raises, with the reason
-        if equation.primitive.name in _COPYING:
+        if equation.primitive.name in _COPYING and equation.outvars[0].aval.size > equation.invars[0].aval.size:
             operands = [self.shared(x) for x in operands]
         moved = affine_linear.move(equation.primitive, operands, equation.params, positions)
         return list(moved) if equation.primitive.multiple_results else [moved]
@@ -111,11 +152,17 @@ def _lifted(value):
 def _multiply(method, a, b, **_):
     if a is b:
         return _curve(method, a, "square")
-    return affine_product.multiply(a, b)
+    return affine_product.multiply(method.tight(a), method.tight(b))
 
 
 def _curve(method, a, name):
-    return affine_univariate.apply(a, affine_univariate.CURVES[name])
+    return affine_univariate.apply(method.tight(a), affine_univariate.CURVES[name])
+
+
+def _add(a, b):
+    if is_known_zero(b, a) or is_known_zero(a, b):
+        return a if is_known_zero(b, a) else b
+    return affine_linear.add(a, b)
 
 
 def _divide(method, a, b, **_):
@@ -125,6 +172,7 @@ def _divide(method, a, b, **_):
         from .arithmetic import divide
 
         b = divide(jnp.ones_like(jnp.asarray(_lower(b))), b)
+    a, b = method.tight(a), method.tight(b)
     return affine_product.multiply(b, a) if isinstance(b, AffineForm) else affine_product.multiply(a, b)
 
 
@@ -141,9 +189,12 @@ def _maximum(method, a, b, **_):
     difference = affine_linear.subtract(a, b)
     result = affine_linear.add(b, _relu(method, difference))
     natural = structural_maximum(method, a, b)
-    return AffineForm(
-        result.center, result.coefficients, result.error, result.range.intersection(natural), result.blocks, True
-    )
+    return _within(method, result, natural)
+
+
+def _within(method, form: AffineForm, natural: Interval) -> AffineForm:
+    form = method.tight(form)
+    return form.with_parts(form.center, form.polynomial, form.noise, form.error, form.range.intersection(natural))
 
 
 def structural_maximum(method, a, b) -> Interval:
@@ -170,14 +221,13 @@ def _absolute(method, a, **_):
 
     doubled = affine_linear.scale(_relu(method, a), jnp.asarray(2.0, a.dtype))
     result = affine_linear.subtract(doubled, a)
-    natural = result.range.intersection(absolute(a.range))
-    return AffineForm(result.center, result.coefficients, result.error, natural, result.blocks, True)
+    return _within(method, result, absolute(method.interval_of(a)))
 
 
 def _integer_power(method, a, *, y):
     if y in (0, 1):
         return None
-    return affine_univariate.apply(a, affine_univariate.integer_power_curve(y))
+    return affine_univariate.apply(method.tight(a), affine_univariate.integer_power_curve(y))
 
 
 def _power(method, a, b, **_):
@@ -186,19 +236,23 @@ def _power(method, a, b, **_):
     exponent = float(np.ravel(np.asarray(b))[0])
     if exponent.is_integer() and abs(exponent) < 64:
         return _integer_power(method, a, y=int(exponent))
-    return affine_univariate.apply(a, affine_univariate.power_curve(exponent))
+    return affine_univariate.apply(method.tight(a), affine_univariate.power_curve(exponent))
 
 
 def _activation(method, a, *, name, order):
     curve = affine_univariate.activation_curve(name, order)
-    return None if curve is None else affine_univariate.apply(a, curve)
+    return None if curve is None else affine_univariate.apply(method.tight(a), curve)
 
 
 def _dot_general(method, a, b, **params):
     if isinstance(a, AffineForm) and isinstance(b, AffineForm):
         return _dot_of_forms(method, method.shared(a), method.shared(b), **params)
-    a, b = method.shared(a), method.shared(b)
-    return affine_linear.dot_general(a, b, **params)
+    form = a if isinstance(a, AffineForm) else b
+    if form.size <= method.symbols and affine_linear.promotes_by_rows(a, b, params["dimension_numbers"]):
+        form = condensed(form, method.symbols - form.size)
+        a, b = (form, b) if isinstance(a, AffineForm) else (a, form)
+        return affine_linear.dot_general(a, b, number=method.next_number(), **params)
+    return affine_linear.dot_general(method.shared(a), method.shared(b), **params)
 
 
 def _dot_of_forms(method, a, b, *, dimension_numbers, **_):
@@ -208,24 +262,10 @@ def _dot_of_forms(method, a, b, *, dimension_numbers, **_):
     if terms(a, b, dimension_numbers) > LARGEST_BY_TERMS:
         return None
     parts_a, parts_b, axes = arranged(a.shape, b.shape, dimension_numbers)
-    a, b = _mapped(a, parts_a), _mapped(b, parts_b)
-    product = affine_product.multiply(a, b)
+    product = affine_product.multiply(method.tight(a).mapped(parts_a), method.tight(b).mapped(parts_b))
     if not axes:
         return product
     return affine_linear.reduce_sum(method.shared(product), axes=axes)
-
-
-def _mapped(form: AffineForm, function) -> AffineForm:
-    center = function(form.center)
-    none = jnp.zeros((0, *center.shape), form.dtype)
-    return AffineForm(
-        center,
-        jax.vmap(function)(form.coefficients) if form.blocks else none,
-        function(form.error),
-        jax.tree.map(function, form.range),
-        form.blocks,
-        form.significant,
-    )
 
 
 def _reduce_sum(method, a, **params):
@@ -254,7 +294,7 @@ def _select(method, which, *cases):
 
 
 _RULES = {
-    p.add_p: lambda method, a, b, **_: affine_linear.add(a, b),
+    p.add_p: lambda method, a, b, **_: _add(a, b),
     p.add_jaxvals_p: lambda method, a, b, **_: affine_linear.add(a, b),
     p.sub_p: lambda method, a, b, **_: None if a is b else affine_linear.subtract(a, b),
     p.neg_p: lambda method, a, **_: affine_linear.negate(a),

@@ -1,9 +1,10 @@
-"""Best affine enclosures of functions of one variable: `f(x) = slope x + offset +- error` over the range of x.
+"""Best enclosures of functions of one variable by lines and parabolas over the range of x.
 
-On a grid of the range `f - slope x` is evaluated; between grid points it differs from its linear interpolant by at most
-`h^2/8` times the second derivative, whose sign says to which side. So the bound is within a small known distance of the
-best one for its slope: with 16 cells, 1/128 of the error itself for a parabola. Among several slopes between that of
-the chord and that of the curve each element takes the one of least error (the chord's is Chebyshev's for convex f).
+With `d = x - center`, `f(x) - slope d - bend d^2` is evaluated on a grid of the range; between grid points it differs
+from its linear interpolant by at most `h^2/8` times its second derivative, whose sign says to which side. So the bound
+is within a small known distance of the best one for its slope and bend. Among several lines, with slopes between that
+of the chord and that of the curve (the chord's is Chebyshev's for convex f), and a parabola, each element takes the one
+of least error, that of squaring a form included.
 """
 
 from collections.abc import Callable
@@ -15,11 +16,12 @@ from jax import Array
 
 from .._foundation.activations import CONTINUOUS_DERIVATIVES
 from . import activation_ranges, arithmetic, transcendental
-from .affine_form import AffineForm, narrowed, rounded_error
-from .contraction import midpoint_radius
-from .fusion import computed_once
+from .affine_form import AffineForm, deviation, rounded_error, tight
+from .affine_quadratic import product_of_linear, with_quadratic
+from .critical_points import CRITICAL_POINTS
+from .fusion import computed_once, stacked
 from .interval import Interval
-from .rounding import roundoff, tiny
+from .rounding import largest, roundoff, tiny
 
 CELLS = 16
 _SLOPES = (0.0, 0.25, 0.5, 0.75)
@@ -30,6 +32,8 @@ class Curve:
 
     `second` may be None where the second derivative does not exist; then `first` bounds the interpolation error.
     """
+
+    twist: float | None = None
 
     def __init__(self, rule: Callable, second: Callable | None = None, first: Callable | None = None):
         self.rule, self.second, self.first = rule, second, first
@@ -45,12 +49,22 @@ class Curve:
 
 
 class ActivationCurve(Curve):
-    """A derivative of an activation: its values on the grid serve for its range, too."""
+    """A derivative of an activation: its values on the grid serve for its range, too.
+
+    Where the next three derivatives are continuous, `bend` and `twist` are the extremes of the second of them and the
+    largest modulus of the third, over all reals.
+    """
 
     def __init__(self, name: str, order: int, highest: int):
         self.name, self.order = name, order
         self.second = self._derivative(order + 2) if order + 2 <= highest else None
         self.first = self._derivative(order + 1)
+        self.bend = self.twist = None
+        if order + 3 <= min(highest, CONTINUOUS_DERIVATIVES[name]):
+            # Both vanish at infinity.
+            seconds, thirds = ([0.0, *(v for _, v in CRITICAL_POINTS[name][order + k])] for k in (2, 3))
+            self.bend = min(seconds) - 1e-12, max(seconds) + 1e-12
+            self.twist = max(map(abs, thirds)) + 1e-12
 
     def _derivative(self, order: int) -> Callable:
         return lambda a: activation_ranges.activation_range(a, name=self.name, order=order)
@@ -63,29 +77,46 @@ class ActivationCurve(Curve):
 
 
 def apply(x: AffineForm, curve: Curve) -> AffineForm:
-    slope, offset, error, natural = linearise(jax.tree.map(computed_once, x.range), curve)
+    domain = jax.tree.map(computed_once, x.range)
+    center, u, smallest = computed_once(x.center), roundoff(x.dtype), tiny(x.dtype)
+    squares = x.is_quadratic and curve.second is not None
+    size, rest = (deviation(x.linear_part()), x.rest()) if squares else (jnp.zeros_like(center),) * 2
+    # (x - center)^2 is the square of the linear part, exactly, up to this much, and half of the square of the rest.
+    beyond = (rest * (2 * size + 0.5 * rest)) * (1 + 8 * u)
+    slope, bend, offset, error, natural = linearise(domain, center, beyond if squares else None, curve)
     slope = computed_once(slope)
-    u = roundoff(x.dtype)
-    center = slope * x.center + offset
-    coefficients = slope[None] * x.coefficients
-    size = jnp.abs(slope)
-    spread = size * x.deviation()
-    rounding = rounded_error(jnp.abs(slope * x.center) + jnp.abs(center), spread, 2, coefficients.shape[0], x.dtype)
-    own = (error + size * x.error) * (1 + 8 * u) + rounding
-    return narrowed(center, coefficients, own, natural, x.blocks, True)
+    polynomial, noise = slope[None] * x.polynomial, slope[None] * x.noise
+    steepness = jnp.abs(slope)
+    magnitude = jnp.abs(offset)
+    if squares:
+        bend = computed_once(bend)
+        constant, quadratic = product_of_linear(x.linear_part(), x.linear_part())
+        half_square = 0.5 * rest * rest
+        magnitude = magnitude + jnp.abs(bend) * (2 * size * size + half_square)
+        offset = offset + bend * (constant + half_square)
+        polynomial = with_quadratic(polynomial, bend[None] * quadratic)
+    rounding = rounded_error(magnitude, steepness * x.deviation(), x.linear + 8, x.symbols, x.dtype)
+    own = (error + steepness * x.error) * (1 + 8 * u) + rounding + 8 * smallest
+    # The form was made for the range of x, so its own is hardly ever the better one.
+    return tight(AffineForm(offset, polynomial, noise, own, natural, x.blocks, True, x.linear))
 
 
-def linearise(domain: Interval, curve: Curve):
-    """`(slope, offset, error, range)` with `|f(x) - slope x - offset| <= error` for every x of `domain`."""
+def linearise(domain: Interval, center: Array, beyond: Array | None, curve: Curve):
+    """`(slope, bend, offset, error, range)` such that for every x of `domain` and d = x - center
+
+        |f(x) - slope d - bend d^2 - offset| <= error.
+
+    `error` then takes in `|bend| beyond`, which is what the square will cost; without `beyond`, `bend` is 0.
+    """
     lower, upper = domain.lower, domain.upper
-    usable = jnp.isfinite(lower) & jnp.isfinite(upper) & (lower <= upper)
+    usable = jnp.isfinite(lower) & jnp.isfinite(upper) & (lower <= upper) & jnp.isfinite(center)
     u = roundoff(domain.dtype)
     width = upper - lower
     steps = jnp.arange(CELLS + 1, dtype=domain.dtype).reshape((-1,) + (1,) * domain.ndim) / CELLS
     # First and last are the endpoints themselves, whatever they are.
     inner = jnp.clip(lower[None] + width[None] * steps, lower[None], upper[None])
     grid = jnp.where(steps == 0, lower[None], jnp.where(steps == 1, upper[None], inner))
-    lowest, highest = computed_once(jnp.stack(curve.at(grid)))
+    lowest, highest = computed_once(stacked(*curve.at(grid)))
     natural = curve.range(domain, lowest, highest)
     middle = 0.5 * lowest + 0.5 * highest
 
@@ -94,42 +125,76 @@ def linearise(domain: Interval, curve: Curve):
     tangent = (middle[half + 1] - middle[half - 1]) / (grid[half + 1] - grid[half - 1])
     weights = np.array(_SLOPES, domain.dtype).reshape((-1,) + (1,) * domain.ndim)
     slopes = chord[None] + weights * (tangent - chord)[None]
-    slopes = jnp.where(jnp.isfinite(slopes), slopes, 0.0)
-    products = slopes[:, None] * grid[None]
-    size = jnp.max(jnp.abs(grid), axis=0)
+    bends = jnp.zeros_like(slopes)
+    if beyond is not None:
+        # The parabola through three points, two of them next to the ends: nearly Chebyshev's.
+        step = grid[-2] - grid[half]
+        bend = (0.5 * middle[-2] + 0.5 * middle[1] - middle[half]) / step / step
+        slope = (middle[-2] - middle[1]) / (grid[-2] - grid[1]) + 2 * bend * (center - grid[half])
+        slopes, bends = jnp.concatenate([slopes, slope[None]]), jnp.concatenate([bends, bend[None]])
+    finite = jnp.isfinite(slopes) & jnp.isfinite(bends)
+    slopes, bends = jnp.where(finite, slopes, 0.0), jnp.where(finite, bends, 0.0)
+    away = grid - center[None]
+    products = (bends[:, None] * away[None] + slopes[:, None]) * away[None]
+    size = jnp.max(jnp.abs(grid), axis=0) + jnp.abs(center)
     most = jnp.maximum(jnp.max(jnp.abs(lowest), axis=0), jnp.max(jnp.abs(highest), axis=0))
     # Rounding of the products, of the differences and of what is done with them.
-    slack = 4 * u * (jnp.abs(slopes) * size[None] + most[None]) + 8 * tiny(domain.dtype)
-    below, above = _interpolation_error(domain, width / CELLS, size, curve)
-    low = jnp.min(lowest[None] - products, axis=1) - below[None]
-    high = jnp.max(highest[None] - products, axis=1) + above[None]
-    errors = (0.5 * (high - low)) * (1 + 8 * u) + 2 * slack + 4 * u * (jnp.abs(low) + jnp.abs(high))
-    best = jnp.argmin(errors, axis=0)
-
-    def chosen(candidates):
-        return jnp.sum(jnp.where(weights_index == best[None], candidates, 0.0), axis=0)
-
-    weights_index = np.arange(len(_SLOPES)).reshape(weights.shape)
-    slope, offset, error = chosen(slopes), chosen(0.5 * low + 0.5 * high), chosen(errors)
-    # Where the curve or its derivative is unbounded: no slope, and the range of the function as it stands.
-    flat_middle, flat_error = midpoint_radius(natural)
-    flat = ~(usable & (error <= flat_error))
-    slope, offset = jnp.where(flat, 0.0, slope), jnp.where(flat, flat_middle, offset)
-    return slope, offset, jnp.where(flat, flat_error, error), natural
-
-
-def _interpolation_error(domain: Interval, step, size, curve: Curve):
-    """How far the curve can lie below and above its linear interpolant on the grid."""
-    u = roundoff(domain.dtype)
+    slack = (8 * u) * ((jnp.abs(slopes) + jnp.abs(bends) * size[None]) * size[None] + most[None])
+    slack = slack + 8 * tiny(domain.dtype)
+    step = width / CELLS
     # The grid points themselves are rounded.
     step = step * (1 + 4 * u) + 4 * u * size + tiny(domain.dtype)
-    if curve.second is not None:
-        bend = curve.second(domain)
-        factor = step * step * (0.125 * (1 + 8 * u))
-        return factor * jnp.maximum(bend.upper, 0.0), factor * jnp.maximum(-bend.lower, 0.0)
-    slope = curve.first(domain)
-    error = step * (slope.upper - slope.lower) * (0.25 * (1 + 8 * u))
-    return error, error
+    if curve.second is None:
+        slopes_of_curve = curve.first(domain)
+        below = above = (step * (slopes_of_curve.upper - slopes_of_curve.lower) * (0.25 * (1 + 8 * u)))[None]
+    else:
+        lowest_bend, highest_bend = _second_derivative(domain, grid, lowest, highest, curve)
+        factor = (step * step * (0.125 * (1 + 16 * u)))[None]
+        below = factor * jnp.maximum(highest_bend[None] - 2 * bends, 0.0)
+        above = factor * jnp.maximum(2 * bends - lowest_bend[None], 0.0)
+    low = jnp.min(lowest[None] - products, axis=1) - below
+    high = jnp.max(highest[None] - products, axis=1) + above
+    errors = (0.5 * (high - low)) * (1 + 8 * u) + 2 * slack + 4 * u * (jnp.abs(low) + jnp.abs(high))
+    if beyond is not None:
+        errors = errors + jnp.abs(bends) * beyond[None]
+    best = jnp.argmin(errors, axis=0)
+    index = np.arange(slopes.shape[0]).reshape((-1,) + (1,) * domain.ndim)
+
+    def chosen(candidates):
+        return jnp.sum(jnp.where(index == best[None], candidates, 0.0), axis=0)
+
+    slope, bend, offset, error = chosen(slopes), chosen(bends), chosen(0.5 * low + 0.5 * high), chosen(errors)
+    # Where the curve or its derivative is unbounded: no slope, and the range of the function as it stands.
+    flat_middle = jnp.clip(0.5 * natural.lower + 0.5 * natural.upper, -largest(domain.dtype), largest(domain.dtype))
+    flat_error = jnp.maximum(natural.upper - flat_middle, flat_middle - natural.lower) * (1 + 4 * u)
+    flat_error = flat_error + tiny(domain.dtype)
+    flat = ~(usable & (error <= flat_error))
+    slope, bend = jnp.where(flat, 0.0, slope), jnp.where(flat, 0.0, bend)
+    return slope, bend, jnp.where(flat, flat_middle, offset), jnp.where(flat, flat_error, error), natural
+
+
+def _second_derivative(domain: Interval, grid, lowest, highest, curve: Curve) -> tuple[Array, Array]:
+    """Bounds of the curve's second derivative over the domain."""
+    if curve.twist is None:
+        second = curve.second(domain)
+        return second.lower, second.upper
+    # A second difference of step s is the second derivative somewhere in its reach; all others are within `twist` times
+    # the distance.
+    half = CELLS // 2
+    step = 0.5 * (grid[-2] - grid[1])
+    u = roundoff(domain.dtype)
+    # The points are rounded too; slopes of activations and of their first derivatives are below 1.2.
+    size = jnp.abs(highest[half]) + jnp.abs(highest[1]) + jnp.abs(highest[-2]) + jnp.abs(grid[0]) + jnp.abs(grid[-1])
+    noise = highest[1] - lowest[1] + highest[-2] - lowest[-2] + 2 * (highest[half] - lowest[half]) + 32 * u * size
+    found = (highest[1] + highest[-2] - 2 * highest[half]) / step / step
+    slack = curve.twist * (domain.upper - domain.lower) + 2 * noise / step / step
+    slack = jnp.where(slack < jnp.inf, slack * (1 + 1e-6), jnp.inf)
+    lower, upper = found - slack, found + slack
+    known = slack < jnp.inf
+    return (
+        jnp.where(known, jnp.maximum(lower, curve.bend[0]), curve.bend[0]),
+        jnp.where(known, jnp.minimum(upper, curve.bend[1]), curve.bend[1]),
+    )
 
 
 def activation_curve(name: str, order: int) -> Curve | None:

@@ -16,8 +16,9 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from .arithmetic import Operand, multiply
+from .fusion import computed_once, stacked
 from .interval import Interval, as_interval
-from .rounding import down, largest, summation, tiny, up
+from .rounding import down, largest, roundoff, summation, tiny, up
 
 LARGEST_BY_TERMS = 1 << 16
 """Products of two intervals with at most so many terms are summed term by term, which is sharp; others by midpoints."""
@@ -32,17 +33,17 @@ def midpoint_radius(x: Interval) -> tuple[Array, Array]:
     return jnp.where(unknown, jnp.nan, middle), jnp.where(bounded, radius, jnp.inf)
 
 
+def _rough_midpoint_radius(x: Interval) -> tuple[Array, Array]:
+    """A midpoint, and a radius that covers `x` up to three roundoffs of itself and `tiny`.
+
+    Neither is finite for an element that is empty, unbounded or not an interval.
+    """
+    middle = 0.5 * x.lower + 0.5 * x.upper
+    return middle, jnp.maximum(x.upper - middle, middle - x.lower)
+
+
 def plain_dot(a: Array, b: Array, dimension_numbers, dtype) -> Array:
     return lax.dot_general(a, b, dimension_numbers, precision=lax.Precision.HIGHEST, preferred_element_type=dtype)
-
-
-def _empty_rows(x: Operand, contracting, batch) -> Array | None:
-    """Whether an empty element enters, per free index: shape (batch..., free...)."""
-    if not isinstance(x, Interval):
-        return None
-    kept = [axis for axis in range(x.ndim) if axis not in contracting and axis not in batch]
-    empty = jnp.transpose(x.is_empty(), [*batch, *kept, *contracting])
-    return jnp.any(empty, axis=tuple(range(len(batch) + len(kept), x.ndim)))
 
 
 def dot_general(a: Operand, b: Operand, *, dimension_numbers, preferred_element_type=None, **_) -> Interval:
@@ -68,58 +69,59 @@ def _length(a, dimension_numbers) -> int:
     return math.prod(a.shape[i] for i in dimension_numbers[0][0])
 
 
+def _peculiar(x: Operand, axes, batch) -> Array | float:
+    """2 where an element that is not an interval enters a sum over `axes`, 1 where an empty one does, else 0.
+
+    Shape (batch..., free...).
+    """
+    if not isinstance(x, Interval):
+        return 0.0
+    kept = [axis for axis in range(x.ndim) if axis not in axes and axis not in batch]
+    mark = jnp.where(x.lower <= x.upper, 0.0, jnp.where(x.lower > x.upper, 1.0, 2.0))
+    return jnp.max(jnp.transpose(mark, [*batch, *kept, *axes]), axis=tuple(range(len(batch) + len(kept), x.ndim)))
+
+
 def _finish(middle, radius, a, b, dimension_numbers) -> Interval:
-    """`middle +- radius` rounded outward; no information where `radius` is unbounded, empty where an operand is."""
-    # The radius is NaN for `0 inf`, the middle infinite or NaN where its partial sums overflow: no information. Both
-    # are NaN where an operand is.
-    unknown = jnp.isnan(middle) & jnp.isnan(radius)
-    nothing = ~jnp.isfinite(middle) | jnp.isnan(radius)
-    middle = jnp.where(nothing, 0.0, middle)
-    radius = jnp.where(unknown, jnp.nan, jnp.where(nothing, jnp.inf, radius))
-    lower, upper = down(middle - radius), up(middle + radius)
-    empty_a = _empty_rows(a, dimension_numbers[0][0], dimension_numbers[1][0])
-    empty_b = _empty_rows(b, dimension_numbers[0][1], dimension_numbers[1][1])
+    """`middle +- radius`, rounded outward; no information where they are not finite, empty where an operand is."""
+    u = roundoff(middle.dtype)
+    # Rounding of the sum below, and of this sum.
+    radius = (radius + jnp.abs(middle) * (2 * u)) * (1 + 4 * u) + tiny(middle.dtype)
+    known = radius < jnp.inf  # NaN and infinite middles make it neither
+    lower, upper = jnp.where(known, middle - radius, -jnp.inf), jnp.where(known, middle + radius, jnp.inf)
+    marks = [_peculiar(x, axes, batch) for x, axes, batch in zip((a, b), *dimension_numbers)]
     n_batch = len(dimension_numbers[1][0])
-    empty = False
-    if empty_a is not None:
-        trailing = lower.ndim - empty_a.ndim
-        empty = empty | empty_a.reshape(empty_a.shape + (1,) * trailing)
-    if empty_b is not None:
-        leading = lower.ndim - empty_b.ndim
-        empty = empty | empty_b.reshape(empty_b.shape[:n_batch] + (1,) * leading + empty_b.shape[n_batch:])
-    return Interval.unchecked(
-        jnp.where(empty, jnp.asarray(jnp.inf, lower.dtype), lower),
-        jnp.where(empty, jnp.asarray(-jnp.inf, upper.dtype), upper),
-    )
+    mark = 0.0
+    if isinstance(a, Interval):
+        mark = marks[0].reshape(marks[0].shape + (1,) * (lower.ndim - marks[0].ndim))
+    if isinstance(b, Interval):
+        leading = (1,) * (lower.ndim - marks[1].ndim)
+        mark = jnp.maximum(mark, marks[1].reshape(marks[1].shape[:n_batch] + leading + marks[1].shape[n_batch:]))
+    plain, empty = mark == 0, jnp.where(mark == 1, jnp.inf, jnp.nan)
+    return Interval.unchecked(jnp.where(plain, lower, empty), jnp.where(plain, upper, -empty))
 
 
 @functools.partial(jax.jit, static_argnames=("dimension_numbers",), inline=True)
 def _dot_point_interval(a: Operand, b: Operand, *, dimension_numbers) -> Interval:
-    x = a if isinstance(a, Interval) else b
+    first = isinstance(a, Interval)
+    x, point = (a, b) if first else (b, a)
     dtype = jnp.result_type(a.dtype, b.dtype)
     count = _length(a, dimension_numbers)
-    gamma = summation(count, dtype)
-    middle, radius = midpoint_radius(x)
-    # One product carries both the radius and the rounding errors of the two products.
-    spread = radius * (1 + 4 * gamma) + jnp.abs(middle) * (gamma * (1 + 4 * gamma))
+    gamma = summation(count + 4, dtype)
+    # Three things are made of x: without this, its history would be computed for each.
+    x = Interval.unchecked(*computed_once(stacked(x.lower, x.upper)))
+    middle, radius = _rough_midpoint_radius(x)
+    # One product carries both the radius and the rounding errors of the two products. Denormals are flushed to 0: what
+    # those of the point lose, `tiny |x|` each, the larger modulus makes good; what a product loses, the last term.
+    spread = radius * (1 + 8 * gamma) + jnp.abs(middle) * (gamma * (1 + 8 * gamma)) + tiny(dtype)
+    modulus = jnp.maximum(jnp.abs(point), 4 * tiny(dtype) / gamma)
 
-    def with_point(y, modulus):
-        sides = (y, jnp.abs(b) if modulus else b) if isinstance(a, Interval) else (jnp.abs(a) if modulus else a, y)
+    def product(interval_side, point_side):
+        sides = (interval_side, point_side) if first else (point_side, interval_side)
         return plain_dot(*sides, dimension_numbers, dtype)
 
-    # Denormals flushed to 0: those of the point lose up to tiny times x each, those of a product tiny.
-    axes = dimension_numbers[0][0] if isinstance(a, Interval) else dimension_numbers[0][1]
-    batch = dimension_numbers[1][0] if isinstance(a, Interval) else dimension_numbers[1][1]
-    kept = [axis for axis in range(x.ndim) if axis not in axes and axis not in batch]
-    size = jnp.transpose(jnp.abs(middle) + radius, [*batch, *kept, *axes])
-    size = jnp.sum(size, axis=tuple(range(x.ndim - len(axes), x.ndim)))
-    flushed = tiny(dtype) * (1.5 * size + 4 * count + 4)
-    n_batch, n_other = len(batch), (b.ndim if isinstance(a, Interval) else a.ndim) - len(axes) - len(batch)
-    ones = (1,) * n_other
-    shape = size.shape + ones if isinstance(a, Interval) else size.shape[:n_batch] + ones + size.shape[n_batch:]
-    return _finish(
-        with_point(middle, False), with_point(spread, True) + flushed.reshape(shape), a, b, dimension_numbers
-    )
+    bound = product(spread, modulus) + (4 * count + 4) * tiny(dtype)
+    a, b = (x, b) if first else (a, x)
+    return _finish(product(middle, point), bound, a, b, dimension_numbers)
 
 
 @functools.partial(jax.jit, static_argnames=("dimension_numbers",), inline=True)

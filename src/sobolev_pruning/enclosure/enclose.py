@@ -55,17 +55,25 @@ def enclose(
             raise InputError(f'enclose: over="{over}" cannot be split; take "interval" or "affine".')
         if pieces < 1:
             raise InputError(f"enclose: pieces={pieces} leaves no piece; give at least 1.")
-        split = Splitter(enclose(fn, over, symbols=symbols), fn, pieces)
+
+        def over_piece(args, kwargs, slabs):
+            return run(fn, args, kwargs, AffineMethod(symbols, slabs) if over == "affine" else IntervalMethod())
+
+        split = Splitter(over_piece, fn, pieces, over_slabs=over == "affine")
         return functools.wraps(fn)(lambda *args, **kwargs: split(*args, **kwargs))
 
     @functools.wraps(fn)
     def enclosed(*args, **kwargs):
-        jaxpr, consts, leaves, structure = trace(fn, args, kwargs)
-        chosen = AffineMethod(symbols) if method == "affine" else IntervalMethod()
-        results = evaluate(jaxpr, consts, [chosen.enter(x) for x in leaves], chosen)
-        return jax.tree.unflatten(structure, [as_result(chosen.interval_of(x)) for x in results])
+        return run(fn, args, kwargs, AffineMethod(symbols) if method == "affine" else IntervalMethod())
 
     return enclosed
+
+
+def run(fn: Callable, args: tuple, kwargs: dict, method):
+    """The result of `fn` in the arithmetic of `method`, intervals in place of its floating arrays."""
+    jaxpr, consts, leaves, structure = trace(fn, args, kwargs)
+    results = evaluate(jaxpr, consts, method.enter(leaves), method, only_ranges=True)
+    return jax.tree.unflatten(structure, [as_result(method.interval_of(x)) for x in results])
 
 
 def trace(fn: Callable, args: tuple, kwargs: dict):

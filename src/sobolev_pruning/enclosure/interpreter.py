@@ -11,11 +11,11 @@ from .control_flow import apply_nested, is_nested
 from .registry import UNKNOWN_LINE, EnclosureError, source_line
 
 
-def evaluate(jaxpr, consts, arguments, method) -> list:
+def evaluate(jaxpr, consts, arguments, method, only_ranges: bool = False) -> list:
     """The outputs of `jaxpr`: arrays where they are points, values of the method elsewhere.
 
     Only equations that an output needs are run: derivative programs carry many that none does, and each would cost the
-    affine method a noise symbol per element.
+    affine method a noise symbol per element. `only_ranges` says that of the outputs only the ranges will be used.
     """
     environment = dict(zip(jaxpr.constvars, map(_array, consts))) | dict(zip(jaxpr.invars, arguments))
 
@@ -26,7 +26,8 @@ def evaluate(jaxpr, consts, arguments, method) -> list:
 
     equations = _needed(jaxpr)
     uses = Counter(v for equation in equations for v in equation.invars if not isinstance(v, Literal))
-    uses.update(v for v in jaxpr.outvars if not isinstance(v, Literal))
+    if not only_ranges:
+        uses.update(v for v in jaxpr.outvars if not isinstance(v, Literal))
     for equation in equations:
         operands = [read(v) for v in equation.invars]
         if is_nested(equation):

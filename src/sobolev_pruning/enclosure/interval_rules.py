@@ -1,6 +1,7 @@
 """The interval method: which rule encloses which primitive, and when a point may stay a point."""
 
 import jax.numpy as jnp
+import numpy as np
 from jax.extend.core import Primitive
 from jax.extend.core import primitives as p
 
@@ -20,6 +21,17 @@ def _convert(a: Operand, *, new_dtype, **_):
     if jnp.issubdtype(new_dtype, jnp.integer) and jnp.issubdtype(a.dtype, jnp.floating):
         a = Interval.unchecked(jnp.trunc(a.lower), jnp.trunc(a.upper))
     return arithmetic.convert(a, new_dtype)
+
+
+def is_known_zero(value, other) -> bool:
+    """Whether `value` is an array of zeros, known when the program is traced, that adds nothing to `other`."""
+    return isinstance(value, np.ndarray) and value.shape == other.shape and not value.any()
+
+
+def _add(a: Operand, b: Operand) -> Operand:
+    if is_known_zero(b, a):
+        return a
+    return b if is_known_zero(a, b) else arithmetic.add(a, b)
 
 
 def _multiply(a: Operand, b: Operand) -> Interval:
@@ -42,7 +54,7 @@ def _is_finite(a: Interval):
 
 
 _ELEMENTWISE: dict[Primitive, Rule] = {
-    p.add_p: arithmetic.add,
+    p.add_p: _add,
     p.add_jaxvals_p: arithmetic.add,
     p.sub_p: arithmetic.subtract,
     p.mul_p: _multiply,
@@ -141,9 +153,9 @@ class IntervalMethod:
 
     name = "interval"
 
-    def enter(self, value):
-        """A box, as the method holds it."""
-        return value
+    def enter(self, values) -> list:
+        """The operands of a program, as the method holds them."""
+        return values
 
     def shared(self, value):
         """Called for a value that several equations use."""

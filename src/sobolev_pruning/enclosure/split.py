@@ -1,9 +1,9 @@
 """Splitting a box where it pays, and the union of what a method says of the pieces.
 
-Enclosures by first-order methods are off by the square of the width of the box, so pieces pay twice. The box is first
-cut into a grid of about half the budget, finer along inputs with more influence; then the worst pieces are bisected,
-again along the most influential input, until the budget is spent. How bad a piece is, and what an input's influence is,
-is judged against values at sample points; that decides only where to split: the union is rigorous in any case.
+The worst pieces are halved until the budget is spent. Cuts go along inputs and, over affine forms, along the directions
+in which the outputs change most, whatever they are: pieces are then cut off by parallel planes (`affine_slabs`). Which
+cut is best is tried out on the worst piece of every generation, and all of that generation follow it. How bad a piece
+is, is judged against values at sample points; that decides only where to split: the union is rigorous in any case.
 """
 
 import heapq
@@ -14,22 +14,33 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._foundation.errors import InputError
+from .affine_rules import MOST_SQUARED
+from .affine_slabs import Slabs
 from .interval import Interval, is_interval
+from .pieces import Piece, halved, whole
 
 BATCH = 16
 """Pieces evaluated at once: a fixed number, so that one compilation serves every call."""
 
 _SAMPLES = 1024
-_INFLUENCE_SAMPLES = 32
+_GRADIENT_SAMPLES = 32
+_MOST_DIRECTIONS = 2
+_SHARE = 0.1
+"""Of all squared change of the outputs, what a direction must hold to be cut along."""
+_MOST_TRIED = 8
+"""Inputs that are tried for a cut: those of most influence."""
 # The arithmetic runs as long vector loops in any case, and compiling them the other way takes twice as long.
 _COMPILER = {"xla_cpu_use_fusion_emitters": False}
 
 
 class Splitter:
-    """Calls `fn`, an enclosing function, and `point`, the function it encloses, on pieces of a box."""
+    """Calls `fn(args, kwargs, slabs)`, an enclosing function, on pieces of a box, and `point`, which it encloses.
 
-    def __init__(self, fn: Callable, point: Callable, pieces: int):
-        self._fn, self._point, self._pieces = fn, point, pieces
+    `over_slabs` says whether `fn` makes use of slabs.
+    """
+
+    def __init__(self, fn: Callable, point: Callable, pieces: int, over_slabs: bool):
+        self._fn, self._point, self._pieces, self._over_slabs = fn, point, pieces, over_slabs
         self._compiled: dict = {}
 
     def __call__(self, *args, **kwargs):
@@ -44,8 +55,9 @@ class Splitter:
         if not np.all(np.isfinite(lower) & np.isfinite(upper)):
             raise InputError('enclose: method="split" needs a bounded box; cut it, or take method="interval".')
         program = self._program(leaves, structure, boxes)
-        result = _refine(program, lower, upper, self._pieces)
-        return program.restore(*result)
+        double = all(leaves[i].dtype == np.float64 for i in boxes)
+        most = min(_MOST_DIRECTIONS, MOST_SQUARED - lower.size) if self._over_slabs and double else 0
+        return program.restore(*_refine(program, lower, upper, self._pieces, most))
 
     def _program(self, leaves, structure, boxes) -> "_Program":
         static = tuple((i, id(x)) for i, x in enumerate(leaves) if not _is_array(x))
@@ -83,10 +95,11 @@ class _Program:
                 full[i] = value
             return jax.tree.unflatten(structure, full)
 
-        def bounds(lower, upper, points):
-            ends = [Interval.unchecked(*pair) for pair in zip(parts(lower), parts(upper))]
+        def bounds(piece, directions, points):
+            ends = [Interval.unchecked(*pair) for pair in zip(parts(piece.lower), parts(piece.upper))]
             args, kwargs = filled(ends, points)
-            result = fn(*args, **kwargs)
+            slabs = Slabs(directions, piece.below, piece.above) if directions.shape[0] else None
+            result = fn(args, kwargs, slabs)
             intervals, self._structure_out = jax.tree.flatten(result, is_leaf=is_interval)
             self._like = [(x.shape, x.dtype, isinstance(x, Interval)) for x in intervals]
             intervals = [x if isinstance(x, Interval) else Interval.unchecked(x, x) for x in intervals]
@@ -100,18 +113,18 @@ class _Program:
             return jnp.concatenate([jnp.ravel(x).astype(float) for x in jax.tree.leaves(point(*args, **kwargs))])
 
         on_cpu = jax.default_backend() == "cpu"
-        over_pieces = jax.vmap(bounds, in_axes=(0, 0, None))
+        over_pieces = jax.vmap(bounds, in_axes=(0, None, None))
         self._bounds = jax.jit(over_pieces, compiler_options=_COMPILER if on_cpu else None)
         self._values = jax.jit(lambda x, points: jax.lax.map(lambda y: values(y, points), x, batch_size=256))
         self.points: list = []
 
-    def bounds(self, lower: np.ndarray, upper: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def bounds(self, pieces: list[Piece], directions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Bounds over any number of pieces, in batches; the last is filled up with copies."""
         results = []
-        for start in range(0, len(lower), BATCH):
-            chosen = np.minimum(np.arange(start, start + BATCH), len(lower) - 1)
-            low, high = self._bounds(lower[chosen], upper[chosen], self.points)
-            count = min(BATCH, len(lower) - start)
+        for start in range(0, len(pieces), BATCH):
+            chosen = [pieces[min(i, len(pieces) - 1)] for i in range(start, start + BATCH)]
+            low, high = self._bounds(Piece(*map(np.stack, zip(*chosen))), directions, self.points)
+            count = min(BATCH, len(pieces) - start)
             results.append((np.asarray(low)[:count], np.asarray(high)[:count]))
         return tuple(np.concatenate(side) for side in zip(*results))
 
@@ -129,84 +142,76 @@ class _Program:
         return jax.tree.unflatten(self._structure_out, outputs)
 
 
-@np.errstate(over="ignore", invalid="ignore")  # bounds may be of any size: what is bad is only compared
-def _refine(program: _Program, lower: np.ndarray, upper: np.ndarray, budget: int):
-    generator = np.random.default_rng(0)
-    samples = program.values(lower + (upper - lower) * generator.random((_SAMPLES, lower.size)))
-    truth = np.nanmin(samples, axis=0), np.nanmax(samples, axis=0)
-    spread = truth[1] - truth[0] + 1e-6 * np.abs(truth).max(axis=0) + 1e-300
-    influence = _influence(program, lower, upper, spread, generator)
+class _Judge:
+    """How bad bounds are, and what is worth cutting along, from values at sample points of the box."""
 
-    def badness(low, high):
+    def __init__(self, program: _Program, lower: np.ndarray, upper: np.ndarray, most: int):
+        generator = np.random.default_rng(0)
+        n, half = lower.size, 0.5 * upper - 0.5 * lower
+        samples = program.values(lower + (upper - lower) * generator.random((_SAMPLES, n)))
+        self._lowest, self._highest = np.fmin.reduce(samples, axis=0), np.fmax.reduce(samples, axis=0)
+        self._spread = self._highest - self._lowest + 1e-6 * np.abs(samples).max(axis=0) + 1e-300
+        change = self._change(program, lower + half, half, generator)
+        self.influence = np.sqrt(np.diag(change))
+        share, vectors = np.linalg.eigh(change)
+        chosen = [k for k in reversed(range(n)) if share[k] > _SHARE * max(share.sum(), 1e-300)]
+        # Planes of thin boxes far from 0, and of boxes of extreme size, are lost in rounding.
+        wide = (half > 1e-9 * np.abs(lower + half)) & (half > 1e-100) & (half < 1e100)
+        chosen = chosen[: most if n > 1 and np.all(wide | (half == 0)) else 0]
+        self.directions = np.divide(vectors[:, chosen].T, half, out=np.zeros((len(chosen), n)), where=half > 0)
+        tried = [int(i) for i in np.argsort(-self.influence, kind="stable")[:_MOST_TRIED] if half[i] > 0]
+        self.axes = [*tried, *range(n, n + len(chosen))]
+
+    def _change(self, program, middle, half, generator) -> np.ndarray:
+        """Mean over outputs of the products of their slopes, inputs in half widths, outputs in spreads: `(n, n)`."""
+        n, step = half.size, 1e-3
+        base = 2 * generator.random((_GRADIENT_SAMPLES, 1, n)) - 1
+        ends = [middle + half * (base * (1 - step) + sign * step * np.eye(n)) for sign in (1, -1)]
+        moved = [program.values(points.reshape(-1, n)) for points in ends]
+        slopes = (moved[0] - moved[1]).reshape(_GRADIENT_SAMPLES, n, -1) / (2 * step * self._spread)
+        slopes = np.clip(np.nan_to_num(slopes), -1e6, 1e6)
+        return np.einsum("sio,sjo->ij", slopes, slopes) / (slopes.shape[0] * slopes.shape[2])
+
+    def badness(self, low, high) -> np.ndarray:
         """By how much, on average over outputs, the bounds of a piece exceed the values seen anywhere."""
-        excess = np.maximum(high - truth[1], 0) + np.maximum(truth[0] - low, 0)
-        return np.mean(np.log1p(np.nan_to_num(excess / spread, nan=1e300, posinf=1e300)), axis=1)
-
-    corners = _grid(lower, upper, influence, max(1, budget // 2))
-    bounds = program.bounds(*corners)
-    pieces = [piece for piece in zip(*corners, *bounds)]
-    queue = [(-score, i) for i, score in enumerate(badness(*bounds))]
-    heapq.heapify(queue)
-    count = len(pieces)
-    while count < budget and queue and queue[0][0] < 0 and influence.max() > 0:
-        worst = [heapq.heappop(queue)[1] for _ in range(min(BATCH // 2, budget - count, len(queue)))]
-        halves = [half for i in worst for half in _bisected(*pieces[i][:2], influence, upper - lower)]
-        ends = tuple(np.stack(side) for side in zip(*halves))
-        low, high = program.bounds(*ends)
-        # A half lies inside its parent, so the parent's bounds hold for it, too.
-        low = np.maximum(low, np.repeat([pieces[i][2] for i in worst], 2, axis=0))
-        high = np.minimum(high, np.repeat([pieces[i][3] for i in worst], 2, axis=0))
-        for k, score in enumerate(badness(low, high)):
-            place = worst[k // 2] if k % 2 == 0 else len(pieces)
-            piece = (ends[0][k], ends[1][k], low[k], high[k])
-            if place == len(pieces):
-                pieces.append(piece)
-            else:
-                pieces[place] = piece
-            heapq.heappush(queue, (-score, place))
-        count += len(worst)
-    return np.min([p[2] for p in pieces], axis=0), np.max([p[3] for p in pieces], axis=0)
+        excess = np.maximum(high - self._highest, 0) + np.maximum(self._lowest - low, 0)
+        return np.mean(np.log1p(np.nan_to_num(excess / self._spread, nan=1e300, posinf=1e300)), axis=1)
 
 
-def _influence(program, lower, upper, spread, generator) -> np.ndarray:
-    """How much the outputs move, relative to their spread, as one input crosses the box."""
-    base = lower + (upper - lower) * generator.random((_INFLUENCE_SAMPLES, lower.size))
-    influence = np.zeros(lower.size)
-    for i in np.flatnonzero(upper > lower):
-        ends = np.repeat(base[None], 2, axis=0)
-        ends[0, :, i], ends[1, :, i] = lower[i], upper[i]
-        moved = program.values(ends.reshape(-1, lower.size)).reshape(2, _INFLUENCE_SAMPLES, -1)
-        # Where no output moves, an input may still widen bounds.
-        influence[i] = np.nanmean(np.abs(moved[1] - moved[0]) / spread) + 1e-9
-    return influence
+@np.errstate(over="ignore", invalid="ignore")  # bounds may be of any size: what is bad is only compared
+def _refine(program: _Program, lower: np.ndarray, upper: np.ndarray, budget: int, most: int):
+    judge = _Judge(program, lower, upper, most)
+    directions = judge.directions
+    first = whole(lower, upper, directions)
+    (low,), (high,) = program.bounds([first], directions)
+    queue = [(-judge.badness(low[None], high[None])[0], 0, 0, first, low, high)]
+    cuts: list[int] = []
+    made = 1
+    while queue[0][0] < 0 and len(queue) < budget and judge.axes:
+        depth = queue[0][2]
+        if depth == len(cuts):
+            cuts.append(_best_cut(program, judge, queue[0]))
+        worst = [heapq.heappop(queue)]
+        # A piece is replaced by two, so the pieces there are stay within the budget.
+        while queue and queue[0][0] < 0 and len(worst) < min(BATCH // 2, budget - len(queue) - len(worst)):
+            if queue[0][2] == len(cuts):
+                break
+            worst.append(heapq.heappop(queue))
+        parents, parts = zip(*[(old, part) for old in worst for part in halved(old[3], cuts[old[2]], directions)])
+        lows, highs = program.bounds(list(parts), directions)
+        # A part lies inside its parent, so the parent's bounds hold for it, too.
+        lows = np.maximum(lows, np.stack([old[4] for old in parents]))
+        highs = np.minimum(highs, np.stack([old[5] for old in parents]))
+        for score, old, part, low, high in zip(judge.badness(lows, highs), parents, parts, lows, highs):
+            heapq.heappush(queue, (-score, made, old[2] + 1, part, low, high))
+            made += 1
+    return np.min([entry[4] for entry in queue], axis=0), np.max([entry[5] for entry in queue], axis=0)
 
 
-def _grid(lower, upper, influence, budget: int) -> tuple[np.ndarray, np.ndarray]:
-    """Corners of a grid of at most `budget` cells, with cells of about equal influence along every input."""
-    cells = np.ones(lower.size, int)
-    while influence.max() > 0:
-        best = int(np.argmax(influence / cells))
-        if np.prod(cells) // cells[best] * (cells[best] + 1) > budget:
-            break
-        cells[best] += 1
-    edges = [_edges(*ends) for ends in zip(lower, upper, cells)]
-    index = np.stack(np.meshgrid(*[np.arange(n) for n in cells], indexing="ij"), axis=-1).reshape(-1, lower.size)
-    corner = [np.stack([edge[index[:, i] + k] for i, edge in enumerate(edges)], axis=1) for k in (0, 1)]
-    return corner[0], corner[1]
-
-
-def _edges(lower: float, upper: float, cells: int | np.integer) -> np.ndarray:
-    edges = lower + (upper - lower) * (np.arange(cells + 1) / cells)
-    # Neighbours share an edge to the last bit, so the cells leave no gap, and the outer edges are the box's.
-    edges = np.clip(edges, lower, upper)
-    edges[0], edges[-1] = lower, upper
-    return edges
-
-
-def _bisected(lower, upper, influence, width):
-    relative = np.divide(upper - lower, width, out=np.zeros_like(lower), where=width > 0)
-    axis = int(np.argmax(influence * relative))
-    middle = 0.5 * lower[axis] + 0.5 * upper[axis]
-    below, above = upper.copy(), lower.copy()
-    below[axis] = above[axis] = middle
-    return (lower, below), (above, upper)
+def _best_cut(program, judge, entry) -> int:
+    """The cut whose parts are least bad, tried out on a piece."""
+    parts = [halved(entry[3], axis, judge.directions) for axis in judge.axes]
+    lows, highs = program.bounds([part for pair in parts for part in pair], judge.directions)
+    scores = iter(judge.badness(np.maximum(lows, entry[4]), np.minimum(highs, entry[5])))
+    totals = [sum(next(scores) for _ in pair) for pair in parts]
+    return judge.axes[int(np.argmin(totals))]
