@@ -56,7 +56,7 @@ class Splitter:
             raise InputError('enclose: method="split" needs a bounded box; cut it, or take method="interval".')
         program = self._program(leaves, structure, boxes)
         double = all(leaves[i].dtype == np.float64 for i in boxes)
-        most = min(_MOST_DIRECTIONS, MOST_SQUARED - lower.size) if self._over_slabs and double else 0
+        most = max(0, min(_MOST_DIRECTIONS, MOST_SQUARED - lower.size)) if self._over_slabs and double else 0
         return program.restore(*_refine(program, lower, upper, self._pieces, most))
 
     def _program(self, leaves, structure, boxes) -> "_Program":
