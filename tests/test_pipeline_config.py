@@ -37,7 +37,7 @@ def written(tmp_path: Path, text: str) -> Path:
     ("old", "new", "message"),
     [
         ("order = 1", "ordr = 1", r"line 7: oversized.training.ordr is not a known key; did you mean order\?"),
-        ("order = 1", "order = 3", r"line 7: oversized.training.order is 3; allowed are 0 or 1"),
+        ("order = 1", "order = 3", r"line 7: oversized.training.order is 3; allowed are 0, 1 or 2"),
         ("steps = 10", "steps = 2.5", r"line 11: oversized.training.optimiser.steps is 2.5; it must be a valid int"),
         ("steps = 10", "steps = 0", r"line 11: oversized.training.optimiser.steps is 0; it must be greater than"),
         ('kind = "adam"', 'kind = "adm"', r"line 9: .*kind is 'adm'; allowed are 'adam', 'lbfgs', 'levenberg-marq"),
@@ -46,6 +46,13 @@ def written(tmp_path: Path, text: str) -> Path:
         ("keep = [2, 4]", "keep = [0, 0]", r"phase 1 keeps 0 nodes of every layer"),
         ("keep = [2, 4]", "keep = [9, 4]", r"phase 1 keeps 9 nodes of hidden layer 1, which then has 8"),
         ("keep = [2, 4]", "", r"line 13: pruning.0.keep is missing; add it"),
+        ("order = 1", "order = 2", "order 2 asks for second derivatives of simulated payoffs, which have a kink"),
+        ("[[pruning]]", '[finetuning.reference]\ndesign = "sobol"\n[[pruning]]', "give finetuning.reference a number"),
+        (
+            "[[pruning]]",
+            "[reference]\nsmoothing = 0.1\n[finetuning.reference]\nsamples = 9\nconditional = true\n[[pruning]]",
+            "two ways to smooth one payoff",
+        ),
         ('name = "good"', 'name = "../up"', r"line 1: name is '../up'"),
         ('name = "good"', 'name = "good"\nseed = -1', r"line 2: seed is -1"),
         ("[[pruning]]", "[[pruning", r"is not valid TOML"),
@@ -56,6 +63,15 @@ def test_a_fault_is_named_with_its_place(tmp_path, old, new, message):
     with pytest.raises(InputError, match=message) as caught:
         read_config(written(tmp_path, GOOD.replace(old, new)))
     assert "\n" not in str(caught.value)
+
+
+def test_second_derivatives_of_smooth_labels_are_allowed(tmp_path):
+    smooth = GOOD.replace("order = 1", "order = 2").replace(
+        "[oversized]", "[reference]\nsmoothing = 0.1\n[oversized]", 1
+    )
+    assert read_config(written(tmp_path, smooth)).samples_order == 2
+    conditional = "[finetuning.reference]\nsamples = 9\nconditional = true\ntraining.order = 2\n"
+    assert read_config(written(tmp_path, GOOD + conditional)).samples_order == 1
 
 
 def test_a_missing_file_is_named(tmp_path):

@@ -5,12 +5,12 @@ import zlib
 import jax
 
 from .._foundation.arrays import PRNGKey
-from ..reference import GaussianBasket
+from ..reference import Design, GaussianBasket
 from ..training import LBFGS, AbstractOptimiser, Adam, LevenbergMarquardt
 from .config import AdamConfig, LBFGSConfig, OptimiserConfig, RunConfig
 
 
-def build_reference(config: RunConfig) -> GaussianBasket:
+def build_reference(config: RunConfig, design: Design = "random", conditional: bool = False) -> GaussianBasket:
     """The reference model of a run; its market moves with the run's seed unless the configuration fixes it."""
     settings = config.reference
     return GaussianBasket.random(
@@ -23,6 +23,8 @@ def build_reference(config: RunConfig) -> GaussianBasket:
         rate=settings.rate,
         kind=settings.option,
         smoothing=settings.smoothing,
+        design=design,
+        conditional=conditional,
     )
 
 

@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from .._foundation.activations import ACTIVATIONS
 from ..pruning import FOLDS
+from ..reference import DESIGNS
 from ..scoring import METHODS
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -98,14 +99,27 @@ class PruningConfig(_Table):
 
 
 class FinetuningConfig(_Table):
-    """One of `[finetuning.teacher]`, `[finetuning.fixed]`, `[finetuning.reference]`.
+    """`[finetuning.teacher]` or `[finetuning.fixed]`.
 
     teacher: derivative samples of the oversized network at inputs of the training law. fixed: the samples that the
-    oversized network was trained on. reference: `samples` fresh ones, or those of the oversized network where
-    `samples` is left out.
+    oversized network was trained on.
     """
 
     samples: Count | None = None
+    training: TrainingConfig = TrainingConfig()
+
+
+class FreshFinetuningConfig(_Table):
+    """`[finetuning.reference]`: `samples` fresh ones of the reference, or those of the oversized network where
+    `samples` is left out.
+
+    `design` and `conditional` take noise out of fresh samples: evenly spread points, and labels that are expectations
+    over the one coordinate of the noise that matters most.
+    """
+
+    samples: Count | None = None
+    design: Literal[DESIGNS] = "random"  # type: ignore[valid-type]
+    conditional: bool = False
     training: TrainingConfig = TrainingConfig()
 
 
@@ -114,7 +128,7 @@ class FinetuningsConfig(_Table):
 
     teacher: FinetuningConfig | None = None
     fixed: FinetuningConfig | None = None
-    reference: FinetuningConfig | None = None
+    reference: FreshFinetuningConfig | None = None
 
 
 class RunConfig(_Table):
@@ -142,10 +156,21 @@ class RunConfig(_Table):
     @model_validator(mode="after")
     def _second_derivatives_exist(self):
         fresh = self.finetuning.reference
-        if self.reference.smoothing == 0 and (self.samples_order == 2 or (fresh and fresh.training.order == 2)):
+        smooth_fresh = fresh is None or fresh.samples is None or fresh.training.order < 2 or fresh.conditional
+        if self.reference.smoothing == 0 and (self.samples_order == 2 or not smooth_fresh):
             raise ValueError(
                 "order 2 asks for second derivatives of simulated payoffs, which have a kink: set reference.smoothing "
-                "to a width such as 0.05, or take order 2 in finetuning.teacher alone"
+                "to a width such as 0.05, set conditional in finetuning.reference, or take order 2 in "
+                "finetuning.teacher alone"
+            )
+        if fresh is not None and fresh.samples is None and (fresh.conditional or fresh.design != "random"):
+            raise ValueError(
+                "design and conditional in finetuning.reference are about fresh samples: give finetuning.reference "
+                "a number of samples"
+            )
+        if fresh is not None and fresh.conditional and self.reference.smoothing > 0:
+            raise ValueError(
+                "reference.smoothing and finetuning.reference.conditional are two ways to smooth one payoff: choose one"
             )
         return self
 

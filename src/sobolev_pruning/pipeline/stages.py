@@ -11,7 +11,7 @@ from .._foundation.samples import Samples
 from ..reference import AbstractReference
 from ..surrogate import Surrogate
 from ..training import Fit, fit
-from .builders import build_optimiser, key_for
+from .builders import build_optimiser, build_reference, key_for
 from .config import FinetuningConfig, RunConfig, TrainingConfig
 from .stage_store import Stage, StageStore
 
@@ -47,7 +47,7 @@ def finetune(
         def compute(inside: Path | None, name=name, way=way, settings=settings) -> Stage:
             labels = _teacher_samples(config, settings, reference, teacher) if way == "teacher" else samples
             if way == "reference":
-                labels = finetuning_samples(config, reference, samples)
+                labels = finetuning_samples(config, samples)
             return trained(pruned, labels, settings.training, key_for(config, name), name, inside, progress)
 
         tuned[name] = stages.stage(name, compute)
@@ -72,7 +72,7 @@ def train_controls(
     key = key_for(config, like)
 
     def labels() -> Samples:
-        return finetuning_samples(config, reference, samples) if way == "reference" else samples
+        return finetuning_samples(config, samples) if way == "reference" else samples
 
     def plain(inside: Path | None) -> Stage:
         return trained(pruned, labels(), settings.model_copy(update={"order": 0}), key, "plain", inside, progress)
@@ -85,12 +85,13 @@ def train_controls(
     return {name: stages.stage(name, compute) for name, compute in (("plain", plain), ("scratch", scratch))}
 
 
-def finetuning_samples(config: RunConfig, reference: AbstractReference, samples: Samples) -> Samples:
+def finetuning_samples(config: RunConfig, samples: Samples) -> Samples:
     """What `[finetuning.reference]` trains on: fresh samples, or the run's own where it states no number."""
     settings = config.finetuning.reference
     if settings.samples is None:
         return samples
     order = max(1, settings.training.order)
+    reference = build_reference(config, settings.design, settings.conditional)
     return reference.sample(key_for(config, "fresh samples"), settings.samples, order=order)
 
 

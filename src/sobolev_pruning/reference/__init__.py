@@ -3,6 +3,7 @@ from .black_scholes import black_scholes as black_scholes
 from .control_variates import ControlledReference as ControlledReference
 from .control_variates import with_controls as with_controls
 from .designs import DESIGNS as DESIGNS
+from .designs import Design as Design
 from .from_function import FunctionReference as FunctionReference
 from .from_function import from_function as from_function
 from .gaussian_basket import GaussianBasket as GaussianBasket
