@@ -116,7 +116,7 @@ def test_a_convex_network_of_low_rank_is_proved_convex_without_margin():
 def test_ranges_hold_at_dense_points_of_the_whole_box(widths, activation, scalar, width):
     network = surrogate_of_shape(widths, activation, scalar)
     lower, upper = np.full(widths[0], 3.0 - width), np.full(widths[0], 3.0 + 0.7 * width)
-    second = [] if len(set(widths[:2])) == 2 and widths[0] == 5 else [Range("hessian")]
+    second = [Range("hessian")] if activation == "silu" else []  # second derivatives are dear to compile
     certificate = certify(network, (lower, upper), [Range("value"), Range("gradient"), *second], pieces=600)
     points = points_of(lower, upper)
     k = widths[-1]
