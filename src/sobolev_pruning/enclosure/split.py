@@ -7,6 +7,7 @@ is, is judged against values at sample points; that decides only where to split:
 """
 
 import heapq
+import itertools
 from collections.abc import Callable
 
 import jax
@@ -19,7 +20,7 @@ from .affine_slabs import Slabs
 from .interval import Interval, is_interval
 from .pieces import Piece, halved, whole
 
-BATCH = 16
+BATCH = 8
 """Pieces evaluated at once: a fixed number, so that one compilation serves every call."""
 
 _SAMPLES = 1024
@@ -188,9 +189,10 @@ def _refine(program: _Program, lower: np.ndarray, upper: np.ndarray, budget: int
     cuts: list[int] = []
     made = 1
     while queue[0][0] < 0 and len(queue) < budget and judge.axes:
-        depth = queue[0][2]
-        if depth == len(cuts):
-            cuts.append(_best_cut(program, judge, queue[0]))
+        known = []
+        if queue[0][2] == len(cuts):
+            axis, *known = _best_cut(program, judge, queue[0])
+            cuts.append(axis)
         worst = [heapq.heappop(queue)]
         # A piece is replaced by two, so the pieces there are stay within the budget.
         while queue and queue[0][0] < 0 and len(worst) < min(BATCH // 2, budget - len(queue) - len(worst)):
@@ -198,7 +200,12 @@ def _refine(program: _Program, lower: np.ndarray, upper: np.ndarray, budget: int
                 break
             worst.append(heapq.heappop(queue))
         parents, parts = zip(*[(old, part) for old in worst for part in halved(old[3], cuts[old[2]], directions)])
-        lows, highs = program.bounds(list(parts), directions)
+        # The parts of the first were evaluated when the cut was chosen.
+        done = len(known[0]) if known else 0
+        if done < len(parts):
+            fresh = program.bounds(list(parts[done:]), directions)
+            known = [np.concatenate(both) for both in zip(known, fresh)] if known else fresh
+        lows, highs = known
         # A part lies inside its parent, so the parent's bounds hold for it, too.
         lows = np.maximum(lows, np.stack([old[4] for old in parents]))
         highs = np.minimum(highs, np.stack([old[5] for old in parents]))
@@ -208,10 +215,12 @@ def _refine(program: _Program, lower: np.ndarray, upper: np.ndarray, budget: int
     return np.min([entry[4] for entry in queue], axis=0), np.max([entry[5] for entry in queue], axis=0)
 
 
-def _best_cut(program, judge, entry) -> int:
-    """The cut whose parts are least bad, tried out on a piece."""
+def _best_cut(program, judge, entry) -> tuple[int, np.ndarray, np.ndarray]:
+    """The cut whose parts are least bad, tried out on a piece, with the bounds of its parts."""
     parts = [halved(entry[3], axis, judge.directions) for axis in judge.axes]
     lows, highs = program.bounds([part for pair in parts for part in pair], judge.directions)
-    scores = iter(judge.badness(np.maximum(lows, entry[4]), np.minimum(highs, entry[5])))
-    totals = [sum(next(scores) for _ in pair) for pair in parts]
-    return judge.axes[int(np.argmin(totals))]
+    scores = judge.badness(np.maximum(lows, entry[4]), np.minimum(highs, entry[5]))
+    ends = np.cumsum([0, *map(len, parts)])
+    best = int(np.argmin([scores[first:last].sum() for first, last in itertools.pairwise(ends)]))
+    of_best = slice(ends[best], ends[best + 1])
+    return judge.axes[best], lows[of_best], highs[of_best]
