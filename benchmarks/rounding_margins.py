@@ -71,8 +71,12 @@ PRIMITIVES = {
         elementary.log1p, _long(np.log1p), np.log1p, lambda x: x.log1p(), (-0.3, 0.45, -1.0), (-1.0, np.inf)
     ),
     "logistic": Primitive(
-        lambda x: elementary.logistic_pair(x)[0], extended.logistic, scipy.special.expit,
-        lambda x: 1 / (1 + (-x).exp()), (0.35, -0.35, -36.0, -708.39), (-760, 760),
+        lambda x: elementary.logistic_pair(x)[0],
+        extended.logistic,
+        scipy.special.expit,
+        lambda x: 1 / (1 + (-x).exp()),
+        (0.35, -0.35, -36.0, -708.39),
+        (-760, 760),
     ),
     "tanh": Primitive(
         transcendental.tanh_of_point, _long(np.tanh), np.tanh, lambda x: x.tanh(), (0.1733, 19.0), (-760, 760)

@@ -32,8 +32,7 @@ def main() -> None:
     gradient = eqx.filter_jit(lambda surrogate: eqx.filter_grad(lambda s: loss(s, batch).total)(surrogate))
     # Taken in turn, so that a machine whose speed drifts treats both alike.
     pairs = [
-        (seconds(lambda: significance(network, box).scores), seconds(lambda: gradient(network)))
-        for _ in range(REPEATS)
+        (seconds(lambda: significance(network, box).scores), seconds(lambda: gradient(network))) for _ in range(REPEATS)
     ]
     ratios = np.array([score / step for score, step in pairs])
     score, step = np.median(pairs, axis=0)

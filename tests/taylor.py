@@ -5,6 +5,8 @@ import math
 import flint
 import numpy as np
 
+flint.ctx.prec = 200
+
 POINTS = np.concatenate(
     [np.random.default_rng(3).uniform(-12.0, 12.0, 200), np.linspace(-1.0, 1.0, 9), [-300.0, 300.0]]
 )
@@ -12,8 +14,7 @@ POINTS = np.concatenate(
 
 def taylor_derivative(name: str, x: float, order: int) -> flint.arb:
     """The derivative from the Taylor series of the definition at `x`, in 200 bits."""
-    flint.ctx.prec, flint.ctx.cap = 200, order + 1
-    t = flint.arb_series([x, 1])
+    t = flint.arb_series([x, 1], order + 1)
     sigmoid = 1 / (1 + (-t).exp())
     match name:
         case "silu":

@@ -159,6 +159,7 @@ def test_certify_writes_what_check_proves_again(capsys, tmp_path):
         ("prune net.onnx --keep 2 -o no/a.onnx", "There is no folder no"),
         ("prune net.onnx --keep 2 -o a.onnx --fold best", "fold is 'best'; choose one of"),
         ("prune net.onnx --keep 2 -o a.onnx --method best", "method is 'best'; choose one of"),
+        ("shrink net.onnx -o a.onnx", "needs either --tolerance or --max-parameters"),
         ("shrink net.onnx --tolerance value -o a.onnx", "--tolerance has 'value'; write value=0.9999"),
         ("shrink net.onnx --tolerance value=2 -o a.onnx", "The R2 asked of value is 2.0"),
         ("shrink net.onnx --tolerance theta=0.9 -o a.onnx", "--tolerance has 'theta=0.9'"),

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from sobolev_pruning import InputError, Surrogate, Tolerance, evaluate, fit, shrink
-from sobolev_pruning.pipeline.shrink import Candidate, _keep, front_of
+from sobolev_pruning.pipeline.candidates import Candidate, _keep
+from sobolev_pruning.pipeline.shrink import front_of
 from sobolev_pruning.reference import GaussianBasket
 from sobolev_pruning.training import Adam
 
@@ -55,6 +56,25 @@ def test_the_search_starts_again_from_its_checkpoints_with_the_same_bits(found, 
     assert again.path == found.path  # seconds included: nothing was trained again
     points = basket.test_points(jax.random.key(5), 8)
     np.testing.assert_array_equal(again.surrogate.value(points), found.surrogate.value(points))
+
+
+def test_the_best_network_of_a_size_is_as_good_as_any_other_tried(basket, oversized):
+    found = shrink(oversized, basket, max_parameters=16, pairs=16_384)
+    assert found.limits == {} and found.surrogate.n_parameters <= 16
+    sizes = {candidate.widths[1:-1]: candidate.n_parameters for candidate in found.path}
+    assert max(sizes.values()) <= 16 and {len(shape) for shape in sizes} == {1, 2}
+    products = [np.prod(list(candidate.errors.values())) for candidate in found.path if candidate.pairs == 16_384]
+    judged = [c for c in found.path if c.widths == found.surrogate.widths and c.pairs == 16_384]
+    assert np.prod(list(judged[0].errors.values())) == min(products)
+    assert found.verified.figures("r2")["value"] > 0.99
+
+
+def test_what_is_searched_for_is_asked_clearly(oversized, basket):
+    for settings in ({}, {"tolerance": TOLERANCE, "max_parameters": 20}):
+        with pytest.raises(InputError, match="either a tolerance or max_parameters"):
+            shrink(oversized, basket, **settings)
+    with pytest.raises(InputError, match="the smallest network of this model has 5"):
+        shrink(oversized, basket, max_parameters=4, pairs=4096)
 
 
 def test_the_front_drops_what_is_larger_and_worse():

@@ -118,8 +118,11 @@ def prune(
 @app.command()
 def shrink(
     model: Model,
-    tolerance: Annotated[str, typer.Option(metavar="LIMITS", help="Such as value=0.9999,delta=0.999,gamma=0.99.")],
     out: Out,
+    tolerance: Annotated[
+        str | None, typer.Option(metavar="LIMITS", help="Such as value=0.9999,delta=0.999,gamma=0.99.")
+    ] = None,
+    max_parameters: Annotated[int | None, typer.Option(help="Instead: the most accurate network of that size.")] = None,
     figure: Annotated[str, typer.Option(help="What --tolerance limits: r2 (from below), rmse, p99 or max_abs.")] = "r2",
     box: Box = None,
     data: Data = None,
@@ -128,7 +131,7 @@ def shrink(
     seed: Annotated[int, typer.Option(help="Of the points it learns from.")] = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Search for the smallest network within a tolerance, taught by the network itself or by --data."""
+    """Search for the smallest network within a tolerance, or the best one of a size, taught by itself or by --data."""
     from .pipeline import shrink_model
     from .report import shrinking_table
 
@@ -136,6 +139,7 @@ def shrink(
         model,
         out,
         tolerance=tolerance,
+        max_parameters=max_parameters,
         figure=figure,
         box=box,
         data=_data(data, x, y),

@@ -123,11 +123,7 @@ def _gelu_tanh(x: Ball, order: int) -> Ball:
         lambda: s[1] * v1,
         lambda: s[2] * (v1 * v1) + s[1] * v2,
         lambda: s[3] * (v1 * v1 * v1) + 3 * (s[2] * v1 * v2) + v3 * s[1],
-        lambda: (
-            s[4] * (v1 * v1 * v1 * v1)
-            + 6 * (s[3] * (v1 * v1) * v2)
-            + s[2] * (3 * (v2 * v2) + (4 * v3) * v1)
-        ),
+        lambda: s[4] * (v1 * v1 * v1 * v1) + 6 * (s[3] * (v1 * v1) * v2) + s[2] * (3 * (v2 * v2) + (4 * v3) * v1),
     ]
     return x * g[0]() if order == 0 else order * g[order - 1]() + x * g[order]()
 

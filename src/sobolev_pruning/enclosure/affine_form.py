@@ -160,9 +160,7 @@ def narrowed(form: AffineForm) -> AffineForm:
     )
     known = (upper - lower) < jnp.inf
     own = Interval.unchecked(jnp.where(known, lower, -jnp.inf), jnp.where(known, upper, jnp.inf))
-    return tight(
-        form.with_parts(form.center, form.polynomial, form.noise, form.error, own.intersection(form.range))
-    )
+    return tight(form.with_parts(form.center, form.polynomial, form.noise, form.error, own.intersection(form.range)))
 
 
 def _reach_of_polynomial(polynomial: Array, linear: int) -> tuple[Array, Array]:
@@ -219,9 +217,7 @@ def condensed(form: AffineForm, keep: int) -> AffineForm:
     if not lost:
         return form
     error = up(form.error + deviation(form.noise[:lost]))
-    return AffineForm(
-        form.center, form.polynomial, form.noise[lost:], error, form.range, blocks, True, form.linear
-    )
+    return AffineForm(form.center, form.polynomial, form.noise[lost:], error, form.range, blocks, True, form.linear)
 
 
 def polynomials(a: AffineForm, b: AffineForm) -> tuple[Array, Array, int]:

@@ -78,4 +78,3 @@ def _quadratic_part(x: AffineForm, y: AffineForm, of_x, of_y):
     smallest = jnp.where(jnp.isfinite(smallest), smallest - tiny(x.dtype), -jnp.inf)
     largest = jnp.where(jnp.isfinite(largest), largest + tiny(x.dtype), jnp.inf)
     return smallest, largest
-

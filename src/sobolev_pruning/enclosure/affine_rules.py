@@ -313,8 +313,5 @@ _RULES = {
     p.convert_element_type_p: _convert,
     p.select_n_p: _select,
     activation_p: _activation,
-    **{
-        primitive: (lambda method, a, name=name, **_: _curve(method, a, name)) for primitive, name in _CURVED.items()
-    },
+    **{primitive: (lambda method, a, name=name, **_: _curve(method, a, name)) for primitive, name in _CURVED.items()},
 }
-

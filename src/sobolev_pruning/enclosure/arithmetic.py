@@ -228,9 +228,7 @@ sign = _monotone_exact(lax.sign)
 floor = _monotone_exact(lax.floor)
 ceil = _monotone_exact(lax.ceil)
 round_to_integer = jax.jit(
-    lambda a, rounding_method: settle(
-        lax.round(a.lower, rounding_method), lax.round(a.upper, rounding_method), a
-    ),
+    lambda a, rounding_method: settle(lax.round(a.lower, rounding_method), lax.round(a.upper, rounding_method), a),
     static_argnums=1,
 )
 

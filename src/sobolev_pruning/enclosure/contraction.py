@@ -219,4 +219,3 @@ def cumulative_sum(a: Operand, *, axis: int, reverse: bool) -> Interval:
     lower = jnp.where(unknown, jnp.nan, jnp.where(jnp.isnan(lower), -jnp.inf, lower))
     upper = jnp.where(unknown, jnp.nan, jnp.where(jnp.isnan(upper), jnp.inf, upper))
     return Interval.unchecked(jnp.where(empty, jnp.inf, lower), jnp.where(empty, -jnp.inf, upper))
-

@@ -37,9 +37,11 @@ def evaluate(jaxpr, consts, arguments, method, only_ranges: bool = False) -> lis
                 raise EnclosureError(str(error).replace(UNKNOWN_LINE, source_line(equation))) from None
         elif equation.primitive.name == "broadcast_in_dim" and isinstance(operands[0], np.ndarray):
             # Constants stay known under jit, so that rules can use their values.
-            results = [np.broadcast_to(operands[0], equation.outvars[0].aval.shape)] if (
-                operands[0].ndim == 0
-            ) else method.apply(equation, [jnp.asarray(operands[0])])
+            results = (
+                [np.broadcast_to(operands[0], equation.outvars[0].aval.shape)]
+                if (operands[0].ndim == 0)
+                else method.apply(equation, [jnp.asarray(operands[0])])
+            )
         else:
             results = method.apply(equation, operands)
         for variable, result in zip(equation.outvars, results, strict=True):

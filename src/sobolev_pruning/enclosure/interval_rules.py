@@ -173,7 +173,6 @@ class IntervalMethod:
         return False
 
 
-
 def apply_interval_rule(equation, operands) -> list:
     if not any(isinstance(x, Interval) for x in operands) and is_exact_at_points(equation, operands):
         result = equation.primitive.bind(*operands, **equation.params)

@@ -147,9 +147,11 @@ def _product_along(a: Interval, axis: int) -> Interval:
         if a.shape[0] % 2:
             result = a[-1] if result is None else multiply(result, a[-1])
         a = multiply(a[:half], a[half : 2 * half])
-    return jax.tree.map(jnp.ones_like, Interval.unchecked(a.lower[0:0].sum(0), a.lower[0:0].sum(0))) if (
-        result is None
-    ) else result
+    return (
+        jax.tree.map(jnp.ones_like, Interval.unchecked(a.lower[0:0].sum(0), a.lower[0:0].sum(0)))
+        if (result is None)
+        else result
+    )
 
 
 def cumulative_product(a: Operand, *, axis: int, reverse: bool) -> Interval:

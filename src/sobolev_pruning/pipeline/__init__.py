@@ -1,3 +1,4 @@
+from .candidates import Candidate as Candidate
 from .config import RunConfig as RunConfig
 from .config_file import read_config as read_config
 from .config_file import to_toml as to_toml
@@ -16,7 +17,6 @@ from .models import read_model as read_model
 from .published import BASKET_R2 as BASKET_R2
 from .run import RunResult as RunResult
 from .run import run as run
-from .shrink import Candidate as Candidate
 from .shrink import Shrink as Shrink
 from .shrink import shrink as shrink
 from .tolerance import Tolerance as Tolerance

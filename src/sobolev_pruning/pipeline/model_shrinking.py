@@ -17,7 +17,8 @@ def shrink_model(
     model: Path,
     out: Path,
     *,
-    tolerance: str,
+    tolerance: str | None = None,
+    max_parameters: int | None = None,
     figure: str = "r2",
     box: str | None = None,
     data: DataOptions | None = None,
@@ -31,7 +32,9 @@ def shrink_model(
     network itself.
     """
     expect_model_path(out)
-    limits = read_tolerance(tolerance, figure)
+    if (tolerance is None) == (max_parameters is None):
+        raise InputError("shrink needs either --tolerance or --max-parameters: what is free is what it searches for.")
+    limits = None if tolerance is None else read_tolerance(tolerance, figure)
     surrogate = read_model(model)
     ground = find_ground(surrogate, box, data, columns)
     if data is not None and ground.samples.dydx is None:
@@ -39,7 +42,15 @@ def shrink_model(
             f"{data.path} lacks derivatives (columns such as dy/dx0), which shrinking learns from; add them, or leave "
             "--data out to learn from the network itself."
         )
-    found = shrink(surrogate, ground.samples, tolerance=limits, box=ground.box, seed=seed, progress=progress)
+    found = shrink(
+        surrogate,
+        ground.samples,
+        tolerance=limits,
+        max_parameters=max_parameters,
+        box=ground.box,
+        seed=seed,
+        progress=progress,
+    )
     small = found.surrogate
     if small is not None and data is None:
         small = replace(small, training_range=(ground.box.lower, ground.box.upper))

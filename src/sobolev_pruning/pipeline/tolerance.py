@@ -63,3 +63,9 @@ class Tolerance:
                 )
             errors[name] = 1.0 - figure if self.figure == "r2" else figure
         return errors
+
+
+def all_measured(evaluation: Evaluation) -> Tolerance:
+    """Limits of no consequence on everything that `evaluation` could measure, for its errors 1 - R2."""
+    scores = {name: getattr(evaluation, name) for name in QUANTITIES}
+    return Tolerance(**{name: 0.5 for name, found in scores.items() if found is not None and found.r2 is not None})

@@ -14,9 +14,7 @@ NumpyLayers = list[tuple[np.ndarray, np.ndarray]]
 def rebuilt(surrogate: Surrogate, layers: NumpyLayers) -> Surrogate:
     """A network with these weights and biases, through the constructor, which checks that they fit together."""
     dense = [Dense(jnp.asarray(weight), jnp.asarray(bias)) for weight, bias in layers]
-    return Surrogate(
-        dense, surrogate.scaling, surrogate.activation, surrogate.scalar_output, surrogate.training_range
-    )
+    return Surrogate(dense, surrogate.scaling, surrogate.activation, surrogate.scalar_output, surrogate.training_range)
 
 
 def compact(surrogate: Surrogate, plan: Plan) -> Surrogate:

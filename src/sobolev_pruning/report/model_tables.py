@@ -70,19 +70,22 @@ def pruning_table(record: PruningRecord) -> Table:
 
 
 def shrinking_table(record: ShrinkingRecord) -> Table:
-    """Every network tried, with its errors over their limits."""
+    """Every network tried, with its errors over their limits, or as they are where nothing is limited."""
     title = network_text(record.before)
     title += "\n" + ("No network within the tolerance" if record.after is None else network_text(record.after))
+    limited = bool(record.limits)
+    names = list(record.limits) if limited else list(record.trials[0].errors)
+    note = f"Errors ({record.figure}) over their limits, against {record.against}: 1 or less holds."
     table = plain_table(
         title,
         ["Network tried"],
-        ["Parameters", *(f"{name.capitalize()} / limit" for name in record.limits), "Holds"],
-        f"Errors ({record.figure}) over their limits, against {record.against}: 1 or less holds.",
+        ["Parameters", *(f"{name.capitalize()}{' / limit' * limited}" for name in names), *["Holds"] * limited],
+        note if limited else f"Errors (1 - R²) against {record.against}.",
     )
     for trial in record.trials:
-        ratios = [error_text(trial.errors[name] / limit) for name, limit in record.limits.items()]
-        verdict = "yes" if trial.accepted else "no"
-        table.add_row(widths_text(trial.widths), count_text(trial.n_parameters), *ratios, verdict)
+        figures = [error_text(trial.errors[name] / record.limits.get(name, 1.0)) for name in names]
+        verdict = ["yes" if trial.accepted else "no"] * limited
+        table.add_row(widths_text(trial.widths), count_text(trial.n_parameters), *figures, *verdict)
     return table
 
 

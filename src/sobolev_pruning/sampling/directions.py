@@ -23,8 +23,9 @@ def principal_directions(
 
     Pass them to `reference.sample(..., order=2, directions=...)` or `Surrogate.label`.
 
+    >>> import numpy as np
     >>> samples = Samples([[-2.0, 0.1], [0.0, -0.1], [2.0, 0.0]], [0.0, 1.0, 0.0], [[1.0, 0.0]] * 3)
-    >>> abs(principal_directions(samples, 1)).round(2).tolist()
+    >>> np.abs(principal_directions(samples, 1)).round(2).tolist()
     [[1.63, 0.04]]
     """
     d = samples.n_inputs
