@@ -184,7 +184,7 @@ def test_splitting_tightens_and_stays_sound():
         return {"y": jnp.sin(3 * x[0] * x[1]) + weight * x[2], "g": jax.grad(lambda v: jnp.sin(3 * v[0] * v[1]))(x)}
 
     box, weight = box_around(np.array([0.5, 0.5, 0.0]), 0.5), np.float64(2.0)
-    whole = enclose(fn, "affine")(box, weight)
+    whole = jax.jit(enclose(fn, "affine"))(box, weight)
     split = enclose(fn, "split", pieces=60)
     result = split(box, weight)
     values = sampled(lambda x: fn(x, weight), box, 4000)

@@ -2,7 +2,6 @@
 
 import json
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import onnx
@@ -31,12 +30,11 @@ def run_reference(path, inputs):
 
 
 def truth(surrogate, points, directions):
-    product = jax.vmap(lambda x, v: jax.jvp(jax.jacrev(surrogate), (x,), (v,))[1])
     arrays = {
         "value": surrogate.value(points),
         "gradient": surrogate.gradient(points),
         "hessian": surrogate.hessian(points),
-        "hvp": product(points, directions),
+        "hvp": surrogate.hessian_products(points, directions[:, None])[:, 0],
     }
     return {name: np.asarray(array) for name, array in arrays.items()}
 
@@ -50,8 +48,8 @@ def assert_agreement(found, expected, tolerances):
 
 def inputs_for(surrogate, n=64):
     d = surrogate.widths[0]
-    points = 3.0 + 2.0 * jax.random.normal(jax.random.key(5), (n, d), jnp.float64)
-    return points, jax.random.normal(jax.random.key(6), (n, d), jnp.float64)
+    generator = np.random.default_rng(5)
+    return 3.0 + 2.0 * generator.standard_normal((n, d)), generator.standard_normal((n, d))
 
 
 @pytest.mark.parametrize("run", [run_onnxruntime, run_reference])

@@ -39,6 +39,16 @@ def float64_array(given: ArrayOrList, name: str) -> np.ndarray:
         raise InputError(f"{name} cannot be read as an array of real numbers; give float64 values.") from None
 
 
+def generator_of(key: PRNGKey) -> np.random.Generator:
+    """NumPy's generator for random numbers that are drawn once and on the host, where nothing needs compiling.
+
+    >>> import jax
+    >>> [generator_of(jax.random.key(seed)).permutation(4).tolist() for seed in (1, 2)]
+    [[3, 0, 2, 1], [2, 1, 0, 3]]
+    """
+    return np.random.default_rng(np.asarray(jax.random.key_data(key)))
+
+
 def as_points(given: ArrayOrList, n_inputs: int) -> Points:
     """`given` as float64 points `(n, n_inputs)`; raises `InputError` where it has another shape."""
     # An array of JAX may be under transformation; NumPy cannot look at it.

@@ -93,7 +93,8 @@ class Samples:
     def __getitem__(self, rows) -> "Samples":
         """The samples of the given rows (a slice, an index array or a mask)."""
         chosen = {name: getattr(self, name) for name in _ARRAYS}
-        taken = {name: None if array is None else array[rows] for name, array in chosen.items()}
+        rows = np.asarray(rows) if isinstance(rows, Array) else rows
+        taken = {name: None if array is None else np.asarray(array)[rows] for name, array in chosen.items()}
         return Samples(**taken, missing=self.missing)
 
     @property
@@ -114,7 +115,7 @@ class Samples:
     @property
     def n_unknown(self) -> int:
         """How many entries of `dydx` and `hvp` are not known."""
-        return sum(int(jnp.isnan(array).sum()) for array in (self.dydx, self.hvp) if array is not None)
+        return sum(int(np.isnan(array).sum()) for array in (self.dydx, self.hvp) if array is not None)
 
 
 _ARRAYS = tuple(field.name for field in fields(Samples) if field.name != "missing")

@@ -329,12 +329,13 @@ def _or_zero(value, condition):
 def _check_endpoints(lower, upper) -> None:
     if isinstance(lower, jax.core.Tracer) or isinstance(upper, jax.core.Tracer):
         return
-    if bool(jnp.any(jnp.isnan(lower) | jnp.isnan(upper))):
+    lower, upper = np.asarray(lower), np.asarray(upper)
+    if (np.isnan(lower) | np.isnan(upper)).any():
         raise InputError("Interval(lower, upper): an endpoint is NaN; remove NaN from the data the box is made of.")
-    empty = (lower == jnp.inf) & (upper == -jnp.inf)
-    wrong = ((lower > upper) | (lower == jnp.inf) | (upper == -jnp.inf)) & ~empty
-    if bool(jnp.any(wrong)):
-        place = tuple(int(i) for i in np.argwhere(np.asarray(wrong))[0])
+    empty = (lower == np.inf) & (upper == -np.inf)
+    wrong = ((lower > upper) | (lower == np.inf) | (upper == -np.inf)) & ~empty
+    if wrong.any():
+        place = tuple(int(i) for i in np.argwhere(wrong)[0])
         raise InputError(
             f"Interval(lower, upper): the lower endpoint {float(lower[place])} is not below the upper endpoint "
             f"{float(upper[place])} at index {place}; swap them, or use Interval.empty for the empty set."

@@ -107,6 +107,7 @@ def has_subnormal(x) -> bool:
     return bool(np.any((modulus > 0) & (modulus < tiny(concrete.dtype))))
 
 
+@jax.jit
 def widen_subnormal(lower: Array, upper: Array) -> tuple[Array, Array]:
     """Moves denormal endpoints outward, to 0 or to the smallest normal number: XLA would take them for 0."""
     smallest = tiny(lower.dtype)

@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from .._foundation.compilation import quick_compilation
 from .._foundation.errors import InputError
 from .affine_rules import MOST_SQUARED
 from .affine_slabs import Slabs
@@ -30,8 +31,6 @@ _SHARE = 0.1
 """Of all squared change of the outputs, what a direction must hold to be cut along."""
 _MOST_TRIED = 8
 """Inputs that are tried for a cut: those of most influence."""
-# The arithmetic runs as long vector loops in any case, and compiling them the other way takes twice as long.
-_COMPILER = {"xla_cpu_use_fusion_emitters": False}
 
 
 class Splitter:
@@ -113,9 +112,8 @@ class _Program:
             args, kwargs = filled(parts(flat), points)
             return jnp.concatenate([jnp.ravel(x).astype(float) for x in jax.tree.leaves(point(*args, **kwargs))])
 
-        on_cpu = jax.default_backend() == "cpu"
         over_pieces = jax.vmap(bounds, in_axes=(0, None, None))
-        self._bounds = jax.jit(over_pieces, compiler_options=_COMPILER if on_cpu else None)
+        self._bounds = jax.jit(over_pieces, compiler_options=quick_compilation())
         self._values = jax.jit(lambda x, points: jax.lax.map(lambda y: values(y, points), x, batch_size=256))
         self.points: list = []
 

@@ -255,13 +255,11 @@ class GaussianBasket(AbstractReference):
             return gain * norm.cdf(gain / spread) + spread * norm.pdf(gain / spread)
         return smooth_positive_part(gain, self.smoothing) if self.smoothing > 0 else jnp.maximum(gain, 0.0)
 
-    def _forward_terms(self, points: ArrayOrList):
+    def _forward_terms(self, points: Points):
         """`F - K` and `D = (F - K)/s` at each point, and `s`."""
         scaled = self.weights * self.volatilities
         s = jnp.sqrt(scaled @ self.correlation @ scaled * self._variance_factor)
-        moneyness = (
-            jnp.exp(self.drift * self._horizon) * (as_points(points, self.n_inputs) @ self.weights) - self.strike
-        )
+        moneyness = jnp.exp(self.drift * self._horizon) * (points @ self.weights) - self.strike
         return moneyness, moneyness / s, s
 
     def truth(self, points: ArrayOrList, order: int = 2) -> Truth:
@@ -269,20 +267,32 @@ class GaussianBasket(AbstractReference):
 
     def value(self, points: ArrayOrList) -> Values:
         """`e^{-r tau} ((F - K) Phi(D) + s phi(D))` for the call; `e^{-r tau} (F - K)` less for the put; `(n,)`."""
+        return self._value(as_points(points, self.n_inputs))
+
+    def gradient(self, points: ArrayOrList) -> Gradients:
+        """`+-e^{(mu - r) tau} Phi(+-D) w`, `(n, d)`; minus for the put."""
+        return self._gradient(as_points(points, self.n_inputs))
+
+    def hessian(self, points: ArrayOrList) -> Hessians:
+        """`e^{(2 mu - r) tau} phi(D)/s w w'`, `(n, d, d)`; the same for call and put."""
+        return self._hessian(as_points(points, self.n_inputs))
+
+    @eqx.filter_jit
+    def _value(self, points: Points) -> Values:
         moneyness, standardised, s = self._forward_terms(points)
         sign = 1.0 if self.kind == "call" else -1.0
         forward_value = sign * moneyness * norm.cdf(sign * standardised) + s * norm.pdf(standardised)
         return jnp.exp(-self.rate * self._horizon) * forward_value
 
-    def gradient(self, points: ArrayOrList) -> Gradients:
-        """`+-e^{(mu - r) tau} Phi(+-D) w`, `(n, d)`; minus for the put."""
+    @eqx.filter_jit
+    def _gradient(self, points: Points) -> Gradients:
         _, standardised, _ = self._forward_terms(points)
         sign = 1.0 if self.kind == "call" else -1.0
         growth = jnp.exp((self.drift - self.rate) * self._horizon)
         return sign * growth * norm.cdf(sign * standardised)[:, None] * self.weights[None, :]
 
-    def hessian(self, points: ArrayOrList) -> Hessians:
-        """`e^{(2 mu - r) tau} phi(D)/s w w'`, `(n, d, d)`; the same for call and put."""
+    @eqx.filter_jit
+    def _hessian(self, points: Points) -> Hessians:
         _, standardised, s = self._forward_terms(points)
         growth = jnp.exp((2.0 * self.drift - self.rate) * self._horizon)
         return growth * (norm.pdf(standardised) / s)[:, None, None] * jnp.outer(self.weights, self.weights)[None]

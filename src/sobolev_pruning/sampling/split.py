@@ -1,10 +1,10 @@
 """Splitting samples, and the box that samples span."""
 
-import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
-from .._foundation.arrays import PRNGKey
+from .._foundation.arrays import PRNGKey, generator_of
 from .._foundation.errors import InputError
 from .._foundation.samples import Samples
 
@@ -16,11 +16,12 @@ def split(samples: Samples, held_out: float, key: PRNGKey) -> tuple[Samples, Sam
     n = len(samples)
     if n < 2:
         raise InputError("There is only one sample; give at least two, one of them to be held out.")
-    order = jax.random.permutation(key, n)
+    order = generator_of(key).permutation(n)
     n_held = min(n - 1, max(1, round(held_out * n)))
     return samples[order[n_held:]], samples[order[:n_held]]
 
 
 def quantile_box(samples: Samples, tail: float = 0.01) -> tuple[Float[Array, "d"], Float[Array, "d"]]:
     """The box from the `tail` to the `1 - tail` quantile of every input: the default where no reference states one."""
-    return jnp.quantile(samples.x, tail, axis=0), jnp.quantile(samples.x, 1.0 - tail, axis=0)
+    lower, upper = np.quantile(np.asarray(samples.x), [tail, 1.0 - tail], axis=0)
+    return jnp.asarray(lower), jnp.asarray(upper)

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
+from .._foundation.compilation import quick_compilation
 from .._foundation.errors import InputError
 from ..enclosure import Interval, enclose
 from .program import Network, OutputScale, with_input_derivatives
@@ -52,7 +53,7 @@ def _enclosing(method: str, order: int, pieces: int) -> Callable:
 
     if method == "split":
         return enclose(program, method="split", pieces=pieces)
-    return eqx.filter_jit(enclose(program, method=method))
+    return eqx.filter_jit(enclose(program, method=method), compiler_options=quick_compilation())
 
 
 def scores(bounds: Sequence[Bounds], box: Interval, scale: OutputScale) -> tuple[np.ndarray, ...]:

@@ -1,5 +1,6 @@
 """The network: any depth, any width per layer, its scaling inside."""
 
+import itertools
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from .._foundation.activations import ACTIVATIONS, activate
-from .._foundation.arrays import ArrayOrList, Gradients, Hessians, PRNGKey, Values, as_points
+from .._foundation.arrays import ArrayOrList, Gradients, Hessians, PRNGKey, Values, as_points, generator_of
 from .._foundation.errors import InputError
 from .._foundation.precision import require_float64
 from .._foundation.samples import Samples
@@ -100,14 +101,13 @@ class Surrogate(eqx.Module):
                 f"widths is {widths}, but the samples have {samples.n_inputs} inputs and {samples.n_outputs} outputs; "
                 "make the first and the last width match."
             )
-        keys = jax.random.split(key, len(widths) - 1)
+        generator = generator_of(key)
         layers = [
             Dense(
-                weight=math.sqrt(2.0 / (fan_in + fan_out))
-                * jax.random.normal(layer_key, (fan_out, fan_in), jnp.float64),
-                bias=jnp.zeros(fan_out, jnp.float64),
+                weight=jnp.asarray(math.sqrt(2.0 / (fan_in + fan_out)) * generator.standard_normal((fan_out, fan_in))),
+                bias=jnp.asarray(np.zeros(fan_out)),
             )
-            for layer_key, fan_in, fan_out in zip(keys, widths, widths[1:])
+            for fan_in, fan_out in itertools.pairwise(widths)
         ]
         return Surrogate(layers, Scaling.of(samples), activation, samples.is_scalar, range_of(samples))
 
@@ -197,7 +197,8 @@ class Surrogate(eqx.Module):
 
 def range_of(samples: Samples) -> TrainingRange:
     """The smallest and the largest value of every input."""
-    return jnp.min(samples.x, axis=0), jnp.max(samples.x, axis=0)
+    x = np.asarray(samples.x)
+    return jnp.asarray(x.min(axis=0)), jnp.asarray(x.max(axis=0))
 
 
 def zero_offsets(surrogate: Surrogate) -> list[Float[Array, "_"]]:

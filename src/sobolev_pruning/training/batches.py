@@ -1,10 +1,9 @@
 """Training data on the device, and how an epoch is cut into batches."""
 
-from dataclasses import replace
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int
 
 from .._foundation.arrays import PRNGKey
@@ -35,46 +34,51 @@ class Batch(eqx.Module):
         `weigh_by_stderr` weighs every label by `1 / (stderr^2 + mean stderr^2)`: a label much noisier than the others
         counts little, and one without noise no more than twice the mean.
         """
+        # Once per training, so on the host, where nothing needs compiling.
         n, d, k = len(samples), samples.n_inputs, samples.n_outputs
-        y = samples.y.reshape(n, k)
-        y_weight = _precision(samples.y_stderr, (n, k)) if weigh_by_stderr else None
-        if order == 0:
-            return Batch(samples.x, y, y_weight=_normalised(y_weight, 1))
-        dydx = samples.dydx.reshape(n, k, d)
-        precision = _precision(samples.dydx_stderr, (n, k, d)) if weigh_by_stderr else None
-        dydx, dydx_weight = _without_unknown(dydx, precision, samples.missing)
-        batch = Batch(samples.x, y, dydx, y_weight=_normalised(y_weight, 1), dydx_weight=_normalised(dydx_weight, 1))
-        if order == 1:
-            return batch
-        hvp, hvp_weight = _without_unknown(samples.hvp.reshape(n, -1, k, d), None, samples.missing)
-        return replace(batch, directions=samples.directions, hvp=hvp, hvp_weight=_normalised(hvp_weight, 2))
+        arrays = {"y": np.asarray(samples.y).reshape(n, k)}
+        if weigh_by_stderr:
+            arrays["y_weight"] = _normalised(_precision(samples.y_stderr, (n, k)), 1)
+        if order > 0:
+            precision = _precision(samples.dydx_stderr, (n, k, d)) if weigh_by_stderr else None
+            dydx, weight = _without_unknown(np.asarray(samples.dydx).reshape(n, k, d), precision, samples.missing)
+            arrays |= {"dydx": dydx, "dydx_weight": _normalised(weight, 1)}
+        if order > 1:
+            hvp, weight = _without_unknown(np.asarray(samples.hvp).reshape(n, -1, k, d), None, samples.missing)
+            arrays |= {"directions": samples.directions, "hvp": hvp, "hvp_weight": _normalised(weight, 2)}
+        return Batch(samples.x, **jax.tree.map(jnp.asarray, arrays))
 
     def __len__(self) -> int:
         return self.x.shape[0]
 
 
-def _precision(stderr: Array | None, shape: tuple[int, ...]) -> Array | None:
+def _precision(stderr: Array | None, shape: tuple[int, ...]) -> np.ndarray | None:
     if stderr is None:
         return None
-    square = stderr.reshape(shape) ** 2
+    square = np.asarray(stderr).reshape(shape) ** 2
+    known = ~np.isnan(square)
+    mean = np.sum(square, axis=_others(shape, 1), where=known, keepdims=True)
+    mean = mean / np.maximum(known.sum(axis=_others(shape, 1), keepdims=True), 1)
     # Where a standard error is unknown so is its label, whose weight becomes 0.
-    total = jnp.where(jnp.isnan(square), jnp.inf, square + jnp.nanmean(square, axis=_others(shape, 1), keepdims=True))
-    return 1.0 / jnp.where(total > 0, total, 1.0)
+    total = np.where(known, square + mean, np.inf)
+    return 1.0 / np.where(total > 0, total, 1.0)
 
 
-def _without_unknown(labels: Array, weight: Array | None, missing: bool) -> tuple[Array, Array | None]:
+def _without_unknown(
+    labels: np.ndarray, weight: np.ndarray | None, missing: bool
+) -> tuple[np.ndarray, np.ndarray | None]:
     if not missing:
         return labels, weight
-    known = ~jnp.isnan(labels)
-    return jnp.where(known, labels, 0.0), jnp.where(known, 1.0 if weight is None else weight, 0.0)
+    known = ~np.isnan(labels)
+    return np.where(known, labels, 0.0), np.where(known, 1.0 if weight is None else weight, 0.0)
 
 
-def _normalised(weight: Array | None, output_axis: int) -> Array | None:
+def _normalised(weight: np.ndarray | None, output_axis: int) -> np.ndarray | None:
     """`weight` over its mean for every output; an output without any known label keeps weights of 0."""
     if weight is None:
         return None
-    mean = jnp.mean(weight, axis=_others(weight.shape, output_axis), keepdims=True)
-    return weight / jnp.where(mean > 0, mean, 1.0)
+    mean = np.mean(weight, axis=_others(weight.shape, output_axis), keepdims=True)
+    return weight / np.where(mean > 0, mean, 1.0)
 
 
 def _others(shape: tuple[int, ...], axis: int) -> tuple[int, ...]:

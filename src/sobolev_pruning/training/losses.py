@@ -1,5 +1,6 @@
 """The Sobolev loss: values and derivatives, each measured in units of its own spread."""
 
+import warnings
 from typing import Literal, TypeAlias
 
 import equinox as eqx
@@ -71,7 +72,9 @@ class SobolevLoss(eqx.Module):
             weights *= [array[0].size // k for array in labels]
             weights /= weights.sum()
         return SobolevLoss(
-            variances=tuple(_variance(array.reshape(-1, k, length)) for array, length in zip(labels, (1, d, d))),
+            variances=tuple(
+                _variance(np.asarray(array).reshape(-1, k, length)) for array, length in zip(labels, (1, d, d))
+            ),
             # Arrays, so that another weight is not another program.
             weights=tuple(jnp.asarray(each, jnp.float64) for each in weights),
             order=order,
@@ -113,7 +116,9 @@ def _mean_square(error: Array, weight: Array | None, output_axis: int) -> Float[
     return jnp.mean(error**2 if weight is None else weight * error**2, axis=others)
 
 
-def _variance(labels: Float[Array, "rows k c"]) -> Float[Array, "k"]:
-    variance = jnp.nanvar(labels, axis=(0, 2))
+def _variance(labels: Float[np.ndarray, "rows k c"]) -> Float[Array, "k"]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # of an output of which no label is known
+        variance = np.nanvar(labels, axis=(0, 2))
     # A label that never changes is fitted in its own units: there is no spread to measure it by.
-    return jnp.where(variance > 0, variance, 1.0)
+    return jnp.asarray(np.where(variance > 0, variance, 1.0))

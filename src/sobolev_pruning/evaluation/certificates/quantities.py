@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..._foundation.compilation import quick_compilation
 from ...enclosure import Interval, enclose
 from .coordinates import Cells, Coordinates
 from .maps import MappedModel
@@ -54,8 +55,10 @@ class Quantities:
         else:
             self.method = "mean value" if smooth and (coordinates.rank > 1 or len(models) > 1) else "interval"
         self._raw = list(dict.fromkeys(part._replace(norm=False) for part in parts))
-        self._enclosed = jax.jit(jax.vmap(self._enclosure(), in_axes=(0, 0, None)))
-        self._plain = jax.jit(jax.vmap(self._at_point))
+        self._enclosed = jax.jit(
+            jax.vmap(self._enclosure(), in_axes=(0, 0, None)), compiler_options=quick_compilation()
+        )
+        self._plain = jax.jit(jax.vmap(self._at_point), compiler_options=quick_compilation())
         shapes = jax.eval_shape(self._at_point, jnp.zeros(len(coordinates.centre)))
         self.shapes = {part: shape.shape for part, shape in zip(self._raw, shapes)}
         self.columns, start = {}, 0
