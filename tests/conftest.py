@@ -1,10 +1,11 @@
 """The tests live in a harsher world than users: float64, no silent promotion of dtypes or ranks, types checked."""
 
 import os
+import resource
 
 # Compiling takes most of the tests' time, and a third less by XLA's older code generator, which is also the one that
 # enclosures are compiled by.
-os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_cpu_use_fusion_emitters=false"
+os.environ.setdefault("XLA_FLAGS", "--xla_cpu_use_fusion_emitters=false")
 
 import jax
 import pytest
@@ -14,6 +15,9 @@ from jaxtyping import install_import_hook
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
+
+MOST_KIBIBYTES = 3 * 2**20
+"""What this process may have taken before compiled programs are given up."""
 
 _ROOMS = ["_foundation", "reference", "sampling", "surrogate", "training", "enclosure", "scoring", "pruning"]
 _ROOMS += ["evaluation", "interchange", "report", "pipeline"]
@@ -34,9 +38,10 @@ def types_unchecked():
 
 @pytest.fixture(autouse=True, scope="module")
 def compiled_programs_are_forgotten():
-    """What one file compiles no other needs; kept, the programs of all files fill gigabytes."""
+    """What one file compiles few others need; kept, the programs of all files fill gigabytes."""
     yield
-    jax.clear_caches()
+    if resource.getrusage(resource.RUSAGE_SELF).ru_maxrss > MOST_KIBIBYTES:
+        jax.clear_caches()
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,7 @@
 """The parts a certificate stands on: coordinates, cells, enclosures at points, eigenvalues of interval matrices."""
 
+import functools
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -11,12 +13,13 @@ from sobolev_pruning.evaluation.certificates.semidefinite import Metric, negativ
 from surrogates import surrogate_of_shape
 from tolerances import ALGEBRAIC
 
-SHAPES = [[5, 1, 1], [5, 2, 1], [5, 3, 1], [3, 4, 1], [5, 6, 1]]
+SHAPES = [(5, 1, 1), (5, 2, 1), (5, 3, 1), (3, 4, 1), (5, 6, 1)]
 LOWER, UPPER = 2.0, 4.5
 
 
+@functools.cache
 def coordinates_of(widths):
-    model = mapped(surrogate_of_shape(widths, "silu", True))
+    model = mapped(surrogate_of_shape(list(widths), "silu", True))
     d = widths[0]
     # One input without width, where the box is flat.
     upper = np.full(d, UPPER)

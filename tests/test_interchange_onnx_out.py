@@ -34,7 +34,7 @@ def truth(surrogate, points, directions):
         "value": surrogate.value(points),
         "gradient": surrogate.gradient(points),
         "hessian": surrogate.hessian(points),
-        "hvp": surrogate.hessian_products(points, directions[:, None])[:, 0],
+        "hvp": surrogate.hessian_products(points, jnp.asarray(directions[:, None]))[:, 0],
     }
     return {name: np.asarray(array) for name, array in arrays.items()}
 

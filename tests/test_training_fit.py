@@ -64,7 +64,7 @@ def test_the_loss_falls_to_a_known_solution(name, teacher, teacher_samples):
 
 
 def test_levenberg_marquardt_ends_where_scipy_does(samples):
-    """Noisy labels, so that the best loss is not 0; one hidden node, started on the right side, so that there is one valley."""
+    """Noisy labels, so that the best loss is not 0; one hidden node, started on the right side: there is one valley."""
     start = Surrogate.create([3, 1, 1], samples, key=jax.random.key(3))
     loss, batch = SobolevLoss.of(samples, 1, "fixed", 0.37), Batch.of(samples, 1)
     first, unravel = ravel_pytree(start.layers)
