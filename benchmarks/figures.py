@@ -26,7 +26,7 @@ def main() -> None:
     parser.add_argument("--config", type=Path, default=EXAMPLE)
     parser.add_argument("--out", type=Path, default=Path("runs") / "figures")
     arguments = parser.parse_args()
-    console = Console()
+    console = Console(width=120)
     paper = np.array([1.0 - BASKET_R2["finetuned-reference"][quantity] for quantity in QUANTITIES])
 
     ratios: dict[str, list[np.ndarray]] = {}

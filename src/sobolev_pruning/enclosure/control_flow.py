@@ -12,6 +12,7 @@ from jax.extend.core import primitives as p
 
 from .arithmetic import select
 from .interval import Interval, as_interval, broadcast
+from .library_functions import as_activation
 from .registry import EnclosureError, source_line
 from .stacking import stack
 
@@ -36,7 +37,7 @@ def apply_nested(equation, operands, method, evaluate) -> list:
     """Evaluates an equation that holds programs; `evaluate(jaxpr, consts, operands)` is the interpreter itself."""
     name = equation.primitive.name
     if name in _BODY:
-        body = equation.params[_BODY[name]]
+        body = as_activation(equation) or equation.params[_BODY[name]]
         return evaluate(*_parts(body), operands)
     if equation.primitive is p.cond_p:
         return _cond(equation, operands, method, evaluate)
