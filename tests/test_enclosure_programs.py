@@ -1,5 +1,7 @@
 """Whole programs: every kind of primitive and control flow, batches, refusals, rules of the user's own."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -94,10 +96,19 @@ def assert_contains(bounds, values, slack: float = 1e-14) -> None:
     assert np.all(lower[None] <= values + room) and np.all(values - room <= upper[None])
 
 
+def usual_box() -> Interval:
+    return box_around(np.sin(np.arange(12.0)).reshape(3, 4), 0.11)
+
+
+@functools.cache
+def naturally_enclosed(name: str) -> Interval:
+    return jax.jit(enclose(STRUCTURAL[name]))(usual_box())
+
+
 @pytest.mark.parametrize("name", STRUCTURAL)
 def test_programs_are_enclosed_by_intervals(name):
-    box = box_around(np.sin(np.arange(12.0)).reshape(3, 4), 0.11)
-    result = jax.jit(enclose(STRUCTURAL[name]))(box)
+    box = usual_box()
+    result = naturally_enclosed(name)
     assert_contains(result, sampled(STRUCTURAL[name], box), 2e-7 if "float32" in name else 1e-14)
     assert np.all(np.isfinite(result.wid()))
 
@@ -111,10 +122,10 @@ AFFINE = [
 
 @pytest.mark.parametrize("name", AFFINE)
 def test_programs_are_enclosed_by_affine_forms(name):
-    box = box_around(np.sin(np.arange(12.0)).reshape(3, 4), 0.11)
+    box = usual_box()
     result = jax.jit(enclose(STRUCTURAL[name], "affine"))(box)
     assert_contains(result, sampled(STRUCTURAL[name], box))
-    natural = jax.jit(enclose(STRUCTURAL[name]))(box)
+    natural = naturally_enclosed(name)
     # Both are rounded, in two programs.
     assert np.all(result.lower >= natural.lower - 1e-13) and np.all(result.upper <= natural.upper + 1e-13)
 
@@ -210,6 +221,22 @@ def test_kinks():
         np.testing.assert_array_equal(refused.is_nai(), [True, False, True, False])
     bent = enclose(lambda x: activate(x, "elu", 2))(box)
     assert float(bent.lower[0]) <= 0.0 and float(bent.upper[0]) >= 1.0
+
+
+def test_functions_of_the_library_are_enclosed_as_one_piece():
+    """By their program, not by their name alone: another function of that name keeps its own range."""
+    box = Interval(np.array([-3.0, -1.0, 0.5]), np.array([1.0, 2.0, 0.6]))
+    for fn in (jax.nn.silu, jax.nn.softplus, jax.nn.elu):
+        values = sampled(fn, box, 4000)
+        found = jax.jit(enclose(fn))(box)
+        assert_contains(found, values)
+        assert np.all(found.wid() <= 1.001 * np.ptp(values, axis=0) + 1e-3)
+
+    @jax.jit
+    def silu(x):
+        return 5.0 * x
+
+    np.testing.assert_allclose(enclose(silu)(box).upper, [5.0, 10.0, 3.0])
 
 
 def test_domains_follow_the_standard():
