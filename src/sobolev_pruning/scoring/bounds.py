@@ -53,7 +53,8 @@ def _enclosing(method: str, order: int, pieces: int) -> Callable:
 
     if method == "split":
         return enclose(program, method="split", pieces=pieces)
-    return eqx.filter_jit(enclose(program, method=method), compiler_options=quick_compilation())
+    options = quick_compilation() if method == "affine" else None
+    return eqx.filter_jit(enclose(program, method=method), compiler_options=options)
 
 
 def scores(bounds: Sequence[Bounds], box: Interval, scale: OutputScale) -> tuple[np.ndarray, ...]:
