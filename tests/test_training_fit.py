@@ -175,6 +175,13 @@ def test_a_fraction_held_out_is_kept_apart(start, samples):
     assert fit(start, samples, key=KEY, optimiser=optimiser, held_out=samples[:5]).steps == 8
 
 
+def test_without_a_held_out_part_the_training_loss_chooses(start, samples):
+    optimiser = LevenbergMarquardt(iterations=6)
+    result, given = (fit(start, samples, key=KEY, optimiser=optimiser, held_out=held) for held in (0, samples))
+    assert same_bits(result.surrogate, given.surrogate)
+    assert result.best_held_out == result.history.held_out_total.min() < result.history.held_out_total[0]
+
+
 @pytest.mark.parametrize("order", [0, 1])
 def test_fresh_samples_differ_by_epoch_and_come_again(basket, samples, start, order):
     """Without a step to speak of, the training loss moves only with the samples."""

@@ -80,7 +80,8 @@ def fit(
     - `weigh_by_stderr`: labels count less the larger their standard errors are, see `Batch.of`; for samples that carry
       some. Labels stated as missing are left out in any case.
     - `held_out`: the fraction of `samples` kept apart, or samples of its own; its loss chooses the weights that are
-      returned.
+      returned. 0 keeps none apart and lets the training loss choose: for many more samples than parameters, whose
+      held-out loss is noise by the time that it matters.
     - `patience`: stop after so many epochs without a better held-out loss, looked at every 50th part of the run; None
       trains to the end.
     - `fresh`: a reference model to draw new training samples from in every epoch, as many as `samples` has for
@@ -106,7 +107,7 @@ def fit(
         optimiser = suitable_optimiser(surrogate.n_parameters, fixed_data=fresh is None)
     check_for_training(samples)
     split_key, epoch_key = jax.random.split(key)
-    training, held = (samples, held_out) if isinstance(held_out, Samples) else split(samples, held_out, split_key)
+    training, held = _parts(samples, held_out, split_key)
     _check_fit(surrogate, training, "samples")
     _check_fit(surrogate, held, "held_out")
     _check_fresh(fresh, optimiser, training)
@@ -168,6 +169,12 @@ def fit(
         stopped_by=stopped_by,
         seconds=seconds_before + time.perf_counter() - start,
     )
+
+
+def _parts(samples: Samples, held_out: float | Samples, key: PRNGKey) -> tuple[Samples, Samples]:
+    if isinstance(held_out, Samples):
+        return samples, held_out
+    return (samples, samples) if held_out == 0 else split(samples, held_out, key)
 
 
 def _first_rows(terms: PyTree, n: int) -> PyTree:
