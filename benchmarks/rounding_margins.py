@@ -10,7 +10,7 @@ precision; the hundred worst of each are settled in ball arithmetic. float32: al
 
 XLA makes more than one program of the same function, and their errors differ: vector code for arrays whose length is a
 multiple of the vector's, scalar code for others and for less than 64 numbers. All points go through both; a part also
-through what its fusion emitters are replaced by where they are switched off, as in `enclosure/split.py`.
+through what its fusion emitters are replaced by where they are switched off, as `quick_compilation` does.
 
 Errors are in units of the roundoff u, relative to the exact result. Fails if a derived bound is exceeded, or if a
 tested margin is below four times the worst error seen.
@@ -29,6 +29,7 @@ import jax.numpy as jnp
 import numpy as np
 import scipy.special
 
+from sobolev_pruning._foundation.compilation import quick_compilation
 from sobolev_pruning.enclosure import elementary, special, transcendental
 
 jax.config.update("jax_enable_x64", True)
@@ -109,7 +110,7 @@ def programs(function: Callable) -> list[Callable]:
     return [
         compiled,
         lambda *x: compiled(*[jnp.append(part, part[-1]) for part in x])[:-1],
-        jax.jit(lambda *x: function(*x), compiler_options={"xla_cpu_use_fusion_emitters": False}),
+        jax.jit(lambda *x: function(*x), compiler_options=quick_compilation()),
     ]
 
 

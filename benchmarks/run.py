@@ -12,8 +12,8 @@ from pathlib import Path
 from rich.console import Console
 
 FOLDER = Path(__file__).parent
-NOT_BENCHMARKS = {"run", "figures"}
-"""This file, and the figures over seeds, which are about accuracy and have a `make` target of their own."""
+NOT_BENCHMARKS = {"run", "figures", "rounding_margins", "extended_precision"}
+"""This file, what has a `make` target of its own (accuracy over seeds; rounding, which takes an hour), and a helper."""
 
 
 def main() -> int:

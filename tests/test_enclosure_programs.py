@@ -238,6 +238,12 @@ def test_functions_of_the_library_are_enclosed_as_one_piece():
 
     np.testing.assert_allclose(enclose(silu)(box).upper, [5.0, 10.0, 3.0])
 
+    @jax.jit
+    def elu(count):
+        return 5 * count
+
+    np.testing.assert_allclose(enclose(lambda x: x * elu(jnp.arange(3)).astype(float))(box).upper[1:], [10.0, 6.0])
+
 
 def test_domains_follow_the_standard():
     for fn, inside in ((jnp.sqrt, 2.0), (jnp.log, np.log(4.0)), (jax.scipy.special.erfinv, None)):

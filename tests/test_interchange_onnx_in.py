@@ -1,21 +1,16 @@
-"""Reading ONNX: files of other exporters, our own, ones made by hand, and ones that are wrong or hostile."""
-
-from pathlib import Path
+"""Reading ONNX: files of other exporters, our own, and graphs made by hand."""
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, numpy_helper
 
-from sobolev_pruning import InputError, Surrogate
+from onnx_graphs import FILES, FIRST, LAST, TANH, B, V, W, X, expected_value, model_of, node, read
+from sobolev_pruning import InputError
 from sobolev_pruning._foundation.activations import ACTIVATIONS
 from sobolev_pruning.interchange import load_onnx, save_onnx
 from surrogates import surrogate_of_shape
 from tolerances import ALGEBRAIC, EXPORT_FLOAT32, READ_FLOAT32
-
-FILES = Path(__file__).parent / "onnx_files"
-RNG = np.random.default_rng(0)
 
 
 def stored(exporter: str):
@@ -86,41 +81,6 @@ def test_what_we_write_comes_back(tmp_path, activation, widths, scalar, dtype):
         np.testing.assert_allclose(one, other, rtol=tolerance, atol=tolerance)
 
 
-# Graphs made by hand: x (n, 2) in float64, weights w (2, 3), v (3, 1), biases b and c.
-
-W, B = RNG.normal(size=(2, 3)), RNG.normal(size=3)
-V, C = RNG.normal(size=(3, 1)), RNG.normal(size=1)
-
-
-def model_of(nodes, constants=None, x=("n", 2), y=("n", 1), kind=TensorProto.DOUBLE, opset=20, **options):
-    arrays = {"w": W, "b": B, "v": V, "c": C, "one": np.array(1.0), "half": np.array(0.5)} | (constants or {})
-    dtype = helper.tensor_dtype_to_np_dtype(kind)
-    graph = helper.make_graph(
-        [helper.make_node(op, inputs, [output], **attributes) for op, inputs, output, attributes in nodes],
-        "g",
-        [helper.make_tensor_value_info("x", kind, x)],
-        [helper.make_tensor_value_info("y", kind, y)],
-        [
-            numpy_helper.from_array(array.astype(dtype) if array.dtype.kind == "f" else array, name)
-            for name, array in arrays.items()
-        ],
-    )
-    opsets = [helper.make_opsetid("", opset), helper.make_opsetid("ai.onnx.ml", 3)]
-    return helper.make_model(graph, opset_imports=opsets, ir_version=8, **options)
-
-
-def read(tmp_path, model) -> Surrogate:
-    path = tmp_path / "hand.onnx"
-    path.write_bytes(model if isinstance(model, bytes) else model.SerializeToString())
-    return load_onnx(path)
-
-
-def node(op, inputs, output, **attributes):
-    return op, inputs.split(), output, attributes
-
-
-FIRST = [node("MatMul", "x w", "a"), node("Add", "a b", "z")]
-LAST = [node("MatMul", "h v", "l"), node("Add", "l c", "y")]
 SHAPE = np.array([-1, 1, 3])
 
 PIECES = {
@@ -175,16 +135,6 @@ NUMBERS = {
 }
 
 
-def expected_value(surrogate_activation, x):
-    from sobolev_pruning._foundation.activations import activate
-
-    h = activate(jnp.asarray(x @ W + B), surrogate_activation)
-    return np.asarray(h) @ V[:, 0] + C[0]
-
-
-X = RNG.normal(size=(9, 2))
-
-
 @pytest.mark.parametrize("kind", [TensorProto.DOUBLE, TensorProto.FLOAT], ids=["float64", "float32"])
 @pytest.mark.parametrize(
     ("activation", "pieces"),
@@ -197,7 +147,6 @@ def test_activations_are_recognised_in_pieces(tmp_path, activation, pieces, kind
     np.testing.assert_allclose(surrogate.value(X), expected_value(activation, X), rtol=tolerance, atol=tolerance)
 
 
-TANH = [node("Tanh", "z", "h")]
 LAYOUTS = {
     "gemm": ([node("Gemm", "x w b", "z"), *TANH, node("Gemm", "h v c", "y")], {}),
     "gemm, transposed": (
@@ -310,154 +259,6 @@ def test_what_is_no_feed_forward_network_is_refused_with_its_first_node(tmp_path
     }
     with pytest.raises(InputError, match=message):
         read(tmp_path, model_of(nodes, constants))
-
-
-def tensor_with(**fields):
-    tensor = TensorProto(name="w", dims=[2, 3], data_type=TensorProto.DOUBLE, raw_data=W.tobytes())
-    for name, value in fields.items():
-        if name == "dims":
-            tensor.ClearField("dims")
-            tensor.dims.extend(value)
-        else:
-            setattr(tensor, name, value)
-    return tensor
-
-
-@pytest.mark.parametrize(
-    ("tensor", "message"),
-    [
-        (tensor_with(dims=[2**31, 2**31]), "declares the shape"),
-        (tensor_with(dims=[-2, -3]), "declares the shape"),
-        (tensor_with(dims=[3, 3]), "cannot be read as numbers of its declared shape"),
-        (tensor_with(raw_data=b"abc"), "cannot be read as numbers"),
-        (tensor_with(data_type=TensorProto.STRING), "cannot be read as numbers"),
-        (tensor_with(data_type=99), "cannot be read as numbers"),
-        (tensor_with(raw_data=np.full((2, 3), np.nan).tobytes()), "not finite"),
-    ],
-)
-def test_tensors_that_lie_are_refused(tmp_path, tensor, message):
-    model = model_of([*FIRST, *TANH, *LAST])
-    model.graph.initializer[0].CopyFrom(tensor)
-    with pytest.raises(InputError, match=message):
-        read(tmp_path, model)
-
-
-def external(location: str, **entries) -> TensorProto:
-    tensor = TensorProto(name="w", dims=[2, 3], data_type=TensorProto.DOUBLE, data_location=TensorProto.EXTERNAL)
-    for key, value in ({"location": location} | entries).items():
-        tensor.external_data.add(key=key, value=str(value))
-    return tensor
-
-
-def test_data_beside_the_model_are_read(tmp_path):
-    (tmp_path / "weights.bin").write_bytes(b"12345678" + W.tobytes())
-    model = model_of([*FIRST, *TANH, *LAST])
-    model.graph.initializer[0].CopyFrom(external("weights.bin", offset=8, length=48))
-    np.testing.assert_allclose(read(tmp_path, model).value(X), expected_value("tanh", X), atol=ALGEBRAIC)
-
-
-@pytest.mark.parametrize(
-    ("tensor", "message"),
-    [
-        (external("../secret.bin"), "outside the folder"),
-        (external("link.bin"), "outside the folder"),
-        (external("missing.bin"), "in another file that is not there"),
-        (external("inside/short.bin"), "cannot be read as numbers"),
-        (external("inside/short.bin", length=48), "shorter than the model says"),
-        (external("inside/short.bin", offset=-1), "shorter than the model says"),
-        (external("inside/short.bin", offset="x"), "in another file that is not there"),
-    ],
-)
-def test_data_elsewhere_are_refused(tmp_path, tensor, message):
-    (tmp_path / "secret.bin").write_bytes(W.tobytes())
-    folder = tmp_path / "models"
-    (folder / "inside").mkdir(parents=True)
-    (folder / "inside" / "short.bin").write_bytes(b"1234")
-    (folder / "link.bin").symlink_to(tmp_path / "secret.bin")
-    model = model_of([*FIRST, *TANH, *LAST])
-    model.graph.initializer[0].CopyFrom(tensor)
-    with pytest.raises(InputError, match=message):
-        read(folder, model)
-
-
-@pytest.mark.parametrize(
-    ("shape", "kind", "message"),
-    [
-        ((2**50, 2), TensorProto.DOUBLE, "fixes a batch of 1125899906842624"),
-        (("n", 2**40), TensorProto.DOUBLE, "declares 1099511627776 inputs"),
-        (("n", "d"), TensorProto.DOUBLE, "the second number fixed"),
-        (("n", 2, 2), TensorProto.DOUBLE, "the second number fixed"),
-        ((), TensorProto.DOUBLE, "the second number fixed"),
-        (("n", 2), TensorProto.INT64, "neither float32 nor float64"),
-    ],
-)
-def test_impossible_inputs_are_refused(tmp_path, shape, kind, message):
-    model = model_of([*FIRST, *TANH, *LAST])
-    model.graph.input[0].CopyFrom(helper.make_tensor_value_info("x", kind, shape))
-    with pytest.raises(InputError, match=message):
-        read(tmp_path, model)
-
-
-@pytest.mark.parametrize("content", [b"", b"not a model", b"\x08\x08", bytes(1000)])
-def test_other_files_are_refused(tmp_path, content):
-    with pytest.raises(InputError, match=r"is not a readable ONNX file|holds no graph"):
-        read(tmp_path, content)
-
-
-def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(InputError, match=r"There is no file .*nothing\.onnx"):
-        load_onnx(tmp_path / "nothing.onnx")
-
-
-def test_a_model_with_functions_of_its_own_says_how_to_inline_them(tmp_path):
-    model = model_of([*FIRST, *TANH, *LAST])
-    model.functions.add(name="f", domain="here")
-    with pytest.raises(InputError, match=r"inline them with onnx\.inliner"):
-        read(tmp_path, model)
-
-
-def mutated(content: bytes, rng: np.random.Generator) -> bytes:
-    damaged = bytearray(content)
-    for _ in range(rng.integers(1, 6)):
-        place = int(rng.integers(len(damaged)))
-        match rng.integers(4):
-            case 0:
-                damaged[place] = int(rng.integers(256))
-            case 1:
-                del damaged[place : place + int(rng.integers(1, 20))]
-            case 2:
-                damaged[place:place] = damaged[place : place + int(rng.integers(1, 20))]
-            case _:
-                damaged[place] ^= 1 << int(rng.integers(8))
-        damaged = damaged or bytearray(b"\0")
-    return bytes(damaged)
-
-
-def survive_mutations(tmp_path, count: int, seed: int):
-    rng = np.random.default_rng(seed)
-    originals = [path.read_bytes() for path in sorted(FILES.glob("*.onnx"))]
-    path = tmp_path / "mutated.onnx"
-    outcomes = {"read": 0, "refused": 0}
-    for number in range(count):
-        path.write_bytes(mutated(originals[number % len(originals)], rng))
-        try:
-            load_onnx(path)
-            outcomes["read"] += 1
-        except InputError as error:
-            assert "\n" not in str(error) or len(str(error)) < 500
-            outcomes["refused"] += 1
-    assert min(outcomes.values()) > 0
-
-
-@pytest.mark.filterwarnings("ignore")
-def test_a_hundred_mutated_files_do_not_crash_it(tmp_path):
-    survive_mutations(tmp_path, 100, seed=0)
-
-
-@pytest.mark.fuzz
-@pytest.mark.filterwarnings("ignore")
-def test_a_thousand_mutated_files_do_not_crash_it(tmp_path):
-    survive_mutations(tmp_path, 1000, seed=1)
 
 
 def test_the_stored_files_are_many_and_small():

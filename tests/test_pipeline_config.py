@@ -3,10 +3,14 @@
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from sobolev_pruning import InputError
 from sobolev_pruning.pipeline import read_config, to_toml, write_example_config
+from sobolev_pruning.pipeline.builders import key_for
+from sobolev_pruning.pipeline.stages import finetuning_samples
+from sobolev_pruning.reference import GaussianBasket
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 GOOD = """\
@@ -72,6 +76,18 @@ def test_second_derivatives_of_smooth_labels_are_allowed(tmp_path):
     assert read_config(written(tmp_path, smooth)).samples_order == 2
     conditional = "[finetuning.reference]\nsamples = 9\nconditional = true\ntraining.order = 2\n"
     assert read_config(written(tmp_path, GOOD + conditional)).samples_order == 1
+
+
+def test_fresh_samples_are_drawn_as_the_configuration_says(tmp_path):
+    less_noise = '[finetuning.reference]\nsamples = 64\ndesign = "sobol"\nconditional = true\n'
+    config = read_config(written(tmp_path, GOOD + less_noise), seed=3)
+    key = key_for(config, "fresh samples")
+    own = GaussianBasket.random(n_assets=7, seed=3).sample(key, 8)
+    expected = GaussianBasket.random(n_assets=7, seed=3, design="sobol", conditional=True).sample(key, 64)
+    found = finetuning_samples(config, own)
+    np.testing.assert_array_equal(found.x, expected.x)
+    np.testing.assert_array_equal(found.dydx, expected.dydx)
+    assert finetuning_samples(read_config(written(tmp_path, GOOD + "[finetuning.reference]\n")), own) is own
 
 
 def test_a_missing_file_is_named(tmp_path):

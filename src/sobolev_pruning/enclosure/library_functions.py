@@ -3,6 +3,7 @@
 import functools
 
 import jax
+import jax.numpy as jnp
 from jax.extend.core import ClosedJaxpr
 
 from .._foundation.activations import activate
@@ -19,6 +20,8 @@ def as_activation(equation) -> ClosedJaxpr | None:
     if equation.primitive.name not in ("jit", "pjit") or name not in _FUNCTIONS or len(operands) != 1:
         return None
     operand = operands[0].aval
+    if not jnp.issubdtype(operand.dtype, jnp.floating):  # another function of that name
+        return None
     theirs, ours = _programs(name, operand.shape, operand.dtype)
     return ours if str(equation.params["jaxpr"]) == theirs else None
 

@@ -85,8 +85,8 @@ class Surrogate(eqx.Module):
     def create(widths: Sequence[int], samples: Samples, activation: str = "silu", *, key: PRNGKey) -> "Surrogate":
         """A network of the given `widths` (inputs first, outputs last), scaled to the spread of `samples`.
 
-        Weights are drawn from the normal law of variance `2 / (fan_in + fan_out)` (Glorot and Bengio 2010); biases
-        are 0.
+        Weights are drawn from the normal law of variance `2 / (fan_in + fan_out)` (Glorot and Bengio 2010), on the host
+        by NumPy's generator with `key` as its seed; biases are 0.
 
         >>> import jax
         >>> samples = Samples(x=[[0.0], [1.0], [2.0]], y=[0.0, 1.0, 4.0])
