@@ -90,6 +90,32 @@ def test_levenberg_marquardt_ends_where_scipy_does(samples):
     assert ours.best_held_out == pytest.approx(2.0 * theirs.cost, rel=tolerances.MINIMUM)
 
 
+def test_a_prior_leads_to_its_own_minimum(start, samples):
+    """Against SciPy on the objective `L exp(|p|^2 / (n prior^2))`, and the weights it chooses have the least of it."""
+    few, prior = samples[:40], 0.7
+    found = fit(start, few, key=KEY, optimiser=LevenbergMarquardt(600, prior), held_out=0)
+    loss, data = SobolevLoss.of(few, 1), Batch.of(few, 1)
+    first, unravel = ravel_pytree(start.layers)
+
+    @jax.jit
+    @jax.value_and_grad
+    def log_objective(p):
+        return jnp.log(loss(with_layers(start, unravel(p)), data).total) + jnp.sum(p**2) / (40 * prior**2)
+
+    def host(p):
+        value, gradient = log_objective(jnp.asarray(p))
+        return float(value), np.asarray(gradient)
+
+    ours = np.asarray(ravel_pytree(found.surrogate.layers)[0])
+    theirs = scipy.optimize.minimize(host, ours, jac=True, method="BFGS", options={"gtol": 1e-9})
+    assert np.log(found.objective) == pytest.approx(host(ours)[0], rel=tolerances.ALGEBRAIC)
+    assert theirs.fun == pytest.approx(host(ours)[0], abs=tolerances.MINIMUM)
+    assert host(np.asarray(first))[0] - host(ours)[0] > 0.1
+    without = fit(start, few, key=KEY, optimiser=LevenbergMarquardt(80), held_out=0)
+    size, free = (sum(float(jnp.sum(a**2)) for a in jax.tree.leaves(one.surrogate.layers)) for one in (found, without))
+    assert size < 0.8 * free and without.best_held_out < found.best_held_out < found.objective
+
+
 @pytest.mark.parametrize("name", ["adam", "levenberg-marquardt"])
 def test_second_order_training_falls_to_a_known_solution(name, teacher, samples):
     directions = principal_directions(samples, 2, "gradients")
@@ -248,6 +274,7 @@ def test_the_optimiser_is_chosen_by_size():
         (lambda: Adam(learning_rate=float("nan")), "learning_rate is nan"),
         (lambda: LBFGS(iterations=-1), "iterations is -1"),
         (lambda: LevenbergMarquardt(iterations=0), "iterations is 0"),
+        (lambda: LevenbergMarquardt(prior=0.0), "prior is 0.0; give a standard deviation above 0"),
     ],
 )
 def test_impossible_settings_are_named(make, advice):

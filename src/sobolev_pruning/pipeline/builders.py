@@ -1,5 +1,6 @@
 """From configuration to objects: the reference model, optimisers, and keys."""
 
+import math
 import zlib
 
 import jax
@@ -34,7 +35,7 @@ def build_optimiser(config: OptimiserConfig) -> AbstractOptimiser:
         return Adam(config.steps, config.batch_size, config.learning_rate)
     if isinstance(config, LBFGSConfig):
         return LBFGS(config.iterations)
-    return LevenbergMarquardt(config.iterations)
+    return LevenbergMarquardt(config.iterations, math.inf if config.prior is None else config.prior)
 
 
 def key_for(config: RunConfig, purpose: str) -> PRNGKey:

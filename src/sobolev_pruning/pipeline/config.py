@@ -11,6 +11,7 @@ from ..scoring import METHODS
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 
@@ -35,7 +36,7 @@ class BasketConfig(_Table):
     drift: Finite = 0.0
     rate: Finite = 0.0
     option: Literal["call", "put"] = "call"
-    smoothing: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    smoothing: NotNegative = 0.0
 
 
 class AdamConfig(_Table):
@@ -55,10 +56,11 @@ class LBFGSConfig(_Table):
 
 
 class LevenbergMarquardtConfig(_Table):
-    """Levenberg-Marquardt on the full batch."""
+    """Levenberg-Marquardt on the full batch; `prior` is that of `sobolev_pruning.LevenbergMarquardt`, None for none."""
 
     kind: Literal["levenberg-marquardt"]
     iterations: Count = 60
+    prior: Positive | None = None
 
 
 OptimiserConfig = Annotated[AdamConfig | LBFGSConfig | LevenbergMarquardtConfig, Field(discriminator="kind")]
@@ -70,7 +72,8 @@ class TrainingConfig(_Table):
     order: Literal[0, 1, 2] = 1
     optimiser: OptimiserConfig = AdamConfig(kind="adam")
     balance: Literal["dimension", "fixed"] = "dimension"
-    weight: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.0
+    weight: NotNegative | Annotated[tuple[NotNegative, NotNegative], Field(strict=False)] = 1.0
+    starts: Count = 1
     held_out: Fraction = 0.125
     patience: Count | None = None
 

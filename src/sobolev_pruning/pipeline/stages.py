@@ -124,6 +124,7 @@ def trained(
         weight=settings.weight,
         held_out=settings.held_out,
         patience=settings.patience,
+        starts=settings.starts,
         mask=mask,
         progress=label if progress else None,
         checkpoints=inside,

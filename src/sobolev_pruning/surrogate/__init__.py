@@ -6,6 +6,7 @@ from .network import Dense as Dense
 from .network import Surrogate as Surrogate
 from .network import TrainingRange as TrainingRange
 from .network import numpy_layers as numpy_layers
+from .network import random_layers as random_layers
 from .network import range_of as range_of
 from .network import zero_offsets as zero_offsets
 from .scaling import Scaling as Scaling

@@ -29,6 +29,21 @@ class Dense(eqx.Module):
     bias: Float[Array, "out"]
 
 
+def random_layers(widths: Sequence[int], key: PRNGKey) -> tuple[Dense, ...]:
+    """Weights from the normal law of variance `2 / (fan_in + fan_out)` (Glorot and Bengio 2010), biases of 0.
+
+    Drawn on the host by NumPy's generator with `key` as its seed.
+    """
+    generator = generator_of(key)
+    return tuple(
+        Dense(
+            weight=jnp.asarray(math.sqrt(2.0 / (fan_in + fan_out)) * generator.standard_normal((fan_out, fan_in))),
+            bias=jnp.asarray(np.zeros(fan_out)),
+        )
+        for fan_in, fan_out in itertools.pairwise(widths)
+    )
+
+
 class Surrogate(eqx.Module):
     """A feed-forward network `f(x) = y_shift + y_scale * A_L(act(... act(A_1((x - x_shift) / x_scale))))`.
 
@@ -85,8 +100,7 @@ class Surrogate(eqx.Module):
     def create(widths: Sequence[int], samples: Samples, activation: str = "silu", *, key: PRNGKey) -> "Surrogate":
         """A network of the given `widths` (inputs first, outputs last), scaled to the spread of `samples`.
 
-        Weights are drawn from the normal law of variance `2 / (fan_in + fan_out)` (Glorot and Bengio 2010), on the host
-        by NumPy's generator with `key` as its seed; biases are 0.
+        Weights and biases are those of `random_layers`.
 
         >>> import jax
         >>> samples = Samples(x=[[0.0], [1.0], [2.0]], y=[0.0, 1.0, 4.0])
@@ -101,14 +115,7 @@ class Surrogate(eqx.Module):
                 f"widths is {widths}, but the samples have {samples.n_inputs} inputs and {samples.n_outputs} outputs; "
                 "make the first and the last width match."
             )
-        generator = generator_of(key)
-        layers = [
-            Dense(
-                weight=jnp.asarray(math.sqrt(2.0 / (fan_in + fan_out)) * generator.standard_normal((fan_out, fan_in))),
-                bias=jnp.asarray(np.zeros(fan_out)),
-            )
-            for fan_in, fan_out in itertools.pairwise(widths)
-        ]
+        layers = random_layers(widths, key)
         return Surrogate(layers, Scaling.of(samples), activation, samples.is_scalar, range_of(samples))
 
     @property

@@ -20,12 +20,12 @@ MOST_EPOCHS = 64
 
 
 class State(eqx.Module):
-    """All that one more epoch depends on; `best` are the layers with the best held-out loss so far."""
+    """All that one more epoch depends on; `best` are the layers with the best objective so far."""
 
     layers: Layers
     optimiser: PyTree
     best: Layers
-    best_loss: Float[Array, ""]
+    best_objective: Float[Array, ""]
     best_epoch: Int[Array, ""]
     epoch: Int[Array, ""]
 
@@ -36,7 +36,7 @@ def start_state(surrogate: Surrogate, optimiser: AbstractOptimiser, loss: Sobole
         layers=surrogate.layers,
         optimiser=optimiser.init(surrogate.layers, n),
         best=surrogate.layers,
-        best_loss=held_out_loss(loss, surrogate, held),
+        best_objective=optimiser.objective(held_out_loss(loss, surrogate, held), surrogate.layers, n),
         best_epoch=jnp.asarray(0),
         epoch=jnp.asarray(0),
     )
@@ -74,13 +74,14 @@ def advance(
             with_layers(surrogate, state.layers), state.optimiser, loss, seen, mask, shuffle_key
         )
         held_terms = full_loss(loss, trained, held)
-        better = held_terms.total < state.best_loss
+        objective = optimiser.objective(held_terms.total, trained.layers, len(data))
+        better = objective < state.best_objective
         epoch = state.epoch + 1
         state = State(
             layers=trained.layers,
             optimiser=optimiser_state,
             best=jax.tree.map(lambda new, old: jnp.where(better, new, old), trained.layers, state.best),
-            best_loss=jnp.where(better, held_terms.total, state.best_loss),
+            best_objective=jnp.where(better, objective, state.best_objective),
             best_epoch=jnp.where(better, epoch, state.best_epoch),
             epoch=epoch,
         )

@@ -23,11 +23,12 @@ from ..surrogate import Surrogate, range_of
 from .batches import Batch
 from .checkpoint import Checkpoints
 from .choice import suitable_optimiser
-from .epochs import MOST_EPOCHS, advance, start_state
+from .epochs import MOST_EPOCHS, advance, held_out_loss, start_state
 from .history import History
 from .losses import Balance, LossTerms, SobolevLoss, Weight
 from .optimiser import AbstractOptimiser, Layers, with_layers
 from .progress import progress_bar
+from .starts import best_start
 
 CALLS = 50
 """Compiled calls per training run: between two of them the host shows progress, saves, and may stop."""
@@ -39,6 +40,7 @@ _SECONDS_BETWEEN_CHECKPOINTS = 2.0
 class Fit:
     """What training gave: the `surrogate` with the best held-out loss, and how it got there.
 
+    `best_held_out` is that loss and `objective` what chose it: the same, times the optimiser's prior where it has one.
     `stopped_by` is "steps" (all done) or "held-out loss" (no better for `patience` epochs); `best_step` is the step
     of the best weights, `seconds` the wall-clock time with compilation, over all resumed parts.
     """
@@ -49,6 +51,7 @@ class Fit:
     steps: int
     best_step: int
     best_held_out: float
+    objective: float
     stopped_by: Literal["steps", "held-out loss"]
     seconds: float
 
@@ -66,6 +69,7 @@ def fit(
     held_out: float | Samples = 0.125,
     patience: int | None = None,
     fresh: AbstractReference | None = None,
+    starts: int = 1,
     mask: Layers | None = None,
     progress: str | None = None,
     checkpoints: Path | None = None,
@@ -74,8 +78,7 @@ def fit(
     also Hessian-vector products along the directions of the samples.
 
     - `optimiser`: `Adam(...)`, `LBFGS(...)` or `LevenbergMarquardt(...)`; by default the one that suits the number of
-      parameters (see `suitable_optimiser`). All find the nearest valley: for small networks call `fit` from several
-      starts and keep the best.
+      parameters (see `suitable_optimiser`).
     - `balance`, `weight`: how values and derivatives are weighed, see `SobolevLoss.of`.
     - `weigh_by_stderr`: labels count less the larger their standard errors are, see `Batch.of`; for samples that carry
       some. Labels stated as missing are left out in any case.
@@ -86,6 +89,8 @@ def fit(
       trains to the end.
     - `fresh`: a reference model to draw new training samples from in every epoch, as many as `samples` has for
       training; `samples` then gives the spreads and the held-out part.
+    - `starts`: every optimiser finds the nearest valley, and small networks have several. With 2 or more, that many
+      starts (the given weights, and random ones) are first trained on a part of the samples; the best goes on.
     - `mask`: 1 for parameters to be trained, 0 for those to be left alone, in the structure of `surrogate.layers`.
     - `progress`: a label; shows a bar with losses and time left.
     - `checkpoints`: a directory to keep the state in; a run started again with the same arguments goes on from there
@@ -111,7 +116,7 @@ def fit(
     _check_fit(surrogate, training, "samples")
     _check_fit(surrogate, held, "held_out")
     _check_fresh(fresh, optimiser, training)
-    _check_patience(patience)
+    _check_counts(patience, starts)
     mask = jax.tree.map(jnp.ones_like, surrogate.layers) if mask is None else _checked_mask(mask, surrogate.layers)
     loss = SobolevLoss.of(training, order, balance, weight)
     for needed, name in ((1, "dydx"), (2, "hvp")):
@@ -121,6 +126,25 @@ def fit(
         raise InputError(
             "weigh_by_stderr=True, but the samples have no y_stderr; sample with paths=2 or more, or leave it out."
         )
+    if starts > 1:
+
+        def train(network: Surrogate, part: Samples, number: int) -> Fit:
+            return fit(
+                network,
+                part,
+                order,
+                key=epoch_key,
+                optimiser=optimiser,
+                balance=balance,
+                weight=weight,
+                weigh_by_stderr=weigh_by_stderr,
+                held_out=0 if held is training else held,
+                patience=patience,
+                mask=mask,
+                progress=f"{progress}, start {number + 1}/{starts}" if progress else None,
+            )
+
+        surrogate = best_start(surrogate, training, starts, mask, jax.random.fold_in(key, 1), train)
     data, held = (Batch.of(part, order, weigh_by_stderr) for part in (training, held))
     epochs, steps_per_epoch = optimiser.epochs(len(data)), optimiser.steps_per_epoch(len(data))
     epochs_per_call = min(MOST_EPOCHS, -(-epochs // CALLS))
@@ -165,7 +189,8 @@ def fit(
         loss=loss,
         steps=len(history) * steps_per_epoch,
         best_step=int(state.best_epoch) * steps_per_epoch,
-        best_held_out=float(state.best_loss),
+        best_held_out=float(held_out_loss(loss, with_layers(surrogate, state.best), held)),
+        objective=float(state.best_objective),
         stopped_by=stopped_by,
         seconds=seconds_before + time.perf_counter() - start,
     )
@@ -223,9 +248,11 @@ def _check_fresh(fresh: AbstractReference | None, optimiser: AbstractOptimiser, 
         )
 
 
-def _check_patience(patience: int | None) -> None:
+def _check_counts(patience: int | None, starts: int) -> None:
     if patience is not None and patience < 1:
         raise InputError(f"patience is {patience}; give a number of epochs, 1 or more, or None.")
+    if starts < 1:
+        raise InputError(f"starts is {starts}; give 1 for the given weights alone, or more to try others too.")
 
 
 def _checked_mask(mask: Layers, layers: Layers) -> Layers:

@@ -4,7 +4,7 @@ import abc
 from typing import ClassVar
 
 import equinox as eqx
-from jaxtyping import PyTree
+from jaxtyping import Array, Float, PyTree
 
 from .._foundation.arrays import PRNGKey
 from .._foundation.errors import InputError
@@ -43,6 +43,12 @@ class AbstractOptimiser(eqx.Module):
         self, surrogate: Surrogate, state: PyTree, loss: SobolevLoss, data: Batch, mask: Layers, key: PRNGKey
     ) -> tuple[Surrogate, PyTree, LossTerms]:
         """One epoch; also gives the loss terms met in each step, along a leading axis."""
+
+    def objective(self, total: Float[Array, ""], layers: Layers, n: int) -> Float[Array, ""]:
+        """What chooses among weights, given their held-out loss: the loss, times a prior where the optimiser has one;
+        `n` is the number of samples it was trained on.
+        """
+        return total
 
     @abc.abstractmethod
     def advice(self) -> str:
