@@ -31,6 +31,9 @@ _PADDED_TO = 4
 _ITERATIONS = 25
 _PATIENCE = 5
 
+_HOLD_OUT_BELOW = 500
+"""With more samples than this for every parameter none is held out: noise cannot be fitted, but it would choose."""
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -121,11 +124,13 @@ class Candidates:
         return self._trained(whole, self.all, name, time.perf_counter(), lambda trained: trained)
 
     def _trained(self, masked: Masked, samples: Samples, name: str, start: float, finish) -> Stage:
+        parameters = int(sum(mask.sum() for mask in jax.tree.leaves(masked.parameters)))
         result = fit(
             masked.surrogate,
             samples,
             key=self.key,
             optimiser=LevenbergMarquardt(_ITERATIONS),
+            held_out=0.125 if len(samples) < _HOLD_OUT_BELOW * parameters else 0,
             patience=_PATIENCE,
             mask=masked.parameters,
             progress=f"shrink {name}" if self.progress else None,
