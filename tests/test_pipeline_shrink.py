@@ -4,8 +4,8 @@ import jax
 import numpy as np
 import pytest
 
-from sobolev_pruning import InputError, Surrogate, Tolerance, evaluate, fit, shrink
-from sobolev_pruning.pipeline.candidates import Candidate, _keep
+from sobolev_pruning import InputError, Samples, Surrogate, Tolerance, evaluate, fit, shrink
+from sobolev_pruning.pipeline.candidates import Candidate, Candidates, _keep
 from sobolev_pruning.pipeline.shrink import front_of
 from sobolev_pruning.reference import GaussianBasket
 from sobolev_pruning.training import Adam
@@ -112,3 +112,28 @@ def test_relative_limits_refer_to_the_start(oversized, basket):
     evaluation = evaluate(oversized, basket)
     limits = Tolerance(value=2.0, relative=True).limits(evaluation)
     assert limits == {"value": 2.0 * (1.0 - evaluation.value.r2)}
+
+
+def test_errors_are_measured_on_samples_of_the_users_own(basket, oversized):
+    """Against exact labels the limit is absolute; against noisy ones it is relative to the start on the same noise."""
+    points = basket.test_points(jax.random.key(8), 2000)
+    exact = Samples(points, basket.value(points), basket.gradient(points))
+    data = basket.sample(jax.random.key(9), 4096)
+    limits = Tolerance(value=0.99, delta=0.95)
+    found = shrink(oversized, data, tolerance=limits, against=exact, box=basket.box)
+    assert found.against == "samples" and found.verified.n_points == 1000
+    errors = evaluate(found.surrogate, exact).figures("r2")
+    assert errors["value"] > 0.99 and errors["delta"] > 0.95
+    noisy = Candidates(oversized, data, Tolerance(value=1.01, relative=True), basket.box, 0, 0, False, None, data)
+    floor = 1.0 - evaluate(oversized, data).value.r2
+    assert 0.5 * floor < noisy.limits["value"] < 2.0 * floor and noisy.limits["value"] > 0.05
+
+
+def test_what_errors_are_measured_against_must_be_known(basket, oversized):
+    data = basket.sample(jax.random.key(9), 256)
+    for against, message in (
+        ("closed form", "against is 'closed form'; give"),
+        ("reference", "no reference was given"),
+    ):
+        with pytest.raises(InputError, match=message):
+            shrink(oversized, data, tolerance=TOLERANCE, against=against, box=basket.box)

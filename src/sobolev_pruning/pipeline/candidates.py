@@ -3,8 +3,9 @@
 import hashlib
 import itertools
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeAlias
 
 import jax
@@ -13,9 +14,10 @@ import numpy as np
 
 from .._foundation.errors import InputError
 from .._foundation.samples import Samples
-from ..evaluation import Judge
+from ..evaluation import Evaluation, Judge, evaluate
 from ..pruning import Masked, compact, pad, prune
 from ..reference import AbstractReference, Truth
+from ..sampling import split
 from ..scoring import as_box
 from ..surrogate import Surrogate, to_tensors
 from ..training import LevenbergMarquardt, fit
@@ -24,6 +26,9 @@ from .tolerance import all_measured
 
 Shape: TypeAlias = tuple[int, ...]
 """Widths of the hidden layers."""
+
+Judging: TypeAlias = Callable[[Surrogate], Evaluation]
+"""What measures the errors of a network."""
 
 _COARSE_SHARE = 16
 """A candidate is first trained on one of so many parts of the samples; only the best ones see them all."""
@@ -57,16 +62,22 @@ class Candidates:
     Without a tolerance nothing is limited, and errors are 1 - R2 of all that can be measured.
     """
 
-    def __init__(self, surrogate, data, tolerance, box, pairs, seed, progress, checkpoints):
+    def __init__(self, surrogate, data, tolerance, box, pairs, seed, progress, checkpoints, against):
         self.start, self.progress = surrogate, progress
         self.reference = data if isinstance(data, AbstractReference) else None
+        if against is None:
+            against = "surrogate" if self.reference is None else "reference"
+        if not (isinstance(against, Samples) or against in ("reference", "surrogate")):
+            raise InputError(f'against is {against!r}; give "reference", "surrogate" or samples to measure errors on.')
+        if against == "reference" and self.reference is None:
+            raise InputError('against is "reference", but no reference was given; give one in place of the samples.')
         if box is None and self.reference is None:
             raise InputError("shrink needs a box to measure errors in; give box=(lower, upper), or a reference.")
         self.box = as_box(self.reference.box if box is None else box, surrogate.widths[0])
         self.key = jax.random.key(seed)
-        self.judge = self._judge("search points")
-        self.against = self.judge.truth.source
+        self.judge, self._verification = self._judges(against)
         of_start = self.judge(surrogate)
+        self.against = of_start.against
         self.tolerance = all_measured(of_start) if tolerance is None else tolerance
         self.tolerance.errors(of_start)  # what cannot be measured is refused before any work
         self.limits = {} if tolerance is None else tolerance.limits(of_start)
@@ -87,7 +98,7 @@ class Candidates:
 
     def verify(self, network: Surrogate):
         """Its evaluation on points never used before."""
-        return self._judge("verification points")(network)
+        return self._verification()(network)
 
     def errors(self, network: Surrogate) -> dict[str, float]:
         """Its errors on the points of the search."""
@@ -137,11 +148,19 @@ class Candidates:
         )
         return Stage(finish(result.surrogate), {}, time.perf_counter() - start)
 
-    def _judge(self, purpose: str) -> Judge:
+    def _judges(self, against: str | Samples) -> tuple[Judging, Callable[[], Judging]]:
+        """What measures errors during the search, and what makes its counterpart on points never used before."""
+        if not isinstance(against, Samples):
+            return self._judge("search points", against), lambda: self._judge("verification points", against)
+        parts = split(against, 0.5, jax.random.fold_in(self.key, 2))
+        search, verification = (partial(evaluate, truth=part) for part in parts)
+        return search, lambda: verification
+
+    def _judge(self, purpose: str, against: str) -> Judge:
         key = jax.random.fold_in(self.key, int.from_bytes(hashlib.sha256(purpose.encode()).digest()[:4]))
         shape = (4096, self.start.widths[0])
         points = jax.random.uniform(key, shape, jnp.float64, self.box.lower[None], self.box.upper[None])
-        if self.reference is not None:
+        if against == "reference":
             return Judge.of(self.reference, points)
         direction = jnp.ones(shape[1])
         hessian = self.start.hessian(points)

@@ -52,6 +52,7 @@ def shrink(
     *,
     tolerance: Tolerance | None = None,
     max_parameters: int | None = None,
+    against: str | Samples | None = None,
     box: Box | None = None,
     pairs: int = 1_000_000,
     seed: int = 0,
@@ -73,9 +74,12 @@ def shrink(
     Within a size: for every depth and first width 1, 2, 4, ... the widest network that fits; the three with the least
     product of errors (1 - R2 of value, delta and gamma, as far as they can be measured) are trained on all samples.
 
-    - `data`: a reference to draw `pairs` fresh samples from, and to measure errors against; or samples with
-      derivatives; or None to learn from `surrogate` itself. Without a reference errors are measured against
-      `surrogate`.
+    - `data`: a reference to draw `pairs` fresh samples from; or samples with derivatives; or None to learn from
+      `surrogate` itself.
+    - `against`: what errors are measured against: the "reference" (the default where there is one), the "surrogate"
+      (the default without), or other samples, of which the search looks at one half and the verification at the
+      other. Noise in those is part of every error: give them standard errors, which are taken out, or a `relative`
+      tolerance, which compares with the start on the same noise.
     - `box`: where errors are measured and nodes folded; the reference's by default, needed without one.
     - `checkpoints`: a directory; a search started again with the same arguments goes on from there.
 
@@ -85,7 +89,7 @@ def shrink(
     require_float64("shrink")
     if (tolerance is None) == (max_parameters is None):
         raise InputError("Give shrink either a tolerance or max_parameters: what is free is what it searches for.")
-    candidates = Candidates(surrogate, data, tolerance, box, pairs, seed, progress, checkpoints)
+    candidates = Candidates(surrogate, data, tolerance, box, pairs, seed, progress, checkpoints, against)
     found = _within_tolerance(candidates) if max_parameters is None else _within_size(candidates, max_parameters)
     verified = None if found is None else candidates.verify(found)
     path = tuple(candidates.path)
