@@ -11,4 +11,10 @@ from .records import RemovalRecord as RemovalRecord
 from .records import ReportRecord as ReportRecord
 from .records import StageRecord as StageRecord
 from .records import Timings as Timings
+from .study_page import render_study as render_study
+from .study_reading import reading as reading
+from .study_records import CellRecord as CellRecord
+from .study_records import CrossingRecord as CrossingRecord
+from .study_records import StudyRecord as StudyRecord
+from .study_terminal import study_table as study_table
 from .terminal import results_table as results_table

@@ -1,0 +1,80 @@
+"""The tables of a study's report as rows of ready texts."""
+
+from dataclasses import dataclass
+
+from .numbers import MISSING, count_text, duration_text, error_text, widths_text
+from .study_reading import duels
+from .study_records import QUANTITIES, CrossingRecord, StudyRecord
+from .study_statistics import Comparison, Setting, settings_of, varying
+from .study_words import approach_text, level_text
+
+MARKS = {"better": "✓", "worse": "✗", "undecided": "?"}
+
+
+@dataclass(frozen=True)
+class Duel:
+    """Pruning beside another approach at one size: texts of the ratio by quantity, and the verdicts."""
+
+    other: str
+    parameters: str
+    cells: tuple[tuple[str, str], ...]
+
+
+def duel_rows(record: StudyRecord) -> tuple[Duel, ...]:
+    """The error of pruning over that of every other approach, at every size."""
+    return tuple(
+        Duel(
+            approach_text(rival),
+            count_text(setting.n_parameters),
+            tuple(_ratio(found.get(quantity)) for quantity in QUANTITIES),
+        )
+        for rival, setting, found in duels(record)
+    )
+
+
+def _ratio(found: Comparison | None) -> tuple[str, str]:
+    return (MISSING, "") if found is None else (f"{error_text(found.ratio)} {MARKS[found.verdict]}", found.verdict)
+
+
+def spread_text(setting: Setting, quantity: str) -> str:
+    """Median error over the seeds."""
+    spread = setting.spread(quantity)
+    return MISSING if spread is None else error_text(spread[1])
+
+
+def range_text(setting: Setting, quantity: str) -> str:
+    """Smallest and largest error over the seeds."""
+    spread = setting.spread(quantity)
+    return "" if spread is None else f"{error_text(spread[0])} to {error_text(spread[2])}"
+
+
+@dataclass(frozen=True)
+class SettingRow:
+    """One setting: its levels, its size, and the texts of median and range by quantity."""
+
+    levels: tuple[str, ...]
+    layers: str
+    parameters: str
+    cells: tuple[tuple[str, str], ...]
+    seconds: str
+
+
+def crossing_rows(record: StudyRecord, crossing: CrossingRecord) -> tuple[SettingRow, ...]:
+    """The settings of a crossing, with the levels of its factors."""
+    return tuple(_row(setting, crossing.factors) for setting in varying(record, crossing.factors))
+
+
+def setting_rows(record: StudyRecord) -> tuple[SettingRow, ...]:
+    """All settings of the study, with the levels of all factors but the size, which has a column of its own."""
+    factors = [factor for factor in record.factors if factor != "size"]
+    return tuple(_row(setting, factors) for setting in settings_of(record.cells).values())
+
+
+def _row(setting: Setting, factors) -> SettingRow:
+    return SettingRow(
+        levels=tuple(level_text(factor, setting) for factor in factors),
+        layers=widths_text(setting.cells[0].widths),
+        parameters=count_text(setting.n_parameters),
+        cells=tuple((spread_text(setting, quantity), range_text(setting, quantity)) for quantity in QUANTITIES),
+        seconds=duration_text(sum(cell.seconds for cell in setting.cells) / len(setting.cells)),
+    )
