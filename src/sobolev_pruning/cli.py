@@ -72,7 +72,7 @@ def run(
 
 @app.command()
 def study(
-    config: Annotated[Path, typer.Argument(metavar="CONFIG.toml", help="What to vary, such as examples/study_basket.toml.")],
+    config: Annotated[Path, typer.Argument(metavar="CONFIG.toml", help="Such as examples/study_basket.toml.")],
     out: Annotated[Path | None, typer.Option(help="Directory for the results. (Default: runs/NAME.)")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the study in the directory.")] = False,
     full: Annotated[bool, typer.Option("--full", help="Take the product of all factors: this can take days.")] = False,
@@ -85,17 +85,14 @@ def study(
 ) -> None:
     """Compare criteria, folds, schedules, labels, orders and sizes, and pruning with its alternatives, over seeds."""
     from .pipeline import StudyConfig, read_as, study
-    from .report import reading, study_table
+    from .report import study_headline, study_table
 
     settings = read_as(StudyConfig, config, full=full or None)
     result = study(settings, out, resume=resume, workers=workers, scheduler=scheduler, progress=True)
     console = Console()
     console.print(study_table(result.record))
-    for question, sentences in reading(result.record).items():
-        console.print(f"\n[bold]{question}[/bold]")
-        for sentence in sentences:
-            console.print(escape(sentence), highlight=False)
-    console.print(f"\nReport: [bold]{result.directory / 'report.html'}[/bold]", soft_wrap=True)
+    console.print(study_headline(result.record), highlight=False)
+    console.print(f"Report: [bold]{result.directory / 'report.html'}[/bold]", soft_wrap=True)
 
 
 @app.command()

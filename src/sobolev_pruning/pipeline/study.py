@@ -65,7 +65,11 @@ def study(
         oversized=tuple(_oversized_record(seed, figures) for seed, (_, figures) in oversized.items()),
         cells=tuple(_record(cell, found[cell]) for cell in cells),
         factors=FACTORS,
-        crossings=tuple(CrossingRecord(part.name, part.factors) for part in variations(config) if part.is_crossing),
+        crossings=tuple(
+            CrossingRecord(part.name, part.factors, tuple(cell.setting for cell in part.cells))
+            for part in variations(config)
+            if len(part.factors) > 1
+        ),
         seconds=sum(figures["seconds"] for figures in (*found.values(), *(f for _, f in oversized.values()))),
         config=to_toml(config),
         versions=versions(),
@@ -107,8 +111,8 @@ def _result(future):
         return future.result()
     except BrokenExecutor as error:
         raise InputError(
-            f"A worker of the study died ({error}), most likely for want of memory; take fewer --workers and go on with "
-            "--resume."
+            f"A worker of the study died ({error}), most likely for want of memory; take fewer --workers, and go on "
+            "with --resume."
         ) from None
 
 

@@ -65,18 +65,22 @@ class _Shared:
         self.study, self.run = study, _run_config(study, seed)
         self.reference = build_reference(self.run)
         self.samples = self.reference.sample(
-            key_for(self.run, "samples"), study.samples, order=max(1, study.oversized.training.order)
+            key_for(self.run, "samples"), study.samples, order=study.label_orders["fixed"]
         )
         self._judge = Judge.of(self.reference, self.reference.test_points(key_for(self.run, "test points")))
         self._labels: dict[str, Samples] = {}
 
     def labels(self, whose: str, oversized: Surrogate) -> Samples:
         """What networks are fine-tuned on: the same samples for all orders."""
+        if whose == "fixed":
+            return self.samples
         if whose not in self._labels:
-            if whose == "teacher":
-                self._labels[whose] = teacher_samples(self.run, self.run.finetuning.teacher, self.reference, oversized)
-            else:
-                self._labels[whose] = finetuning_samples(self.run, self.samples)
+            settings = self.run.finetuning.teacher
+            self._labels[whose] = (
+                teacher_samples(self.run, settings, self.reference, oversized)
+                if whose == "teacher"
+                else finetuning_samples(self.run, self.samples)
+            )
         return self._labels[whose]
 
     def figures(self, network: Surrogate) -> dict[str, Any]:
@@ -98,7 +102,7 @@ def _run_config(study: StudyConfig, seed: int) -> RunConfig:
         samples=settings.samples,
         design=settings.design,
         conditional=settings.conditional,
-        training=TrainingConfig(order=study.label_order),
+        training=TrainingConfig(order=study.label_orders["reference"]),
     )
     teacher = FinetuningConfig(samples=settings.samples, training=TrainingConfig(order=2))
     return RunConfig(

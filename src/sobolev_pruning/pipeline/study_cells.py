@@ -43,11 +43,6 @@ class Variation:
     factors: tuple[str, ...]
     cells: tuple[Cell, ...]
 
-    @property
-    def is_crossing(self) -> bool:
-        """Whether several factors vary together."""
-        return len(self.factors) > 1
-
 
 def default_cell(config: StudyConfig) -> Cell:
     """The cell of the first seed around which the others are varied."""
@@ -57,10 +52,18 @@ def default_cell(config: StudyConfig) -> Cell:
 def variations(config: StudyConfig) -> tuple[Variation, ...]:
     """One factor at a time around the default, then the named crossings; or the full product alone."""
     if config.full:
-        return (_variation(config, "full", config.factors),)
+        return (_variation(config, "full", _everything(config)),)
     alone = {factor: getattr(config.factors, factor) for factor in FACTORS}
     tables = {name: FactorsConfig.model_construct(**{name: levels}) for name, levels in alone.items() if levels}
     return tuple(_variation(config, name, table) for name, table in (tables | config.crossings).items())
+
+
+def _everything(config: StudyConfig) -> FactorsConfig:
+    """Every level that is named for a factor: the default, then those of `[factors]`, then those of the crossings."""
+    default = {"approach": "pruning", **dict(config.default)}
+    tables = (config.factors, *config.crossings.values())
+    named = {factor: [default[factor], *(level for t in tables for level in getattr(t, factor))] for factor in FACTORS}
+    return FactorsConfig.model_construct(**{factor: tuple(dict.fromkeys(levels)) for factor, levels in named.items()})
 
 
 def cells_of(config: StudyConfig) -> list[Cell]:
@@ -75,13 +78,13 @@ def _variation(config: StudyConfig, name: str, table: FactorsConfig) -> Variatio
     """The product of the levels in `table`, the default's where it has none, without what does not exist."""
     default = {"approach": "pruning", **dict(config.default)}
     levels = {factor: getattr(table, factor) or (default[factor],) for factor in FACTORS}
-    found = (_cell(dict(zip(levels, chosen)), config.seeds[0]) for chosen in product(*levels.values()))
+    found = (_cell(config, dict(zip(levels, chosen))) for chosen in product(*levels.values()))
     varied = tuple(factor for factor in FACTORS if getattr(table, factor))
     return Variation(name, varied, tuple(dict.fromkeys(cell for cell in found if cell is not None)))
 
 
-def _cell(levels: dict, seed: int) -> Cell | None:
-    """The cell of these levels; None where there is no such thing."""
+def _cell(config: StudyConfig, levels: dict) -> Cell | None:
+    """The cell of these levels and the first seed; None where there is no such thing."""
     if levels["approach"] != "pruning":
         if levels["order"] == "none":
             return None
@@ -90,4 +93,6 @@ def _cell(levels: dict, seed: int) -> Cell | None:
         return None  # survivors that are chosen for a fold onto survivors
     if levels["order"] == "none":
         levels = levels | {"labels": None}
-    return Cell(**levels, seed=seed)
+    elif levels["order"] > config.label_orders[levels["labels"]]:
+        return None
+    return Cell(**levels, seed=config.seeds[0])

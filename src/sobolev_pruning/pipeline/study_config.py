@@ -28,7 +28,7 @@ Criterion: TypeAlias = Literal["fold", *METHODS]  # type: ignore[valid-type]
 Fold: TypeAlias = Literal[FOLDS]  # type: ignore[valid-type]
 Schedule: TypeAlias = Literal["one-shot", "rounds"]
 Order: TypeAlias = Literal["none", 0, 1, 2]
-Labels: TypeAlias = Literal["teacher", "reference"]
+Labels: TypeAlias = Literal["teacher", "fixed", "reference"]
 Size: TypeAlias = Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1, strict=False)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
@@ -36,9 +36,11 @@ Seed = Annotated[int, Field(ge=0, lt=2**32)]
 class DefaultConfig(Table):
     """`[default]`: the pruned network around which one factor at a time is varied.
 
-    `criterion` and `fold` are as in `[[pruning]]` of a run. `schedule`: all nodes go at once, or in rounds with training
-    between them. `order`: of the loss of fine-tuning, or "none". `labels`: whose fine-tuning learns. `size`: the nodes
-    of each hidden layer of the oversized network that stay; 0 melts a layer into its neighbours.
+    `criterion` and `fold` are as in `[[pruning]]` of a run. `schedule`: all nodes go at once, or in rounds with
+    training between them. `order`: of the loss of fine-tuning, or "none". `labels`: as in `[finetuning]` of a run,
+    those of the oversized network ("teacher"), the samples that it was trained on ("fixed"), or fresh samples
+    ("reference"). `size`: the nodes of each hidden layer of the oversized network that stay; 0 melts a layer into its
+    neighbours.
     """
 
     criterion: Criterion = "split"
@@ -73,8 +75,8 @@ class RoundsConfig(Table):
 class StudyFinetuningConfig(Table):
     """`[finetuning]`: how every network of a cell is trained, pruned or not, but for sparse ones.
 
-    `samples` fresh ones of the reference, drawn as `design` and `conditional` say (see `[finetuning.reference]` of a
-    run), or as many labels of the oversized network.
+    `samples` are as many fresh ones of the reference, drawn as `design` and `conditional` say (see
+    `[finetuning.reference]` of a run), or labels of the oversized network.
     """
 
     samples: Annotated[int, Field(ge=16)] = 8192
@@ -99,8 +101,8 @@ class GrowingConfig(Table):
 class SparseConfig(Table):
     """`[sparse]`: SET and RigL in the shape of the oversized network, trained by `optimiser` in all.
 
-    Between `updates` equal parts of the training a share of the nonzero parameters is dropped and regrown elsewhere,
-    `fraction` at first, less and less later.
+    `updates` times in the first three quarters of the training a share of the nonzero parameters is dropped and as many
+    are grown elsewhere, `fraction` at first, less and less later.
     """
 
     updates: Count = 20
@@ -109,7 +111,9 @@ class SparseConfig(Table):
 
 
 class StudyConfig(Table):
-    """A whole study; `full` takes the product of all `[factors]` instead of one at a time and the crossings."""
+    """A whole study; `full` takes the product of all levels named anywhere, instead of one factor at a time and the
+    crossings.
+    """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1, strict=False)] = (0, 1, 2)
@@ -119,7 +123,7 @@ class StudyConfig(Table):
     oversized: OversizedConfig = OversizedConfig()
     default: DefaultConfig
     factors: FactorsConfig = FactorsConfig()
-    crossings: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")], FactorsConfig] = {}
+    crossings: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")], FactorsConfig] = Field({})
     rounds: RoundsConfig = RoundsConfig()
     finetuning: StudyFinetuningConfig = StudyFinetuningConfig()
     scratch: ScratchConfig = ScratchConfig()
@@ -127,9 +131,10 @@ class StudyConfig(Table):
     sparse: SparseConfig = SparseConfig()
 
     @property
-    def label_order(self) -> int:
-        """The largest order of derivatives that fresh labels of the reference have: 2 where they are smooth."""
-        return 2 if self.finetuning.conditional or self.reference.smoothing > 0 else 1
+    def label_orders(self) -> dict[str, int]:
+        """The largest order of derivatives that each kind of labels has: 2 where they are smooth."""
+        smooth = self.reference.smoothing > 0
+        return {"teacher": 2, "fixed": 1 + smooth, "reference": 1 + (smooth or self.finetuning.conditional)}
 
     @model_validator(mode="after")
     def _seeds_differ(self):
@@ -140,20 +145,22 @@ class StudyConfig(Table):
     @model_validator(mode="after")
     def _labels_exist(self):
         if self.finetuning.conditional and self.reference.smoothing > 0:
-            raise ValueError("reference.smoothing and finetuning.conditional are two ways to smooth a payoff: choose one")
+            raise ValueError(
+                "reference.smoothing and finetuning.conditional are two ways to smooth a payoff: choose one"
+            )
         trainings = (self.oversized.training, self.rounds.retraining)
         if self.reference.smoothing == 0 and any(training.order == 2 for training in trainings):
             raise ValueError(
                 "order 2 in oversized.training and rounds.retraining asks for second derivatives of simulated payoffs, "
                 "which have a kink: set reference.smoothing to a width such as 0.05, or take order 1 there"
             )
-        for name, factors in self._tables.items():
-            orders = factors.order or (self.default.order,)
-            labels = factors.labels or (self.default.labels,)
-            if 2 in orders and "reference" in labels and self.label_order < 2:
+        for name, table in {"default": FactorsConfig(), **self._tables}.items():
+            orders, labels = table.order or (self.default.order,), table.labels or (self.default.labels,)
+            if 2 in orders and not any(self.label_orders[each] == 2 for each in labels):
                 raise ValueError(
-                    f"{name} asks for order 2 on labels of the reference, whose payoff has a kink: set "
-                    "finetuning.conditional = true, or reference.smoothing to a width such as 0.05"
+                    f"{name} asks for order 2 on labels that have no second derivatives, as payoffs have a kink: set "
+                    'finetuning.conditional = true for the labels "reference", or reference.smoothing to a width such '
+                    "as 0.05"
                 )
         return self
 

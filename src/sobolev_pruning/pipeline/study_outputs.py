@@ -5,7 +5,7 @@ import io
 import json
 from collections.abc import Sequence
 
-from ..report import CellRecord, StudyRecord, json_text, reading
+from ..report import CellRecord, StudyRecord, json_text, study_reading
 
 SCHEMA = 1
 QUANTITIES = ("value", "delta", "gamma", "hessian")
@@ -13,7 +13,7 @@ QUANTITIES = ("value", "delta", "gamma", "hessian")
 
 def study_json(record: StudyRecord) -> str:
     """`study.json`: the record as it is, with `schema` in front and the sentences of the report under `reading`."""
-    content = {"schema": SCHEMA, **json.loads(json_text(record)), "reading": reading(record)}
+    content = {"schema": SCHEMA, **json.loads(json_text(record)), "reading": study_reading(record)}
     return json.dumps(content, indent=1) + "\n"
 
 

@@ -119,7 +119,7 @@ def _levels(record: StudyRecord, factor: str, quantity: str, settings: list[Sett
         if spread is None:
             continue
         low, middle, high = np.clip(spread, *limits)
-        colour = ORANGE if setting.cells[0].setting == record.default else BLUE
+        colour = ORANGE if setting.name == record.default else BLUE
         axes.plot([low, high], [line, line], color=colour, linewidth=1.6)
         axes.plot([middle], [line], "D" if colour == ORANGE else "o", color=colour, markersize=7)
         words.append(f"{label} {error_text(spread[1])}")

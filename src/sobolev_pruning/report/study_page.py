@@ -2,7 +2,7 @@
 
 from .numbers import count_text, duration_text, widths_text
 from .study_figures import approach_keys, factor_panels, front_panels
-from .study_reading import headline, reading
+from .study_reading import study_headline, study_reading
 from .study_records import QUANTITIES, StudyRecord
 from .study_statistics import Setting, settings_of
 from .study_tables import crossing_rows, duel_rows, setting_rows, spread_text
@@ -16,12 +16,12 @@ def render_study(record: StudyRecord) -> str:
     return render(
         "study.html.j2",
         record=record,
-        headline=headline(record),
+        headline=study_headline(record),
         layers=widths_text(record.oversized[0].widths),
         seeds=f"seeds {listed([str(seed) for seed in record.seeds])}" if len(record.seeds) > 1 else "one seed",
         tiles=_tiles(record),
         quantities=QUANTITIES,
-        reading=reading(record),
+        reading=study_reading(record),
         fronts=front_panels(record),
         keys=approach_keys(record),
         duels=duel_rows(record),

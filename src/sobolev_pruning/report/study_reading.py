@@ -1,136 +1,124 @@
 """What a study says, in plain sentences that follow from its figures."""
 
+from collections.abc import Callable, Sequence
+
 from .numbers import count_text, error_text
 from .study_records import QUANTITIES, StudyRecord
-from .study_statistics import Comparison, Setting, best, compared, settings_of, varying
+from .study_statistics import Comparison, Setting, best, compared, crossed, settings_of, varying
 from .study_words import FACTOR_TITLES, approach_text, level_text, listed
 
 PRUNING = "pruning"
+_MADE_BY = ("approach", "size")
+_EXPLAIN = "In brackets: the error over the other's, a geometric mean over the seeds; ? where not all seeds agree."
 
 
+def study_headline(record: StudyRecord) -> str:
+    """How often pruning beats training from scratch, in one sentence."""
+    rows = duels(record)
+    clauses = []
+    for rival, words in (("scratch", "one training from scratch"), ("scratch-restarts", "the best of several starts")):
+        verdicts = [duel.verdict for name, _, found in rows if name == rival for duel in found.values()]
+        if verdicts:
+            won, lost = verdicts.count("better"), verdicts.count("worse")
+            clauses.append(f"wins {won} of {len(verdicts)} comparisons with {words} and loses {lost}")
+    if not clauses:
+        return f"{count_text(len(settings_of(record.cells)))} ways to a small network, compared."
+    return f"Pruning {'; it '.join(clauses)}."
 
-def reading(record: StudyRecord) -> dict[str, list[str]]:
+
+def study_reading(record: StudyRecord) -> dict[str, list[str]]:
     """Sentences by the question that they answer; questions that the study did not ask are left out."""
-    answers = {"Does pruning beat training a small network from scratch?": against_others(record)}
+    answers = {"Does pruning beat other ways to a network of the same size?": _against_others(record)}
     for factor in record.factors:
-        if factor not in ("approach", "size"):
-            question = f"{FACTOR_TITLES[factor]}: which is best?"
-            answers[question] = _which_is_best(record, (factor,))
+        if factor not in _MADE_BY:
+            answers[f"Which {FACTOR_TITLES[factor].lower()}?"] = _best_of(record, varying(record, (factor,)), (factor,))
     for crossing in record.crossings:
-        if not {"approach", "size"} & set(crossing.factors):
-            question = f"{listed([FACTOR_TITLES[factor] for factor in crossing.factors])} together: which is best?"
-            answers[question] = _which_is_best(record, crossing.factors)
+        if not set(_MADE_BY) & set(crossing.factors):
+            titles = listed([FACTOR_TITLES[factor].lower() for factor in crossing.factors])
+            question = f"Which {titles} together ({crossing.name.replace('-', ' ')})?"
+            answers[question] = _best_of(record, crossed(record, crossing), crossing.factors)
     answers["Is the small network as good as the oversized one?"] = _against_oversized(record)
     return {question: sentences for question, sentences in answers.items() if sentences}
 
 
-def headline(record: StudyRecord) -> str:
-    """The answer to the first question in one sentence."""
-    rows = duels(record)
-    rivals = [rival for rival in ("scratch", "scratch-restarts") if rival in {row[0] for row in rows}]
-    if not rivals:
-        return f"{count_text(len(settings_of(record.cells)))} ways to a small network, compared."
-    parts = []
-    for rival in rivals:
-        verdicts = [found.verdict for name, _, by in rows if name == rival for found in by.values()]
-        counted = f"beats it in {verdicts.count('better')} of {len(verdicts)} comparisons"
-        lost = f"loses in {verdicts.count('worse')}"
-        name = "one training from scratch" if rival == "scratch" else "the best of several starts"
-        parts.append(f"against {name} pruning {counted} and {lost}".replace("beats it", "wins"))
-    return f"{'; '.join(parts).capitalize()}."
-
-
 def duels(record: StudyRecord) -> list[tuple[str, Setting, dict[str, Comparison]]]:
     """Pruning against every other approach at every size: the other's approach, its setting, comparison by quantity."""
-    settings = varying(record, ("approach", "size"))
+    settings = varying(record, _MADE_BY)
     pruned = {setting.levels["size"]: setting for setting in settings if setting.levels["approach"] == PRUNING}
     rows = []
     for other in settings:
         mine = pruned.get(other.levels["size"])
-        if mine is None or other.levels["approach"] == PRUNING:
-            continue
-        found = {quantity: compared(mine, other, quantity) for quantity in QUANTITIES}
-        rows.append((other.levels["approach"], other, {name: duel for name, duel in found.items() if duel}))
+        if mine is not None and other.levels["approach"] != PRUNING:
+            rows.append((other.levels["approach"], other, _compared(mine, other)))
     return rows
 
 
-def against_others(record: StudyRecord) -> list[str]:
-    """One sentence on every other approach: where pruning has the smaller errors, and where not."""
+def _compared(one: Setting, other: Setting) -> dict[str, Comparison]:
+    found = {quantity: compared(one, other, quantity) for quantity in QUANTITIES}
+    return {quantity: duel for quantity, duel in found.items() if duel is not None}
+
+
+def _against_others(record: StudyRecord) -> list[str]:
+    """One sentence on every other approach: where pruning has the smaller error, and where not."""
     rows = duels(record)
     sentences = []
     for rival in dict.fromkeys(row[0] for row in rows):
-        where: dict[str, list[str]] = {"better": [], "worse": [], "undecided": []}
-        for quantity in QUANTITIES:
-            for verdict, places in where.items():
-                sizes = [
-                    f"{count_text(setting.n_parameters)} ({error_text(duels[quantity].ratio)}×)"
-                    for name, setting, duels in rows
-                    if name == rival and quantity in duels and duels[quantity].verdict == verdict
-                ]
-                if sizes:
-                    places.append(f"in {quantity} at {listed(sizes)}")
-        parts = [f"smaller {'; '.join(where['better'])}"] if where["better"] else []
-        parts += [f"larger {'; '.join(where['worse'])}"] if where["worse"] else []
-        parts += [f"not the same way round in all seeds {'; '.join(where['undecided'])}"] if where["undecided"] else []
-        sentences.append(f"Pruned, beside {approach_text(rival)}: the error is {', and '.join(parts)}.")
-    if sentences:
-        sentences.append(
-            "Numbers are parameters, and in brackets the error of the pruned network over the other's, as a geometric "
-            f"mean over {_seeds(record)}; smaller or larger means in every seed."
-        )
-    return sentences
+        places: dict[str, list[str]] = {"better": [], "worse": [], "undecided": []}
+        for _, setting, found in (row for row in rows if row[0] == rival):
+            for verdict, texts in places.items():
+                names = [f"{name} ({_times(duel)})" for name, duel in found.items() if duel.verdict == verdict]
+                if names:
+                    texts.append(f"at {count_text(setting.n_parameters)} parameters in {listed(names)}")
+        parts = [f"{verdict} {'; '.join(texts)}" for verdict, texts in places.items() if texts]
+        sentences.append(f"Beside “{approach_text(rival)}”, pruning is {'. It is '.join(parts)}.")
+    return [*sentences, _EXPLAIN] if sentences else []
 
 
-def _which_is_best(record: StudyRecord, factors: tuple[str, ...]) -> list[str]:
-    settings = varying(record, factors)
+def _best_of(record: StudyRecord, settings: Sequence[Setting], factors: Sequence[str]) -> list[str]:
+    """The levels of smallest median error in each quantity, beside the default where it is among them."""
     if len(settings) < 2:
         return []
-    default = settings_of(record.cells)[record.default]
-    clauses, names = [], {setting.cells[0].setting: _name(setting, factors) for setting in settings}
-    for quantity in QUANTITIES:
-        found = best(settings, quantity)
+    default = next((setting for setting in settings if setting.name == record.default), None)
+    winners = {quantity: best(settings, quantity) for quantity in QUANTITIES}
+    by_name: dict[str, list[str]] = {}
+    for quantity, found in winners.items():
         if found is None:
             continue
-        name = names[found.cells[0].setting]
-        if found.cells[0].setting == record.default:
-            clauses.append(f"in {quantity} “{name}”, the default")
-            continue
-        duel = compared(found, default, quantity)
-        sure = "in every seed" if duel and duel.verdict == "better" else "though not in every seed"
-        factor = f" with {error_text(duel.ratio)} of the default's error, {sure}" if duel else ""
-        clauses.append(f"in {quantity} “{name}”{factor}")
-    return [f"Smallest median error: {'; '.join(clauses)}.", _spread_of_levels(settings, names)]
+        duel = None if default in (None, found) else compared(found, default, quantity)
+        beside = "the default" if found is default else f"{_times(duel)} the default's" if duel else ""
+        text = f"{quantity} ({beside})" if beside else quantity
+        by_name.setdefault(_name(found, factors), []).append(text)
+    sentence = "; ".join(f"“{name}” in {listed(quantities)}" for name, quantities in by_name.items())
+    return [f"The smallest median error has {sentence}. {_stakes(settings, lambda setting: _name(setting, factors))}"]
 
 
-def _spread_of_levels(settings: list[Setting], names: dict[str, str]) -> str:
+def _stakes(settings: Sequence[Setting], name: Callable[[Setting], str]) -> str:
     """How much the choice matters: the largest median error over the smallest."""
     clauses = []
     for quantity in QUANTITIES:
-        known = [setting for setting in settings if setting.spread(quantity)]
-        if len(known) > 1:
-            ordered = sorted(known, key=lambda setting: setting.spread(quantity)[1])
-            factor = ordered[-1].spread(quantity)[1] / ordered[0].spread(quantity)[1]
-            clauses.append(f"{error_text(factor)} in {quantity} (“{names[ordered[-1].cells[0].setting]}”)")
-    return f"The worst choice over the best: {listed(clauses)}." if clauses else "Nothing could be measured."
-
-
-def _name(setting: Setting, factors: tuple[str, ...]) -> str:
-    return ", ".join(level_text(factor, setting) for factor in factors)
+        ordered = sorted((found[1], name(setting)) for setting in settings if (found := setting.spread(quantity)))
+        if len(ordered) > 1:
+            clauses.append(f"{error_text(ordered[-1][0] / ordered[0][0])} in {quantity} (“{ordered[-1][1]}”)")
+    return f"The largest over the smallest: {listed(clauses)}." if clauses else ""
 
 
 def _against_oversized(record: StudyRecord) -> list[str]:
     oversized = Setting(record.oversized)
-    found = [setting for setting in varying(record, ("size",)) if setting.levels["approach"] == PRUNING]
     clauses = []
-    for setting in sorted(found, key=lambda setting: setting.n_parameters):
-        ratios = [(name, compared(setting, oversized, name)) for name in QUANTITIES]
-        text = listed([f"{error_text(duel.ratio)} in {name}" for name, duel in ratios if duel])
-        clauses.append(f"{count_text(setting.n_parameters)} parameters: {text}")
+    for setting in sorted(varying(record, ("size",)), key=lambda setting: setting.n_parameters):
+        texts = [f"{_times(duel)} in {name}" for name, duel in _compared(setting, oversized).items()]
+        clauses.append(f"with {count_text(setting.n_parameters)} parameters {listed(texts)}")
     if not clauses:
         return []
     size = count_text(oversized.n_parameters)
-    return [f"Errors of the pruned network over those of the oversized one ({size} parameters): {'; '.join(clauses)}."]
+    return [
+        f"The error of the pruned network over that of the oversized one ({size} parameters): {'; '.join(clauses)}."
+    ]
 
 
-def _seeds(record: StudyRecord) -> str:
-    return f"{len(record.seeds)} seeds" if len(record.seeds) > 1 else "one seed"
+def _name(setting: Setting, factors: Sequence[str]) -> str:
+    return ", ".join(level_text(factor, setting) for factor in factors)
+
+
+def _times(duel: Comparison) -> str:
+    return f"{error_text(duel.ratio)}×{' ?' if duel.verdict == 'undecided' else ''}"

@@ -29,10 +29,11 @@ class CellRecord:
 
 @dataclass(frozen=True)
 class CrossingRecord:
-    """Factors that were varied together, under a name that the configuration gives."""
+    """Factors that were varied together, under the name that the configuration gives, and the settings of it."""
 
     name: str
     factors: tuple[str, ...]
+    settings: tuple[str, ...]
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .study_records import QUANTITIES, CellRecord, StudyRecord
+from .study_records import QUANTITIES, CellRecord, CrossingRecord, StudyRecord
 
 LEAST_ERROR = 1e-16
 """Errors below this are rounding of float64; a logarithmic scale needs a bound."""
@@ -18,11 +18,18 @@ class Setting:
     cells: tuple[CellRecord, ...]
 
     @property
+    def name(self) -> str:
+        """Tells the setting apart from all others."""
+        return self.cells[0].setting
+
+    @property
     def levels(self) -> dict:
+        """Its level of every factor."""
         return self.cells[0].levels
 
     @property
     def n_parameters(self) -> int:
+        """Parameters that are not 0, the same for all seeds."""
         return self.cells[0].n_parameters
 
     def errors(self, quantity: str) -> dict[int, float]:
@@ -65,6 +72,12 @@ def varying(record: StudyRecord, factors: Sequence[str]) -> list[Setting]:
     ]
 
 
+def crossed(record: StudyRecord, crossing: CrossingRecord) -> list[Setting]:
+    """The settings of a crossing."""
+    settings = settings_of(record.cells)
+    return [settings[name] for name in crossing.settings]
+
+
 def compared(one: Setting, other: Setting, quantity: str) -> Comparison | None:
     """The error of `one` over that of `other`; None where they have no seed in common."""
     mine, theirs = one.errors(quantity), other.errors(quantity)
@@ -83,9 +96,9 @@ def best(settings: Sequence[Setting], quantity: str) -> Setting | None:
 
 def front(settings: Sequence[Setting], quantity: str) -> list[tuple[int, float]]:
     """Size and median error of the settings that no smaller or equally small one beats, from small to large."""
-    points = sorted((setting.n_parameters, setting.spread(quantity)[1]) for setting in settings if setting.spread(quantity))
+    known = [setting for setting in settings if setting.spread(quantity)]
     found: list[tuple[int, float]] = []
-    for size, error in points:
+    for size, error in sorted((setting.n_parameters, setting.spread(quantity)[1]) for setting in known):
         if not found or error < found[-1][1]:
             found.append((size, error))
     return found

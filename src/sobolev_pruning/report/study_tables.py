@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from .numbers import MISSING, count_text, duration_text, error_text, widths_text
 from .study_reading import duels
 from .study_records import QUANTITIES, CrossingRecord, StudyRecord
-from .study_statistics import Comparison, Setting, settings_of, varying
+from .study_statistics import Comparison, Setting, crossed, settings_of
 from .study_words import approach_text, level_text
 
 MARKS = {"better": "✓", "worse": "✗", "undecided": "?"}
@@ -61,7 +61,7 @@ class SettingRow:
 
 def crossing_rows(record: StudyRecord, crossing: CrossingRecord) -> tuple[SettingRow, ...]:
     """The settings of a crossing, with the levels of its factors."""
-    return tuple(_row(setting, crossing.factors) for setting in varying(record, crossing.factors))
+    return tuple(_row(setting, crossing.factors) for setting in crossed(record, crossing))
 
 
 def setting_rows(record: StudyRecord) -> tuple[SettingRow, ...]:

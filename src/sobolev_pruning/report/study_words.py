@@ -19,7 +19,7 @@ FACTOR_NOTES = {
     "fold": "What becomes of the contribution of a removed node.",
     "schedule": "Whether all nodes go at once, or in rounds with training between them.",
     "order": "Which derivatives the loss of fine-tuning sees.",
-    "labels": "Whether fine-tuning learns from the oversized network or from the reference.",
+    "labels": "What fine-tuning learns from: the oversized network, the samples of its training, or fresh ones.",
     "size": "How many parameters are left.",
 }
 
@@ -36,6 +36,8 @@ _LEVELS = {
     ("order", 1): "order 1: slopes too",
     ("order", 2): "order 2: curvature too",
     ("labels", "teacher"): "oversized network",
+    ("labels", "fixed"): "samples of the oversized",
+    ("labels", "reference"): "fresh samples",
 }
 
 

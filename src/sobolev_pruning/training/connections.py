@@ -89,7 +89,8 @@ def as_mask(connections: Connections) -> Layers:
 
 def silenced(layers: Layers, connections: Connections) -> Layers:
     """`layers` with all parameters that are not in use set to 0."""
-    return jax.tree.map(lambda parameter, used: jnp.asarray(np.where(used, parameter, 0.0)), layers, as_mask(connections))
+    mask = as_mask(connections)
+    return jax.tree.map(lambda parameter, used: jnp.asarray(np.where(used, parameter, 0.0)), layers, mask)
 
 
 def _joined(layers: Layers) -> list[Float[np.ndarray, "out columns"]]:

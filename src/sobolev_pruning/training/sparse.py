@@ -19,6 +19,9 @@ from .optimiser import Layers, with_layers
 
 REGROWTHS = ("random", "gradient")
 
+_MOVING = 0.75
+"""The part of the steps during which connections move, as in RigL."""
+
 
 def fit_sparse(
     surrogate: Surrogate,
@@ -35,9 +38,10 @@ def fit_sparse(
 ) -> Fit:
     """Trains `surrogate` with `n_nonzero` of its parameters (weights and biases) in use, all others 0 throughout.
 
-    The steps of `optimiser` are shared out over `updates + 1` parts, each a run of `fit` of its own, which keeps its
-    weights of lowest held-out loss. After part t of them a share `fraction / 2 (1 + cos(pi t / (updates + 1)))` of the
-    parameters in use is dropped in every layer, those of least magnitude, and as many are grown, with the value 0:
+    Three quarters of the steps of `optimiser` are shared out over as many parts as there are `updates`, the last
+    quarter is one more; each part is a run of `fit` of its own, which keeps its weights of lowest held-out loss. After
+    part t = 1, 2, ... a share `fraction / 2 (1 + cos(pi t / (updates + 1)))` of the parameters in use is dropped in
+    every layer, those of least magnitude, and as many are grown, with the value 0:
 
     - `regrowth="random"`: at random places (SET; Mocanu et al. 2018);
     - `regrowth="gradient"`: where the loss over the training samples has the largest slope (RigL; Evci et al. 2020).
@@ -53,19 +57,19 @@ def fit_sparse(
     if updates < 1 or not 0 < fraction < 1:
         raise InputError(f"There are {updates} updates of {fraction}; give at least 1, of a share between 0 and 1.")
     optimiser = Adam() if optimiser is None else optimiser
-    part = Adam(math.ceil(optimiser.steps / (updates + 1)), optimiser.batch_size, optimiser.learning_rate)
     generator = generator_of(jax.random.fold_in(key, updates))
     connections = random_connections(surrogate.widths, n_nonzero, generator)
     training, held = (samples, 0.0) if held_out == 0 else split(samples, held_out, key)
     loss, data = SobolevLoss.of(training, order), Batch.of(training, order)
     current = with_layers(surrogate, _start(surrogate, connections))
     for number in range(updates + 1):
+        steps = (1 - _MOVING) * optimiser.steps if number == updates else _MOVING * optimiser.steps / updates
         found = fit(
             current,
             training,
             order,
             key=jax.random.fold_in(key, number),
-            optimiser=part,
+            optimiser=Adam(math.ceil(steps), optimiser.batch_size, optimiser.learning_rate),
             held_out=held,
             mask=as_mask(connections),
         )
