@@ -5,7 +5,7 @@ import re
 import tomllib
 from importlib import resources
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, get_origin
 
 import tomli_w
 from pydantic import BaseModel, ValidationError
@@ -91,8 +91,13 @@ def _explain(key: str, place: list, fault: dict, model: type[BaseModel]) -> str:
 def _known_keys(model: type[BaseModel] | None, place: list) -> list[str]:
     """The keys of the table at `place` in the file that `model` describes."""
     keys = list(model.model_fields)
+    is_name = False
     for part in place:
+        if isinstance(part, int) or is_name:  # an entry of a list, or a table that the user names
+            is_name = False
+            continue
         found = model.model_fields.get(part) if model else None
+        is_name = found is not None and get_origin(found.annotation) is dict
         candidates = _models_in(found.annotation) if found else []
         keys = sorted({name for candidate in candidates for name in candidate.model_fields})
         model = candidates[0] if len(candidates) == 1 else None

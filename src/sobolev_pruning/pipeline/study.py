@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, Executor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,11 +50,11 @@ def study(
     Raises `InputError` where the directory holds another study, or this one without `resume`.
     """
     out = Path("runs") / config.name if out is None else Path(out)
-    directory = StudyDirectory(out, config, resume)
     settings = config.model_dump_json()
     cells = cells_of(config)
-    given = contextmanager(lambda: iter([executor]))() if executor else open_executor(workers, scheduler)
+    given = open_executor(workers, scheduler) if executor is None else nullcontext(executor)
     with given as pool, _bar(len(config.seeds) + len(cells), progress) as advance:
+        directory = StudyDirectory(out, config, resume)
         oversized = _oversized(pool, directory, settings, config, advance)
         found = _cells(pool, directory, settings, cells, oversized, advance)
     record = StudyRecord(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
 from .._foundation.errors import InputError
 from ..surrogate import Dense, Surrogate
@@ -97,7 +97,7 @@ def _joined(layers: Layers) -> list[Float[np.ndarray, "out columns"]]:
     return [np.concatenate([np.asarray(layer.weight), np.asarray(layer.bias)[:, None]], axis=1) for layer in layers]
 
 
-def _shared_out(total: int, weights: Array, most: Array) -> np.ndarray:
+def _shared_out(total: int, weights: np.ndarray, most: np.ndarray) -> np.ndarray:
     """Whole numbers with the sum `total`, at least 1 and at most `most`, as proportional to `weights` as can be."""
     counts = np.ones(len(weights), dtype=int)
     while counts.sum() < total:
