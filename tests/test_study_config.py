@@ -54,7 +54,11 @@ def good(tmp_path: Path, text: str = GOOD) -> StudyConfig:
         ("[3, 0]]", "[3, 9]]", r"crossings.sizes has the size \[3, 9\]; it must keep a node somewhere, .*: \[8, 8\]"),
         ("[3, 0]]", "[0, 0]]", r"crossings.sizes has the size \[0, 0\]; it must keep a node somewhere"),
         ("[3, 0]]", "[3]]", r"crossings.sizes names 1 layers in the size \[3\], .* has 2 hidden layers"),
-        ('approach = ["pruning", "scratch"]\n', "", r"crossings.sizes lists fewer than two factors; .* use \[factors\]"),
+        (
+            'approach = ["pruning", "scratch"]\n',
+            "",
+            r"crossings.sizes lists fewer than two factors; .* use \[factors\]",
+        ),
         ("[factors]", "[factors]\norder = [1, 2]", r"factors asks for order 2 on .* set finetuning.conditional = true"),
         ("size = [2, 4]\n", "size = [2, 4]\norder = 2\n", r"default asks for order 2 on labels that have no second"),
         (

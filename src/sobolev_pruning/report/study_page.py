@@ -5,7 +5,7 @@ from .study_figures import approach_keys, factor_panels, front_panels
 from .study_reading import study_headline, study_reading
 from .study_records import QUANTITIES, StudyRecord
 from .study_statistics import Setting, settings_of
-from .study_tables import crossing_rows, duel_rows, setting_rows, spread_text
+from .study_tables import crossing_factors, crossing_rows, duel_rows, setting_rows, spread_text
 from .study_words import FACTOR_NOTES, FACTOR_TITLES, listed
 from .templates import render
 
@@ -27,7 +27,11 @@ def render_study(record: StudyRecord) -> str:
         duels=duel_rows(record),
         factors=[(FACTOR_TITLES[factor], FACTOR_NOTES[factor], panels) for factor, panels in drawn if panels],
         crossings=[
-            (crossing.name, [FACTOR_TITLES[factor] for factor in crossing.factors], crossing_rows(record, crossing))
+            (
+                crossing.name.replace("-", " ").capitalize(),
+                [FACTOR_TITLES[factor] for factor in crossing_factors(record, crossing)],
+                crossing_rows(record, crossing),
+            )
             for crossing in record.crossings
         ],
         settings=setting_rows(record),

@@ -4,26 +4,37 @@ from collections.abc import Callable, Sequence
 
 from .numbers import count_text, error_text
 from .study_records import QUANTITIES, StudyRecord
-from .study_statistics import Comparison, Setting, best, compared, crossed, settings_of, varying
-from .study_words import FACTOR_TITLES, approach_text, level_text, listed
+from .study_statistics import Comparison, Setting, best, compared, crossed, differing, settings_of, varying
+from .study_words import FACTOR_TITLES, level_text, listed
 
 PRUNING = "pruning"
 _MADE_BY = ("approach", "size")
-_EXPLAIN = "In brackets: the error over the other's, a geometric mean over the seeds; ? where not all seeds agree."
+_RIVALS = {
+    "scratch": "one training from scratch",
+    "scratch-restarts": "the best of several trainings from scratch",
+    "growing": "networks grown from small",
+    "set": "sparse training by SET",
+    "rigl": "sparse training by RigL",
+}
+_VERDICTS = {"better": "better", "worse": "worse", "undecided": "neither in every seed"}
+_EXPLAIN = "In brackets: the error of the pruned network over the other's, as a median over the seeds."
 
 
 def study_headline(record: StudyRecord) -> str:
     """How often pruning beats training from scratch, in one sentence."""
     rows = duels(record)
     clauses = []
-    for rival, words in (("scratch", "one training from scratch"), ("scratch-restarts", "the best of several starts")):
+    for rival, words in (
+        ("scratch", "as small ones trained from scratch"),
+        ("scratch-restarts", "the best of several such trainings"),
+    ):
         verdicts = [duel.verdict for name, _, found in rows if name == rival for duel in found.values()]
         if verdicts:
             won, lost = verdicts.count("better"), verdicts.count("worse")
-            clauses.append(f"wins {won} of {len(verdicts)} comparisons with {words} and loses {lost}")
+            clauses.append(f"beat {words} in {won} of {len(verdicts)} comparisons and lose {lost}")
     if not clauses:
         return f"{count_text(len(settings_of(record.cells)))} ways to a small network, compared."
-    return f"Pruning {'; it '.join(clauses)}."
+    return f"Pruned networks {'; they '.join(clauses)}."
 
 
 def study_reading(record: StudyRecord) -> dict[str, list[str]]:
@@ -33,10 +44,12 @@ def study_reading(record: StudyRecord) -> dict[str, list[str]]:
         if factor not in _MADE_BY:
             answers[f"Which {FACTOR_TITLES[factor].lower()}?"] = _best_of(record, varying(record, (factor,)), (factor,))
     for crossing in record.crossings:
-        if not set(_MADE_BY) & set(crossing.factors):
-            titles = listed([FACTOR_TITLES[factor].lower() for factor in crossing.factors])
-            question = f"Which {titles} together ({crossing.name.replace('-', ' ')})?"
-            answers[question] = _best_of(record, crossed(record, crossing), crossing.factors)
+        settings = crossed(record, crossing)
+        factors = differing(settings, crossing.factors)
+        if not set(_MADE_BY) & set(factors):
+            titles = listed([FACTOR_TITLES[factor].lower() for factor in factors])
+            question = f"Which {titles}, taken together ({crossing.name.replace('-', ' ')})?"
+            answers[question] = _best_of(record, settings, factors)
     answers["Is the small network as good as the oversized one?"] = _against_oversized(record)
     return {question: sentences for question, sentences in answers.items() if sentences}
 
@@ -63,14 +76,17 @@ def _against_others(record: StudyRecord) -> list[str]:
     rows = duels(record)
     sentences = []
     for rival in dict.fromkeys(row[0] for row in rows):
-        places: dict[str, list[str]] = {"better": [], "worse": [], "undecided": []}
-        for _, setting, found in (row for row in rows if row[0] == rival):
-            for verdict, texts in places.items():
-                names = [f"{name} ({_times(duel)})" for name, duel in found.items() if duel.verdict == verdict]
-                if names:
-                    texts.append(f"at {count_text(setting.n_parameters)} parameters in {listed(names)}")
-        parts = [f"{verdict} {'; '.join(texts)}" for verdict, texts in places.items() if texts]
-        sentences.append(f"Beside “{approach_text(rival)}”, pruning is {'. It is '.join(parts)}.")
+        parts = []
+        for verdict, words in _VERDICTS.items():
+            places = []
+            for _, setting, found in (row for row in rows if row[0] == rival):
+                ratios = {name: error_text(duel.ratio) for name, duel in found.items() if duel.verdict == verdict}
+                if ratios:
+                    size = count_text(setting.n_parameters)
+                    places.append(f"at {size} parameters in {listed(list(ratios))} ({', '.join(ratios.values())})")
+            if places:
+                parts.append(f"{words} {'; '.join(places)}")
+        sentences.append(f"Against {_RIVALS[rival]}, pruning is {'; it is '.join(parts)}.")
     return [*sentences, _EXPLAIN] if sentences else []
 
 
@@ -79,17 +95,26 @@ def _best_of(record: StudyRecord, settings: Sequence[Setting], factors: Sequence
     if len(settings) < 2:
         return []
     default = next((setting for setting in settings if setting.name == record.default), None)
-    winners = {quantity: best(settings, quantity) for quantity in QUANTITIES}
     by_name: dict[str, list[str]] = {}
-    for quantity, found in winners.items():
-        if found is None:
-            continue
-        duel = None if default in (None, found) else compared(found, default, quantity)
-        beside = "the default" if found is default else f"{_times(duel)} the default's" if duel else ""
-        text = f"{quantity} ({beside})" if beside else quantity
-        by_name.setdefault(_name(found, factors), []).append(text)
+    for quantity in QUANTITIES:
+        found = best(settings, quantity)
+        if found is not None:
+            beside = _beside(found, default, quantity)
+            by_name.setdefault(_name(found, factors), []).append(f"{quantity}{beside}")
     sentence = "; ".join(f"“{name}” in {listed(quantities)}" for name, quantities in by_name.items())
     return [f"The smallest median error has {sentence}. {_stakes(settings, lambda setting: _name(setting, factors))}"]
+
+
+def _beside(found: Setting, default: Setting | None, quantity: str) -> str:
+    """How the best level stands to the default, in brackets."""
+    if default is None:
+        return ""
+    if found is default:
+        return " (the default)"
+    duel = compared(found, default, quantity)
+    if duel is None or duel.verdict != "better":
+        return " (not better than the default in every seed)"
+    return f" ({error_text(duel.ratio)} of the default's error)"
 
 
 def _stakes(settings: Sequence[Setting], name: Callable[[Setting], str]) -> str:
@@ -98,15 +123,15 @@ def _stakes(settings: Sequence[Setting], name: Callable[[Setting], str]) -> str:
     for quantity in QUANTITIES:
         ordered = sorted((found[1], name(setting)) for setting in settings if (found := setting.spread(quantity)))
         if len(ordered) > 1:
-            clauses.append(f"{error_text(ordered[-1][0] / ordered[0][0])} in {quantity} (“{ordered[-1][1]}”)")
-    return f"The largest over the smallest: {listed(clauses)}." if clauses else ""
+            clauses.append(f"{error_text(ordered[-1][0] / ordered[0][0])} times in {quantity} (“{ordered[-1][1]}”)")
+    return f"The worst choice has a larger one: {listed(clauses)}." if clauses else ""
 
 
 def _against_oversized(record: StudyRecord) -> list[str]:
     oversized = Setting(record.oversized)
     clauses = []
     for setting in sorted(varying(record, ("size",)), key=lambda setting: setting.n_parameters):
-        texts = [f"{_times(duel)} in {name}" for name, duel in _compared(setting, oversized).items()]
+        texts = [f"{error_text(duel.ratio)} in {name}" for name, duel in _compared(setting, oversized).items()]
         clauses.append(f"with {count_text(setting.n_parameters)} parameters {listed(texts)}")
     if not clauses:
         return []
@@ -118,7 +143,3 @@ def _against_oversized(record: StudyRecord) -> list[str]:
 
 def _name(setting: Setting, factors: Sequence[str]) -> str:
     return ", ".join(level_text(factor, setting) for factor in factors)
-
-
-def _times(duel: Comparison) -> str:
-    return f"{error_text(duel.ratio)}×{' ?' if duel.verdict == 'undecided' else ''}"

@@ -47,7 +47,7 @@ class Setting:
 class Comparison:
     """Errors of one setting over those of another, seed by seed.
 
-    `ratio` is their geometric mean, and `verdict` "better" or "worse" where all seeds agree, else "undecided".
+    `ratio` is their median, and `verdict` "better" or "worse" where all seeds agree, else "undecided".
     """
 
     ratio: float
@@ -78,6 +78,11 @@ def crossed(record: StudyRecord, crossing: CrossingRecord) -> list[Setting]:
     return [settings[name] for name in crossing.settings]
 
 
+def differing(settings: Sequence[Setting], factors: Sequence[str]) -> list[str]:
+    """Those of the factors that have several levels among the settings."""
+    return [factor for factor in factors if len({setting.levels[factor] for setting in settings}) > 1]
+
+
 def compared(one: Setting, other: Setting, quantity: str) -> Comparison | None:
     """The error of `one` over that of `other`; None where they have no seed in common."""
     mine, theirs = one.errors(quantity), other.errors(quantity)
@@ -85,7 +90,7 @@ def compared(one: Setting, other: Setting, quantity: str) -> Comparison | None:
     if not ratios.size:
         return None
     verdict = "better" if (ratios < 1).all() else "worse" if (ratios > 1).all() else "undecided"
-    return Comparison(float(np.exp(np.log(ratios).mean())), verdict)
+    return Comparison(float(np.median(ratios)), verdict)
 
 
 def best(settings: Sequence[Setting], quantity: str) -> Setting | None:

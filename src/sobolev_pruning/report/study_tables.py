@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from .numbers import MISSING, count_text, duration_text, error_text, widths_text
 from .study_reading import duels
 from .study_records import QUANTITIES, CrossingRecord, StudyRecord
-from .study_statistics import Comparison, Setting, crossed, settings_of
+from .study_statistics import Comparison, Setting, crossed, differing, settings_of
 from .study_words import approach_text, level_text
 
 MARKS = {"better": "✓", "worse": "✗", "undecided": "?"}
@@ -60,8 +60,13 @@ class SettingRow:
 
 
 def crossing_rows(record: StudyRecord, crossing: CrossingRecord) -> tuple[SettingRow, ...]:
-    """The settings of a crossing, with the levels of its factors."""
-    return tuple(_row(setting, crossing.factors) for setting in crossed(record, crossing))
+    """The settings of a crossing, with their levels of the factors that vary."""
+    return tuple(_row(setting, crossing_factors(record, crossing)) for setting in crossed(record, crossing))
+
+
+def crossing_factors(record: StudyRecord, crossing: CrossingRecord) -> list[str]:
+    """The factors of a crossing that have several levels, but for the size, which has a column of its own."""
+    return [factor for factor in differing(crossed(record, crossing), crossing.factors) if factor != "size"]
 
 
 def setting_rows(record: StudyRecord) -> tuple[SettingRow, ...]:

@@ -9,7 +9,7 @@ FACTOR_TITLES = {
     "fold": "Fold",
     "schedule": "Schedule",
     "order": "Order of fine-tuning",
-    "labels": "Labels of fine-tuning",
+    "labels": "Labels",
     "size": "Size",
 }
 
