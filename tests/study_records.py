@@ -54,7 +54,7 @@ def small_study() -> StudyRecord:
         *cells({0: 5e-4, 1: 1e-3, 2: 2e-3}, criterion="fold"),
         *cells({0: 5e-2, 1: 6e-2, 2: 7e-2}, criterion="random"),
         *cells({0: 1e-1, 1: 1e-1, 2: 1e-1}, order="none", labels=None),
-        *cells({0: 2e-3, 1: 2e-3, 2: 2e-3}, labels="teacher"),
+        *cells({0: 3e-3, 1: 3e-3, 2: 3e-3}, labels="teacher"),
         *cells({0: 3e-4, 1: 3e-4, 2: 3e-4}, order=2, labels="teacher"),
     ]
     names = list(dict.fromkeys(cell.setting for cell in found))

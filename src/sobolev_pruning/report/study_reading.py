@@ -33,7 +33,7 @@ def study_headline(record: StudyRecord) -> str:
             won, lost = verdicts.count("better"), verdicts.count("worse")
             clauses.append(f"beat {words} in {won} of {len(verdicts)} comparisons and lose {lost}")
     if not clauses:
-        return f"{count_text(len(settings_of(record.cells)))} ways to a small network, compared."
+        return f"Ways to a small network compared: {count_text(len(settings_of(record.cells)))}."
     return f"Pruned networks {'; they '.join(clauses)}."
 
 
