@@ -11,12 +11,14 @@ from collections.abc import Iterator
 from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 
 import jax
 import numpy as np
 import pytest
 from jax.experimental.compilation_cache import compilation_cache
 
+from command_line import call
 from sobolev_pruning import InputError
 from sobolev_pruning.pipeline import StudyConfig, read_as, study
 from sobolev_pruning.pipeline.executors import open_executor, outcomes
@@ -86,6 +88,7 @@ steps = 120
 batch_size = 64
 """
 SETTINGS = 12
+"""The default, one other criterion, fold and schedule, five other approaches, and three ways to fine-tune."""
 
 
 @pytest.fixture(scope="module")
@@ -120,13 +123,13 @@ def _use_cache(settings: dict) -> None:
         jax.config.update(name, value)
 
 
-def start(config_path: Path, out: Path, *more: str) -> subprocess.Popen:
+def start(config_path: Path, out: Path) -> subprocess.Popen:
     """The command line in a process of its own, as a user starts it, with one worker process."""
     command = [sys.executable, "-m", "sobolev_pruning.cli", "study", str(config_path), "--out", str(out)]
     cache = {"JAX_COMPILATION_CACHE_DIR": str(config_path.parent), "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
     pipe = subprocess.PIPE
     options = {"stdout": pipe, "stderr": pipe, "text": True, "env": os.environ | cache}
-    return subprocess.Popen([*command, "--workers", "1", *more], **options)
+    return subprocess.Popen([*command, "--workers", "1"], **options)
 
 
 def figures(out: Path) -> dict:
@@ -190,7 +193,7 @@ def test_training_does_what_it_should(finished):
 
 
 def test_a_study_killed_between_cells_ends_with_the_same_figures(finished, config_path, tmp_path):
-    """Killed after a few cells, with one of them damaged; and worked on by a process instead of a thread."""
+    """Killed after a few cells, one of them then damaged; begun by a process, ended by a thread of this one."""
     out = tmp_path / "study"
     process = start(config_path, out)
     deadline = time.monotonic() + 240
@@ -206,12 +209,16 @@ def test_a_study_killed_between_cells_ends_with_the_same_figures(finished, confi
 
     with pytest.raises(InputError, match=r"is not empty; add --resume to go on"):
         study(read_as(StudyConfig, config_path), out, executor=ThreadPoolExecutor(1))
-    process = start(config_path, out, "--resume")
-    printed, errors = process.communicate()
-    assert process.returncode == 0, errors
+    study(read_as(StudyConfig, config_path), out, resume=True, executor=ThreadPoolExecutor(1))
     assert figures(out) == figures(finished)
     assert {path: path.stat().st_mtime_ns for path in before} == before
-    assert "report.html" in printed and "from scratch" in printed
+
+
+def test_the_terminal_shows_the_table_the_answer_and_the_report(finished, config_path, capsys):
+    answer = call(capsys, "study", config_path, "--out", finished, "--resume")
+    assert answer.status == 0, answer.errors
+    for text in ("from scratch, best start", "Pruned networks", f"Report: {finished / 'report.html'}"):
+        assert text in answer.printed
 
 
 def test_a_finished_study_is_not_computed_again(finished, config_path):
@@ -263,4 +270,36 @@ def test_without_dask_a_scheduler_is_refused_in_one_sentence(monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(InputError, match="--scheduler needs the package distributed; install it"):
         with open_executor(None, "tcp://localhost:8786"):
+            pass
+
+
+def test_a_scheduler_gives_its_own_executor(monkeypatch):
+    """What the package `distributed` offers, played by a thread pool: nothing else of it is used."""
+
+    class Client:
+        def __init__(self, address):
+            if address != "tcp://scheduler:8786":
+                raise OSError("timed out")
+            self.address, self.closed = address, False
+            clients.append(self)
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *fault):
+            self.closed = True
+
+        def get_executor(self):
+            return ThreadPoolExecutor(1)
+
+    clients: list[Client] = []
+    fake = ModuleType("distributed")
+    fake.Client = Client
+    monkeypatch.setitem(sys.modules, "distributed", fake)
+    with open_executor(None, "tcp://scheduler:8786") as pool:
+        assert [future.result() for _, future in outcomes(pool, [(0, pow, (3, 2))])] == [9]
+        assert not clients[0].closed
+    assert clients[0].closed
+    with pytest.raises(InputError, match=r"There is no Dask scheduler at tcp://nowhere:1 \(timed out\); start one"):
+        with open_executor(None, "tcp://nowhere:1"):
             pass

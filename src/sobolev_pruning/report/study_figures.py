@@ -41,13 +41,13 @@ def front_panels(record: StudyRecord) -> tuple[Panel, ...]:
     """
     settings = varying(record, ("approach", "size"))
     everything = list(settings_of(record.cells).values())
-    limits = _limits([*settings, Setting(record.oversized)])
+    return tuple(_front(record, quantity, settings, everything) for quantity in QUANTITIES)
+
+
+def _front(record: StudyRecord, quantity: str, settings: list[Setting], everything: list[Setting]) -> Panel:
+    limits = _limits([*settings, Setting(record.oversized)], quantity)
     sizes = [setting.n_parameters for setting in everything]
-    return tuple(_front(record, quantity, settings, everything, limits, sizes) for quantity in QUANTITIES)
-
-
-def _front(record, quantity: str, settings, everything, limits, sizes) -> Panel:
-    figure, axes = canvas(_WIDTH, 300, left=52, right=14, top=8, bottom=28)
+    figure, axes = canvas(_WIDTH, 330, left=52, right=14, top=8, bottom=28)
     ends = min(sizes) / 1.35, max(sizes) * 1.35
     axes.set(xscale="log", yscale="log", xlim=ends, ylim=limits)
     steps = front(everything, quantity)
@@ -104,11 +104,11 @@ def factor_panels(record: StudyRecord, factor: str) -> tuple[Panel, ...]:
     settings = varying(record, (factor,))
     if len(settings) < 2:
         return ()
-    limits = _limits(settings)
-    return tuple(_levels(record, factor, quantity, settings, limits) for quantity in QUANTITIES)
+    return tuple(_levels(record, factor, quantity, settings) for quantity in QUANTITIES)
 
 
-def _levels(record: StudyRecord, factor: str, quantity: str, settings: list[Setting], limits) -> Panel:
+def _levels(record: StudyRecord, factor: str, quantity: str, settings: list[Setting]) -> Panel:
+    limits = _limits(settings, quantity)
     labels = [level_text(factor, setting) for setting in settings]
     lines = np.arange(len(labels))
     figure, axes = canvas(_WIDTH, 30 + _LINE * len(labels), left=_LABELS, right=14, top=4, bottom=26)
@@ -131,9 +131,9 @@ def _levels(record: StudyRecord, factor: str, quantity: str, settings: list[Sett
     return Panel(quantity.capitalize(), svg(figure, f"factor-{factor}-{quantity}", description))
 
 
-def _limits(settings: Sequence[Setting]) -> tuple[float, float]:
+def _limits(settings: Sequence[Setting], quantity: str) -> tuple[float, float]:
     """A logarithmic axis that holds all errors; errors beyond 10, far worse than a constant, stand at its end."""
-    errors = np.array(all_errors(settings) or [1e-3, 1.0])
+    errors = np.array(all_errors(settings, quantity) or [1e-3, 1.0])
     lowest, highest = float(errors.min()), min(float(errors.max()), 10.0)
     margin = max((highest / lowest) ** 0.05, 1.5)
     return lowest / margin, highest * margin

@@ -16,7 +16,7 @@ _RIVALS = {
     "set": "sparse training by SET",
     "rigl": "sparse training by RigL",
 }
-_VERDICTS = {"better": "better", "worse": "worse", "undecided": "neither in every seed"}
+_VERDICTS = {"better": "better", "worse": "worse", "undecided": "neither better nor worse in all seeds"}
 _EXPLAIN = "In brackets: the error of the pruned network over the other's, as a median over the seeds."
 
 
@@ -25,13 +25,14 @@ def study_headline(record: StudyRecord) -> str:
     rows = duels(record)
     clauses = []
     for rival, words in (
-        ("scratch", "as small ones trained from scratch"),
-        ("scratch-restarts", "the best of several such trainings"),
+        ("scratch", "as small ones trained from scratch once"),
+        ("scratch-restarts", "the best of several trainings"),
     ):
         verdicts = [duel.verdict for name, _, found in rows if name == rival for duel in found.values()]
         if verdicts:
             won, lost = verdicts.count("better"), verdicts.count("worse")
-            clauses.append(f"beat {words} in {won} of {len(verdicts)} comparisons and lose {lost}")
+            counted = f"beat {words} in {won} of {len(verdicts)} comparisons and lose {lost}"
+            clauses.append(counted if won or lost else f"differ from {words} in nothing that all seeds agree on")
     if not clauses:
         return f"Ways to a small network compared: {count_text(len(settings_of(record.cells)))}."
     return f"Pruned networks {'; they '.join(clauses)}."

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .study_records import QUANTITIES, CellRecord, CrossingRecord, StudyRecord
+from .study_records import CellRecord, CrossingRecord, StudyRecord
 
 LEAST_ERROR = 1e-16
 """Errors below this are rounding of float64; a logarithmic scale needs a bound."""
@@ -109,6 +109,6 @@ def front(settings: Sequence[Setting], quantity: str) -> list[tuple[int, float]]
     return found
 
 
-def all_errors(settings: Sequence[Setting]) -> list[float]:
-    """Every error of every quantity and seed, for the limits of an axis."""
-    return [error for setting in settings for quantity in QUANTITIES for error in setting.errors(quantity).values()]
+def all_errors(settings: Sequence[Setting], quantity: str) -> list[float]:
+    """The errors of all seeds, for the limits of an axis."""
+    return [error for setting in settings for error in setting.errors(quantity).values()]
