@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -20,8 +21,12 @@ from jax.experimental.compilation_cache import compilation_cache
 
 from command_line import call
 from sobolev_pruning import InputError
-from sobolev_pruning.pipeline import StudyConfig, read_as, study
+from sobolev_pruning._foundation.errors import TrainingDiverged
+from sobolev_pruning.pipeline import StudyConfig, read_as, study, study_cell
 from sobolev_pruning.pipeline.executors import open_executor, outcomes
+from sobolev_pruning.pipeline.study_cell import compute_cell
+from sobolev_pruning.pipeline.study_cells import default_cell
+from sobolev_pruning.pipeline.study_directory import StudyDirectory
 
 # One optimiser and few shapes: nearly all of the time is compilation.
 SMALL = """\
@@ -229,6 +234,19 @@ def test_a_finished_study_is_not_computed_again(finished, config_path):
     before = figures(finished)
     study(read_as(StudyConfig, config_path), finished, resume=True, executor=Idle(1))
     assert figures(finished) == before
+
+
+def test_a_network_that_cannot_be_made_is_a_fault_and_no_end(finished, config_path, monkeypatch):
+    def diverging(*_):
+        raise TrainingDiverged("Training diverged at step 1: the loss became nan.")
+
+    config = read_as(StudyConfig, config_path)
+    monkeypatch.setattr(study_cell, "network_of", diverging)
+    directory = StudyDirectory(finished, config, True)
+    network, _ = directory.oversized(3)
+    found = compute_cell(config.model_dump_json(), replace(default_cell(config), seed=3), network)
+    assert found["fault"] == "Training diverged at step 1: the loss became nan."
+    assert found["errors"] == {} and found["n_parameters"] == 19
 
 
 def test_another_study_is_not_resumed(finished, config_path):

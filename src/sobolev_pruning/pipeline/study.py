@@ -45,7 +45,8 @@ def study(
     Cells are computed by `workers` processes of this machine, by the workers of the Dask `scheduler` at that address,
     or by any `executor` of `concurrent.futures`. Each is kept as soon as it is done, so that a study that was stopped
     goes on with `resume`. All random numbers belong to the seed and the purpose, so figures do not depend on who
-    computes what, nor on what else is computed: on machines of one kind they are the same to the bit.
+    computes what, nor on what else is computed: on machines of one kind they are the same to the bit. (Processes are
+    started anew, so a script calls this under `if __name__ == "__main__":`.)
 
     Raises `InputError` where the directory holds another study, or this one without `resume`.
     """
@@ -68,7 +69,7 @@ def study(
         crossings=tuple(
             CrossingRecord(part.name, part.factors, tuple(cell.setting for cell in part.cells))
             for part in variations(config)
-            if len(part.factors) > 1
+            if len(part.factors) > 1 and not config.full
         ),
         seconds=sum(figures["seconds"] for figures in (*found.values(), *(f for _, f in oversized.values()))),
         config=to_toml(config),

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import jax
 import numpy as np
 
-from .._foundation.errors import TrainingDiverged
+from .._foundation.errors import InputError
 from .._foundation.samples import Samples
 from ..evaluation import Judge
 from ..surrogate import Surrogate, from_tensors, to_tensors
@@ -31,7 +31,7 @@ _MOST_SEEDS = 16
 
 
 def compute_oversized(settings: str, seed: int) -> tuple[Tensors, dict[str, Any]]:
-    """The oversized network of a seed, and what `_figures` says of it; `settings` is the `StudyConfig` as JSON."""
+    """The oversized network of a seed, and its fields of a `CellRecord`; `settings` is the `StudyConfig` as JSON."""
     with jax.enable_x64(True):
         start = time.perf_counter()
         shared = _shared(settings, seed)
@@ -53,7 +53,7 @@ def compute_cell(settings: str, cell: Cell, oversized: Tensors) -> dict[str, Any
         found = {"widths": network.widths if sparse else widths, "n_parameters": n_parameters(widths)}
         try:
             found |= shared.figures(network_of(cell, ground, labels))
-        except TrainingDiverged as error:
+        except InputError as error:
             found |= {"errors": {}, "rmse": {}, "fault": str(error)}
         return found | {"seconds": time.perf_counter() - start}
 
@@ -75,12 +75,11 @@ class _Shared:
         if whose == "fixed":
             return self.samples
         if whose not in self._labels:
-            settings = self.run.finetuning.teacher
-            self._labels[whose] = (
-                teacher_samples(self.run, settings, self.reference, oversized)
-                if whose == "teacher"
-                else finetuning_samples(self.run, self.samples)
-            )
+            if whose == "teacher":
+                found = teacher_samples(self.run, self.run.finetuning.teacher, self.reference, oversized)
+            else:
+                found = finetuning_samples(self.run, self.samples)
+            self._labels[whose] = found
         return self._labels[whose]
 
     def figures(self, network: Surrogate) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from .numbers import count_text, error_text
 from .panels import Panel
 from .study_records import QUANTITIES, StudyRecord
 from .study_statistics import Setting, all_errors, front, settings_of, varying
-from .study_words import approach_text, level_text
+from .study_words import approach_text, level_text, listed
 
 STYLES = {
     "pruning": (BLUE, "o", "-"),
@@ -65,12 +65,15 @@ def _front(record: StudyRecord, quantity: str, settings: list[Setting], everythi
         if not line:
             continue
         x = np.array([setting.n_parameters for setting in line]) * _APART ** (number - (len(found) - 1) / 2)
-        low, middle, high = np.array([setting.spread(quantity) for setting in line]).T
+        spreads = np.array([setting.spread(quantity) for setting in line])
+        low, middle, high = np.clip(spreads, *limits).T
         colour, marker, style = STYLES[approach]
-        axes.vlines(x, np.clip(low, *limits), np.clip(high, *limits), color=colour, linewidth=1.2)
+        axes.vlines(x, low, high, color=colour, linewidth=1.2)
         axes.plot(x, middle, color=colour, marker=marker, linestyle=style, linewidth=1.4, markersize=6)
-        read = ", ".join(f"{error_text(error)} at {count_text(size.n_parameters)}" for error, size in zip(middle, line))
-        words.append(f"{approach_text(approach)}: {read}")
+        read = ", ".join(
+            f"{error_text(error)} at {count_text(size.n_parameters)}" for error, size in zip(spreads[:, 1], line)
+        )
+        words.append(f"{approach_text(approach)}: {listed(places)}")
     marks = sorted({setting.n_parameters for setting in settings})
     axes.set_xticks(marks, [count_text(mark) for mark in marks])
     axes.set_xticks([], minor=True)

@@ -13,7 +13,7 @@ class CellRecord:
     `setting` names its levels of all factors together, `levels` one by one (None where a factor has no meaning for its
     approach); networks of one setting differ by their `seed`. `n_parameters` counts what is not 0. `errors` are 1 - R2
     by quantity, `rmse` likewise in units of the quantity; None where there is no figure. `fault` says why there is no
-    network, where training diverged.
+    network, where its training diverged or it could not be made.
     """
 
     setting: str

@@ -56,8 +56,10 @@ class Comparison:
 
 def settings_of(cells: Sequence[CellRecord]) -> dict[str, Setting]:
     """The settings by name, in the order in which they come."""
-    names = dict.fromkeys(cell.setting for cell in cells)
-    return {name: Setting(tuple(cell for cell in cells if cell.setting == name)) for name in names}
+    found: dict[str, list[CellRecord]] = {}
+    for cell in cells:
+        found.setdefault(cell.setting, []).append(cell)
+    return {name: Setting(tuple(same)) for name, same in found.items()}
 
 
 def varying(record: StudyRecord, factors: Sequence[str]) -> list[Setting]:
