@@ -123,7 +123,7 @@ class StudyConfig(Table):
     oversized: OversizedConfig = OversizedConfig()
     default: DefaultConfig
     factors: FactorsConfig = FactorsConfig()
-    crossings: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")], FactorsConfig] = Field({})
+    crossings: dict[Annotated[str, Field(min_length=1)], FactorsConfig] = Field({})
     rounds: RoundsConfig = RoundsConfig()
     finetuning: StudyFinetuningConfig = StudyFinetuningConfig()
     scratch: ScratchConfig = ScratchConfig()

@@ -70,9 +70,7 @@ def _front(record: StudyRecord, quantity: str, settings: list[Setting], everythi
         colour, marker, style = STYLES[approach]
         axes.vlines(x, low, high, color=colour, linewidth=1.2)
         axes.plot(x, middle, color=colour, marker=marker, linestyle=style, linewidth=1.4, markersize=6)
-        read = ", ".join(
-            f"{error_text(error)} at {count_text(size.n_parameters)}" for error, size in zip(spreads[:, 1], line)
-        )
+        places = [f"{error_text(error)} at {count_text(one.n_parameters)}" for (_, error, _), one in zip(spreads, line)]
         words.append(f"{approach_text(approach)}: {listed(places)}")
     marks = sorted({setting.n_parameters for setting in settings})
     axes.set_xticks(marks, [count_text(mark) for mark in marks])

@@ -1,8 +1,9 @@
 """The report of a study as one self-contained page."""
 
 from .numbers import count_text, duration_text, widths_text
+from .study_duels import study_headline
 from .study_figures import approach_keys, factor_panels, front_panels
-from .study_reading import study_headline, study_reading
+from .study_reading import study_reading
 from .study_records import QUANTITIES, StudyRecord
 from .study_statistics import Setting, settings_of
 from .study_tables import crossing_factors, crossing_rows, duel_rows, setting_rows, spread_text
@@ -28,7 +29,7 @@ def render_study(record: StudyRecord) -> str:
         factors=[(FACTOR_TITLES[factor], FACTOR_NOTES[factor], panels) for factor, panels in drawn if panels],
         crossings=[
             (
-                crossing.name.replace("-", " ").capitalize(),
+                crossing.name.capitalize(),
                 [FACTOR_TITLES[factor] for factor in crossing_factors(record, crossing)],
                 crossing_rows(record, crossing),
             )

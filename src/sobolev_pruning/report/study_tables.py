@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from .numbers import MISSING, count_text, duration_text, error_text, widths_text
-from .study_reading import duels
+from .study_duels import duels
 from .study_records import QUANTITIES, CrossingRecord, StudyRecord
 from .study_statistics import Comparison, Setting, crossed, differing, settings_of
 from .study_words import approach_text, level_text
@@ -12,23 +12,25 @@ MARKS = {"better": "✓", "worse": "✗", "undecided": "?"}
 
 
 @dataclass(frozen=True)
-class Duel:
-    """Pruning beside another approach at one size: texts of the ratio by quantity, and the verdicts."""
+class DuelRow:
+    """Pruning beside another approach: how both were trained if not by default, and by quantity ratio and verdict."""
 
     other: str
+    training: str
     parameters: str
     cells: tuple[tuple[str, str], ...]
 
 
-def duel_rows(record: StudyRecord) -> tuple[Duel, ...]:
-    """The error of pruning over that of every other approach, at every size."""
+def duel_rows(record: StudyRecord) -> tuple[DuelRow, ...]:
+    """The error of pruning over that of every other approach."""
     return tuple(
-        Duel(
-            approach_text(rival),
-            count_text(setting.n_parameters),
-            tuple(_ratio(found.get(quantity)) for quantity in QUANTITIES),
+        DuelRow(
+            approach_text(duel.rival),
+            duel.training,
+            count_text(duel.other.n_parameters),
+            tuple(_ratio(duel.found.get(quantity)) for quantity in QUANTITIES),
         )
-        for rival, setting, found in duels(record)
+        for duel in duels(record)
     )
 
 
