@@ -20,7 +20,7 @@ demo: $(INSTALLED)
 demo-shrink: $(INSTALLED)
 	$(BIN)/python examples/shrink_basket.py
 
-# One to two hours on two cores; `make study` again goes on with a study that was stopped.
+# Within an hour on two cores; `make study` again goes on with a study that was stopped.
 study: $(INSTALLED)
 	$(BIN)/sobolev-pruning study examples/study_basket.toml --out runs/study $(if $(wildcard runs/study/config.toml),--resume)
 

@@ -8,6 +8,7 @@ from rich.console import Console
 
 from browser import browser, faults, needs_browser
 from sobolev_pruning.report import render_study, study_headline, study_reading, study_table
+from sobolev_pruning.report.study_duels import duels
 from sobolev_pruning.report.study_statistics import compared, differing, front, settings_of, varying
 from study_records import FACTORS, cells, small_study
 
@@ -65,20 +66,20 @@ def test_the_front_holds_what_nothing_smaller_beats():
 
 def test_the_headline_counts_wins_and_losses():
     assert study_headline(small_study()) == (
-        "Pruned networks beat as small ones trained from scratch once in 3 of 6 comparisons and lose 3."
+        "Of 6 comparisons with one training from scratch pruning wins 3 and loses 3."
     )
-    cells_of_both = [
-        *cells({0: 1e-3, 1: 2e-3}),
-        *cells({0: 2e-3, 1: 1e-3}, approach="scratch"),
-    ]
-    even = replace(small_study(), cells=tuple(cells_of_both), default=cells_of_both[0].setting, crossings=())
-    assert study_headline(even) == (
-        "Pruned networks differ from as small ones trained from scratch once in nothing that all seeds agree on."
-    )
-    alone = replace(small_study(), cells=tuple(cells({0: 1e-3, 1: 2e-3})))
-    assert study_headline(replace(alone, default=alone.cells[0].setting, crossings=())) == (
-        "Ways to a small network compared: 1."
-    )
+    both = [*cells({0: 1e-3, 1: 2e-3}), *cells({0: 2e-3, 1: 1e-3}, approach="scratch-restarts")]
+    even = replace(small_study(), cells=tuple(both), default=both[0].setting, crossings=())
+    assert study_headline(even) == ("Of 3 comparisons with the best of several pruning wins 0 and loses 0.")
+    assert study_headline(replace(even, cells=tuple(both[:2]))) == "Ways to a small network compared: 1."
+
+
+def test_pruning_is_compared_with_what_was_trained_in_the_same_way():
+    record = small_study()
+    more = cells({0: 1.0, 1: 1.0, 2: 1.0}, approach="scratch", labels="teacher")
+    found = duels(replace(record, cells=(*record.cells, *more)))[2]
+    assert (found.rival, found.training) == ("scratch", "labels: oversized network")
+    assert found.won("better")["value"] == pytest.approx(3e-3)
 
 
 def test_the_reading_says_where_pruning_wins_and_where_it_does_not():

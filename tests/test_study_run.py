@@ -222,7 +222,11 @@ def test_a_study_killed_between_cells_ends_with_the_same_figures(finished, confi
 def test_the_terminal_shows_the_table_the_answer_and_the_report(finished, config_path, capsys):
     answer = call(capsys, "study", config_path, "--out", finished, "--resume")
     assert answer.status == 0, answer.errors
-    for text in ("from scratch, best start", "Pruned networks", f"Report: {finished / 'report.html'}"):
+    for text in (
+        "from scratch, best start",
+        "comparisons with one training from scratch",
+        f"Report: {finished / 'report.html'}",
+    ):
         assert text in answer.printed
 
 

@@ -23,6 +23,9 @@ STYLES = {
 """Colour, marker and line of every approach."""
 
 _WIDTH, _LABELS, _LINE = 420, 180, 25
+_BEYOND = 10.0
+"""The fronts show errors up to so many times the larger one of the oversized network and the front."""
+
 _APART = 1.035
 """Markers of different approaches at the same size stand beside one another, by this factor."""
 
@@ -45,16 +48,17 @@ def front_panels(record: StudyRecord) -> tuple[Panel, ...]:
 
 
 def _front(record: StudyRecord, quantity: str, settings: list[Setting], everything: list[Setting]) -> Panel:
-    limits = _limits([*settings, Setting(record.oversized)], quantity)
+    steps = front(everything, quantity)
+    oversized = Setting(record.oversized).spread(quantity)
+    medians = [error for _, error in steps] + ([oversized[1]] if oversized else [])
+    limits = _limits([*settings, Setting(record.oversized)], quantity, _BEYOND * max(medians, default=1.0))
     sizes = [setting.n_parameters for setting in everything]
     figure, axes = canvas(_WIDTH, 330, left=52, right=14, top=8, bottom=28)
     ends = min(sizes) / 1.35, max(sizes) * 1.35
     axes.set(xscale="log", yscale="log", xlim=ends, ylim=limits)
-    steps = front(everything, quantity)
     if steps:
         x, y = zip(*steps, (ends[1], steps[-1][1]))
         axes.step(x, y, where="post", color=GRID, linewidth=5, solid_capstyle="butt")
-    oversized = Setting(record.oversized).spread(quantity)
     if oversized:
         axes.axhline(oversized[1], color=INK, linewidth=1, linestyle=(0, (1, 3)))
     found = approaches(record)
@@ -132,9 +136,9 @@ def _levels(record: StudyRecord, factor: str, quantity: str, settings: list[Sett
     return Panel(quantity.capitalize(), svg(figure, f"factor-{factor}-{quantity}", description))
 
 
-def _limits(settings: Sequence[Setting], quantity: str) -> tuple[float, float]:
-    """A logarithmic axis that holds all errors; errors beyond 10, far worse than a constant, stand at its end."""
+def _limits(settings: Sequence[Setting], quantity: str, most: float = 10.0) -> tuple[float, float]:
+    """A logarithmic axis that holds all errors up to `most`; errors beyond stand at its end."""
     errors = np.array(all_errors(settings, quantity) or [1e-3, 1.0])
-    lowest, highest = float(errors.min()), min(float(errors.max()), 10.0)
+    lowest, highest = float(errors.min()), min(float(errors.max()), most)
     margin = max((highest / lowest) ** 0.05, 1.5)
     return lowest / margin, highest * margin
