@@ -99,6 +99,8 @@ def test_the_reading_names_the_best_level_of_every_factor_and_what_is_at_stake()
         "delta (0.5 of the default's error) and gamma (0.5 of the default's error). The worst choice has a larger one: "
         "60 times in value (“random”)"
     ) in text
+    assert "In every seed worse than the default: “random” in value (30), delta (30) and gamma (30)." in text
+    assert "In every seed better than the default: “chosen for the fold” in value (0.5)" in text
     assert "Which labels? The smallest median error has “fresh samples” in value (the default)" in text
     assert "“oversized network” in" not in text.partition("Which labels?")[2].partition("\n")[0]
     assert "Which order of fine-tuning and labels, taken together (fine-tuning)?" in text

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from .numbers import count_text, error_text
 from .study_duels import against_others
 from .study_records import QUANTITIES, StudyRecord
-from .study_statistics import Setting, best, compared, crossed, differing, varying
+from .study_statistics import Setting, best, compared, crossed, differing, settings_of, varying
 from .study_words import FACTOR_TITLES, level_text, listed
 
 _MADE_BY = ("approach", "size")
@@ -16,7 +16,9 @@ def study_reading(record: StudyRecord) -> dict[str, list[str]]:
     answers = {"Does pruning beat other ways to a network of the same size?": against_others(record)}
     for factor in record.factors:
         if factor not in _MADE_BY:
-            answers[f"Which {FACTOR_TITLES[factor].lower()}?"] = _best_of(record, varying(record, (factor,)), (factor,))
+            settings = varying(record, (factor,))
+            found = [*_best_of(record, settings, (factor,)), *_beside_default(record, settings, factor)]
+            answers[f"Which {FACTOR_TITLES[factor].lower()}?"] = found
     for crossing in record.crossings:
         settings = crossed(record, crossing)
         factors = differing(settings, crossing.factors)
@@ -41,6 +43,24 @@ def _best_of(record: StudyRecord, settings: Sequence[Setting], factors: Sequence
             by_name.setdefault(_name(found, factors), []).append(f"{quantity}{beside}")
     sentence = "; ".join(f"“{name}” in {listed(quantities)}" for name, quantities in by_name.items())
     return [f"The smallest median error has {sentence}. {_stakes(settings, lambda setting: _name(setting, factors))}"]
+
+
+def _beside_default(record: StudyRecord, settings: Sequence[Setting], factor: str) -> list[str]:
+    """The levels that are worse, or better, than the default in every seed."""
+    default = settings_of(record.cells)[record.default]
+    sentences = []
+    for verdict in ("better", "worse"):
+        clauses = []
+        for setting in settings:
+            found = [(quantity, compared(setting, default, quantity)) for quantity in QUANTITIES]
+            ratios = [
+                f"{quantity} ({error_text(each.ratio)})" for quantity, each in found if each and each.verdict == verdict
+            ]
+            if ratios:
+                clauses.append(f"“{level_text(factor, setting)}” in {listed(ratios)}")
+        if clauses:
+            sentences.append(f"In every seed {verdict} than the default: {'; '.join(clauses)}.")
+    return sentences
 
 
 def _beside(found: Setting, default: Setting | None, quantity: str) -> str:
