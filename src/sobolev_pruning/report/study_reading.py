@@ -52,10 +52,9 @@ def _beside_default(record: StudyRecord, settings: Sequence[Setting], factor: st
     for verdict in ("better", "worse"):
         clauses = []
         for setting in settings:
-            found = [(quantity, compared(setting, default, quantity)) for quantity in QUANTITIES]
-            ratios = [
-                f"{quantity} ({error_text(each.ratio)})" for quantity, each in found if each and each.verdict == verdict
-            ]
+            found = {quantity: compared(setting, default, quantity) for quantity in QUANTITIES}
+            of_verdict = {name: each.ratio for name, each in found.items() if each and each.verdict == verdict}
+            ratios = [f"{name} ({error_text(ratio)})" for name, ratio in of_verdict.items()]
             if ratios:
                 clauses.append(f"“{level_text(factor, setting)}” in {listed(ratios)}")
         if clauses:
