@@ -116,7 +116,7 @@ def _levels(record: StudyRecord, factor: str, quantity: str, settings: list[Sett
     limits = _limits(settings, quantity)
     labels = [level_text(factor, setting) for setting in settings]
     lines = np.arange(len(labels))
-    figure, axes = canvas(_WIDTH, 30 + _LINE * len(labels), left=_LABELS, right=14, top=4, bottom=26)
+    figure, axes = canvas(_WIDTH, 30 + _LINE * len(labels), left=_LABELS, right=28, top=4, bottom=26)
     axes.set(xscale="log", xlim=limits, ylim=(len(labels) - 0.5, -0.5))
     words = []
     for line, label, setting in zip(lines, labels, settings):

@@ -90,7 +90,8 @@ def _against_oversized(record: StudyRecord) -> list[str]:
     for setting in sorted(varying(record, ("size",)), key=lambda setting: setting.n_parameters):
         ratios = [(name, compared(setting, oversized, name)) for name in QUANTITIES]
         texts = [f"{error_text(found.ratio)} in {name}" for name, found in ratios if found]
-        clauses.append(f"with {count_text(setting.n_parameters)} parameters {listed(texts)}")
+        if texts:
+            clauses.append(f"with {count_text(setting.n_parameters)} parameters {listed(texts)}")
     if not clauses:
         return []
     size = count_text(oversized.n_parameters)

@@ -1,5 +1,6 @@
 """The tables of a study's report as rows of ready texts."""
 
+import statistics
 from dataclasses import dataclass
 
 from .numbers import MISSING, count_text, duration_text, error_text, widths_text
@@ -52,7 +53,7 @@ def range_text(setting: Setting, quantity: str) -> str:
 
 @dataclass(frozen=True)
 class SettingRow:
-    """One setting: its levels, its size, and the texts of median and range by quantity."""
+    """One setting: its levels, its size, the texts of median and range by quantity, and the median time."""
 
     levels: tuple[str, ...]
     layers: str
@@ -83,5 +84,5 @@ def _row(setting: Setting, factors) -> SettingRow:
         layers=widths_text(setting.cells[0].widths),
         parameters=count_text(setting.n_parameters),
         cells=tuple((spread_text(setting, quantity), range_text(setting, quantity)) for quantity in QUANTITIES),
-        seconds=duration_text(sum(cell.seconds for cell in setting.cells) / len(setting.cells)),
+        seconds=duration_text(statistics.median(cell.seconds for cell in setting.cells)),
     )

@@ -51,6 +51,16 @@ def fit_sparse(
     of what their layer lost, so that nodes keep their spread.
 
     Gives the `Fit` of the last part; its `surrogate` has at most `n_nonzero` parameters that are not 0.
+
+    Raises `InputError` for settings that make no sense, and where `n_nonzero` does not fit the network.
+
+    >>> import numpy as np
+    >>> x = np.linspace(-1.0, 1.0, 64)
+    >>> samples = Samples(x[:, None], x**2)
+    >>> start = Surrogate.create([1, 8, 8, 1], samples, key=jax.random.key(0))
+    >>> found = fit_sparse(start, samples, 0, n_nonzero=20, key=jax.random.key(1), optimiser=Adam(200), updates=2)
+    >>> sum(int((leaf != 0).sum()) for leaf in jax.tree.leaves(found.surrogate.layers)) <= 20
+    True
     """
     if regrowth not in REGROWTHS:
         raise InputError(f"regrowth is {regrowth!r}; choose one of {', '.join(REGROWTHS)}.")
