@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 
-.PHONY: setup demo demo-shrink test test-soundness test-fuzz bench margins figures
+.PHONY: setup demo demo-shrink study test test-soundness test-fuzz bench margins figures
 .DEFAULT_GOAL := setup
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -19,6 +19,10 @@ demo: $(INSTALLED)
 
 demo-shrink: $(INSTALLED)
 	$(BIN)/python examples/shrink_basket.py
+
+# Within an hour on two cores; `make study` again goes on with a study that was stopped.
+study: $(INSTALLED)
+	$(BIN)/sobolev-pruning study examples/study_basket.toml --out runs/study $(if $(wildcard runs/study/config.toml),--resume)
 
 test: $(INSTALLED)
 	$(BIN)/python -m pytest tests --numprocesses 2 --dist loadfile

@@ -71,6 +71,31 @@ def run(
 
 
 @app.command()
+def study(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG.toml", help="Such as examples/study_basket.toml.")],
+    out: Annotated[Path | None, typer.Option(help="Directory for the results. (Default: runs/NAME.)")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the study in the directory.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="Take the product of all factors: this can take days.")] = False,
+    scheduler: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Of a Dask scheduler, whose workers then do the work.")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(metavar="N", help="Processes on this machine. (Default: one per core.)")
+    ] = None,
+) -> None:
+    """Compare criteria, folds, schedules, labels, orders and sizes, and pruning with its alternatives, over seeds."""
+    from .pipeline import StudyConfig, read_as, study
+    from .report import study_headline, study_table
+
+    settings = read_as(StudyConfig, config, full=full or None)
+    result = study(settings, out, resume=resume, workers=workers, scheduler=scheduler, progress=True)
+    console = Console()
+    console.print(study_table(result.record))
+    console.print(study_headline(result.record), highlight=False)
+    console.print(f"Report: [bold]{result.directory / 'report.html'}[/bold]", soft_wrap=True)
+
+
+@app.command()
 def significance(
     model: Model,
     box: Box = None,
@@ -282,7 +307,7 @@ def main() -> None:
         Console(stderr=True).print(f"[bold red]Error:[/bold red] {escape(str(error))}", soft_wrap=True, highlight=False)
         sys.exit(2)
     except KeyboardInterrupt:
-        Console(stderr=True).print("Interrupted; a `run` goes on from here with --resume.")
+        Console(stderr=True).print("Interrupted; a `run` or a `study` goes on from here with --resume.")
         sys.exit(1)
 
 

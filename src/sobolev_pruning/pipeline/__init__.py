@@ -1,5 +1,6 @@
 from .candidates import Candidate as Candidate
 from .config import RunConfig as RunConfig
+from .config_file import read_as as read_as
 from .config_file import read_config as read_config
 from .config_file import to_toml as to_toml
 from .config_file import write_example_config as write_example_config
@@ -19,4 +20,7 @@ from .run import RunResult as RunResult
 from .run import run as run
 from .shrink import Shrink as Shrink
 from .shrink import shrink as shrink
+from .study import StudyResult as StudyResult
+from .study import study as study
+from .study_config import StudyConfig as StudyConfig
 from .tolerance import Tolerance as Tolerance

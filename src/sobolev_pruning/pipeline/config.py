@@ -16,13 +16,13 @@ Count = Annotated[int, Field(ge=1)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 
 
-class _Table(BaseModel):
+class Table(BaseModel):
     """A table of the file: unknown keys and silent conversions are refused."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
-class BasketConfig(_Table):
+class BasketConfig(Table):
     """`[reference]`: the Gaussian basket; the market is drawn from `market_seed`, or from the run's seed where it is
     left out.
     """
@@ -39,7 +39,7 @@ class BasketConfig(_Table):
     smoothing: NotNegative = 0.0
 
 
-class AdamConfig(_Table):
+class AdamConfig(Table):
     """Adam on mini-batches."""
 
     kind: Literal["adam"]
@@ -48,14 +48,14 @@ class AdamConfig(_Table):
     learning_rate: Positive = 3e-3
 
 
-class LBFGSConfig(_Table):
+class LBFGSConfig(Table):
     """Limited-memory BFGS on the full batch."""
 
     kind: Literal["lbfgs"]
     iterations: Count = 300
 
 
-class LevenbergMarquardtConfig(_Table):
+class LevenbergMarquardtConfig(Table):
     """Levenberg-Marquardt on the full batch; `prior` is that of `sobolev_pruning.LevenbergMarquardt`, None for none."""
 
     kind: Literal["levenberg-marquardt"]
@@ -66,7 +66,7 @@ class LevenbergMarquardtConfig(_Table):
 OptimiserConfig = Annotated[AdamConfig | LBFGSConfig | LevenbergMarquardtConfig, Field(discriminator="kind")]
 
 
-class TrainingConfig(_Table):
+class TrainingConfig(Table):
     """How one network is trained."""
 
     order: Literal[0, 1, 2] = 1
@@ -78,7 +78,7 @@ class TrainingConfig(_Table):
     patience: Count | None = None
 
 
-class OversizedConfig(_Table):
+class OversizedConfig(Table):
     """`[oversized]`: the network to start from."""
 
     hidden: Annotated[tuple[Count, ...], Field(min_length=1, strict=False)] = (128,) * 6
@@ -86,7 +86,7 @@ class OversizedConfig(_Table):
     training: TrainingConfig = TrainingConfig()
 
 
-class PruningConfig(_Table):
+class PruningConfig(Table):
     """One phase of `[[pruning]]`: which nodes go, how they are folded, and how often the network is retrained.
 
     `significance` is a method of `sobolev_pruning.significance`, or "fold": the survivors that the fold can do best
@@ -101,7 +101,7 @@ class PruningConfig(_Table):
     retraining: TrainingConfig | None = None
 
 
-class FinetuningConfig(_Table):
+class FinetuningConfig(Table):
     """`[finetuning.teacher]` or `[finetuning.fixed]`.
 
     teacher: derivative samples of the oversized network at inputs of the training law. fixed: the samples that the
@@ -112,7 +112,7 @@ class FinetuningConfig(_Table):
     training: TrainingConfig = TrainingConfig()
 
 
-class FreshFinetuningConfig(_Table):
+class FreshFinetuningConfig(Table):
     """`[finetuning.reference]`: `samples` fresh ones of the reference, or those of the oversized network where
     `samples` is left out.
 
@@ -126,7 +126,7 @@ class FreshFinetuningConfig(_Table):
     training: TrainingConfig = TrainingConfig()
 
 
-class FinetuningsConfig(_Table):
+class FinetuningsConfig(Table):
     """`[finetuning]`: what the pruned network is fine-tuned on; each starts from the pruned network."""
 
     teacher: FinetuningConfig | None = None
@@ -134,7 +134,7 @@ class FinetuningsConfig(_Table):
     reference: FreshFinetuningConfig | None = None
 
 
-class RunConfig(_Table):
+class RunConfig(Table):
     """A whole run, from the reference model to the report."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]

@@ -5,6 +5,7 @@ import re
 import tomllib
 from importlib import resources
 from pathlib import Path
+from typing import TypeVar, get_origin
 
 import tomli_w
 from pydantic import BaseModel, ValidationError
@@ -13,9 +14,16 @@ from .._foundation.errors import InputError
 from .._foundation.files import write_atomically
 from .config import RunConfig
 
+Config = TypeVar("Config", bound=BaseModel)
+
 
 def read_config(path: str | Path, **overrides) -> RunConfig:
-    """Reads and checks the configuration in `path`; `overrides` that are not None replace its top-level keys.
+    """Reads and checks the configuration of a run in `path`; see `read_as`."""
+    return read_as(RunConfig, path, **overrides)
+
+
+def read_as(model: type[Config], path: str | Path, **overrides) -> Config:
+    """Reads `path` as what `model` describes; `overrides` that are not None replace its top-level keys.
 
     Raises `InputError` naming file, line, key, and what is allowed there.
     """
@@ -31,17 +39,17 @@ def read_config(path: str | Path, **overrides) -> RunConfig:
         raise InputError(f"{path} is not valid TOML: {error}.") from None
     given |= {key: value for key, value in overrides.items() if value is not None}
     try:
-        return RunConfig.model_validate(given)
+        return model.model_validate(given)
     except ValidationError as error:
-        raise InputError(_sentence(error, path, text)) from None
+        raise InputError(_sentence(error, model, path, text)) from None
 
 
-def to_toml(config: RunConfig) -> str:
+def to_toml(config: BaseModel) -> str:
     """The configuration as resolved, every default written out (what is switched off has no key)."""
     return tomli_w.dumps(config.model_dump(mode="json", exclude_none=True))
 
 
-def _sentence(error: ValidationError, path: Path, text: str) -> str:
+def _sentence(error: ValidationError, model: type[BaseModel], path: Path, text: str) -> str:
     """The first fault in one sentence, and how many more there are."""
     faults = error.errors()
     fault = faults[0]
@@ -50,7 +58,7 @@ def _sentence(error: ValidationError, path: Path, text: str) -> str:
     line = _line_of(place, text)
     where = f"{path}, line {line}" if line else str(path)
     more = f" ({len(faults) - 1} more to correct after it)" if len(faults) > 1 else ""
-    return f"{where}: {_explain(key, place, fault)}{more}."
+    return f"{where}: {_explain(key, place, fault, model)}{more}."
 
 
 def _is_union_tag(part, fault) -> bool:
@@ -58,10 +66,10 @@ def _is_union_tag(part, fault) -> bool:
     return part in ("adam", "lbfgs", "levenberg-marquardt")
 
 
-def _explain(key: str, place: list, fault: dict) -> str:
+def _explain(key: str, place: list, fault: dict, model: type[BaseModel]) -> str:
     kind, context = fault["type"], fault.get("ctx", {})
     if kind == "extra_forbidden":
-        known = _known_keys(place[:-1])
+        known = _known_keys(model, place[:-1])
         close = difflib.get_close_matches(str(place[-1]), known, n=1)
         hint = f"did you mean {close[0]}?" if close else "allowed here"
         return f"{key} is not a known key; {hint} ({', '.join(known)})"
@@ -80,12 +88,16 @@ def _explain(key: str, place: list, fault: dict) -> str:
     return f"{shown}; {fault['msg'].replace('Input should', 'it must').replace('String should', 'it must')}"
 
 
-def _known_keys(place: list) -> list[str]:
-    """The keys of the table at `place`."""
-    model: type[BaseModel] | None = RunConfig
-    keys = list(RunConfig.model_fields)
+def _known_keys(model: type[BaseModel] | None, place: list) -> list[str]:
+    """The keys of the table at `place` in the file that `model` describes."""
+    keys = list(model.model_fields)
+    is_name = False
     for part in place:
+        if isinstance(part, int) or is_name:  # an entry of a list, or a table that the user names
+            is_name = False
+            continue
         found = model.model_fields.get(part) if model else None
+        is_name = found is not None and get_origin(found.annotation) is dict
         candidates = _models_in(found.annotation) if found else []
         keys = sorted({name for candidate in candidates for name in candidate.model_fields})
         model = candidates[0] if len(candidates) == 1 else None

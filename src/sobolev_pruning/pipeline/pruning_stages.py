@@ -45,7 +45,7 @@ def prune_in_rounds(
                 name=name,
                 last=is_last,
             ):
-                stage, masks = _pruned(current, plan, settings, counts, reference, last)
+                stage, masks = prune_round(current, plan, settings, counts, reference, samples, last)
                 if settings.retraining is None:
                     return stage
                 key = key_for(config, name)
@@ -54,23 +54,27 @@ def prune_in_rounds(
 
             stage = stages.stage(name, compute)
             rounds.append((settings.significance, stage))
-            plan = None if is_last else _plan_of(stage, current)
+            plan = None if is_last else plan_after(stage, current)
             current = stage.surrogate
     removals = tuple(_record(number, method, stage) for number, (method, stage) in enumerate(rounds, start=1))
     return _joined([stage for _, stage in rounds]), removals
 
 
-def _pruned(
+def prune_round(
     current: Surrogate,
     plan: Plan | None,
     settings: PruningConfig,
     counts: list[int],
     reference: AbstractReference,
+    samples: Samples,
     make_small: bool,
 ) -> tuple[Stage, tuple[Dense, ...] | None]:
-    """One round without its retraining, and the mask that this needs where the network keeps its shapes."""
+    """One round without its retraining, and the mask that this needs where the network keeps its shapes.
+
+    `plan` is what `plan_after` gives of the round before; the network is made small where `make_small` says so.
+    """
     start = time.perf_counter()
-    found = _significance(current, reference, settings)
+    found = _significance(current, reference, samples, settings)
     chosen = None if settings.significance == "fold" else found
     decided = make_plan(current, counts, significance=chosen, box=reference.box, fold=settings.fold, after=plan)
     if make_small:
@@ -93,9 +97,11 @@ def targets(settings: PruningConfig, widths: tuple[int, ...]) -> list[list[int]]
     return [*between, list(settings.keep)]
 
 
-def _significance(surrogate: Surrogate, reference: AbstractReference, settings: PruningConfig) -> Significance:
+def _significance(
+    surrogate: Surrogate, reference: AbstractReference, samples: Samples, settings: PruningConfig
+) -> Significance:
     method = "interval" if settings.significance == "fold" else settings.significance
-    return significance(surrogate, reference.box, method)
+    return significance(surrogate, reference.box, method, samples=samples)
 
 
 def _removal_arrays(found: Significance, plan: Plan) -> dict[str, np.ndarray]:
@@ -113,7 +119,7 @@ def _layers(stage: Stage, name: str) -> tuple[np.ndarray, ...]:
     return tuple(array for key, array in sorted(stage.arrays.items()) if key.startswith(prefix))
 
 
-def _plan_of(stage: Stage, before: Surrogate) -> Plan:
+def plan_after(stage: Stage, before: Surrogate) -> Plan:
     """What the round before left standing, for the next one to go on from."""
     kept = tuple(tuple(np.flatnonzero(kept).tolist()) for kept in _layers(stage, "kept"))
     return Plan(before.widths, kept, "none", 0, None, _layers(stage, "scores"), "the round before")

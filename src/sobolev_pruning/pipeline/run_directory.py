@@ -3,6 +3,8 @@
 import hashlib
 from pathlib import Path
 
+from pydantic import BaseModel
+
 from .._foundation.errors import InputError
 from .._foundation.files import write_atomically
 from .config import RunConfig
@@ -11,9 +13,14 @@ from .stage_store import StageStore
 
 
 def open_run_directory(path: Path, config: RunConfig, resume: bool) -> StageStore:
-    """Makes `path` the directory of the run that `config` describes, and gives the store of its stages.
+    """Makes `path` the directory of the run that `config` describes, and gives the store of its stages."""
+    return StageStore(path / "checkpoints", claim_directory(path, config, resume))
 
-    Raises `InputError` where it holds something else, or this run already and `resume` is not asked for.
+
+def claim_directory(path: Path, config: BaseModel, resume: bool) -> str:
+    """Makes `path` the directory of what `config` describes; gives a digest of it.
+
+    Raises `InputError` where it holds something else, or this already and `resume` is not asked for.
     """
     resolved = to_toml(config)
     if path.exists() and not path.is_dir():
@@ -28,7 +35,7 @@ def open_run_directory(path: Path, config: RunConfig, resume: bool) -> StageStor
         write_atomically(path / "config.toml", resolved)
     except OSError as error:
         raise InputError(f"{path} cannot be written ({error.strerror}); give another --out.") from None
-    return StageStore(path / "checkpoints", hashlib.sha256(resolved.encode()).hexdigest())
+    return hashlib.sha256(resolved.encode()).hexdigest()
 
 
 def _check_same(file: Path, resolved: str) -> None:

@@ -45,7 +45,7 @@ def finetune(
         name = f"finetuned-{way}"
 
         def compute(inside: Path | None, name=name, way=way, settings=settings) -> Stage:
-            labels = _teacher_samples(config, settings, reference, teacher) if way == "teacher" else samples
+            labels = teacher_samples(config, settings, reference, teacher) if way == "teacher" else samples
             if way == "reference":
                 labels = finetuning_samples(config, samples)
             return trained(pruned, labels, settings.training, key_for(config, name), name, inside, progress)
@@ -95,9 +95,10 @@ def finetuning_samples(config: RunConfig, samples: Samples) -> Samples:
     return reference.sample(key_for(config, "fresh samples"), settings.samples, order=order)
 
 
-def _teacher_samples(
+def teacher_samples(
     config: RunConfig, settings: FinetuningConfig, reference: AbstractReference, teacher: Surrogate
 ) -> Samples:
+    """What `[finetuning.teacher]` trains on: labels of `teacher` at inputs of the training law."""
     n = config.samples if settings.samples is None else settings.samples
     x = reference.training_inputs(key_for(config, "teacher inputs"), n)
     directions = jax.random.normal(key_for(config, "teacher directions"), (n, 1, reference.n_inputs), jnp.float64)

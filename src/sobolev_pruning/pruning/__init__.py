@@ -2,6 +2,7 @@ from .merging import Merge as Merge
 from .merging import merge_affine_layers as merge_affine_layers
 from .merging import merge_layer as merge_layer
 from .padding import pad as pad
+from .plan import CONSTANT_FOLDS as CONSTANT_FOLDS
 from .plan import FOLDS as FOLDS
 from .plan import Plan as Plan
 from .prune import Masked as Masked
@@ -10,3 +11,4 @@ from .prune import make_plan as make_plan
 from .prune import mask as mask
 from .prune import prune as prune
 from .surgery import compact as compact
+from .widening import widen as widen

@@ -11,4 +11,11 @@ from .records import RemovalRecord as RemovalRecord
 from .records import ReportRecord as ReportRecord
 from .records import StageRecord as StageRecord
 from .records import Timings as Timings
+from .study_duels import study_headline as study_headline
+from .study_page import render_study as render_study
+from .study_reading import study_reading as study_reading
+from .study_records import CellRecord as CellRecord
+from .study_records import CrossingRecord as CrossingRecord
+from .study_records import StudyRecord as StudyRecord
+from .study_terminal import study_table as study_table
 from .terminal import results_table as results_table

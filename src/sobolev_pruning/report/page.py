@@ -1,7 +1,5 @@
 """The report as one self-contained page."""
 
-from importlib import resources
-
 from .cost_figure import cost_panel
 from .errors_figure import error_panels
 from .loss_figures import has_second_derivatives, loss_panels
@@ -12,6 +10,7 @@ from .records import ReportRecord
 from .significance_figures import significance_panels
 from .summary import calls_until_paid, comparison, headline, networks
 from .tables import DETAIL_COLUMNS, call_rows, measured_quantities, payback, result_rows, size_rows, stage_details
+from .templates import render
 
 _SHOWN_ROUNDS = 6
 """Rounds of pruning drawn in the open; with more of them those in the middle are folded away."""
@@ -22,23 +21,14 @@ def render_report(record: ReportRecord) -> str:
 
     All texts of the record are escaped. The same record gives the same page.
     """
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.FunctionLoader(lambda name: _read(name)),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     rounds = significance_panels(record)
     head, folded, tail = rounds, (), ()
     if len(rounds) > _SHOWN_ROUNDS:
         half = _SHOWN_ROUNDS // 2
         head, folded, tail = rounds[:half], rounds[half:-half], rounds[-half:]
-    return environment.get_template("page.html.j2").render(
+    return render(
+        "page.html.j2",
         record=record,
-        style=_read("page.css"),
         headline=headline(record),
         comparison=comparison(record),
         tiles=_tiles(record),
@@ -86,7 +76,3 @@ def _tiles(record: ReportRecord) -> list[tuple[str, str, str]]:
     paid = "never" if calls is None else count_text(calls)
     tiles.append(("Calls until paid back", paid, f"training {duration_text(timings.total)}"))
     return tiles
-
-
-def _read(name: str) -> str:
-    return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")

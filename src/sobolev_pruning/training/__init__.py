@@ -8,3 +8,4 @@ from .loop import fit as fit
 from .losses import LossTerms as LossTerms
 from .losses import SobolevLoss as SobolevLoss
 from .optimiser import AbstractOptimiser as AbstractOptimiser
+from .sparse import fit_sparse as fit_sparse
