@@ -29,7 +29,7 @@ Box = Annotated[
         "(Default: the range the network was trained on.)",
     ),
 ]
-Data = Annotated[Path | None, typer.Option(metavar="FILE", help="Samples: .csv, .npz or .parquet.")]
+Data = Annotated[Path | None, typer.Option(metavar="FILE", help="Samples: .csv, .npz, .h5 or .parquet.")]
 InputColumns = Annotated[
     str, typer.Option("--x", metavar="NAMES", help="Input columns of a data file: names with commas, or a pattern.")
 ]
