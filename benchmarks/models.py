@@ -160,8 +160,8 @@ def write_table(rows: list[tuple[str, ...]]) -> None:
     page = DOCS / "models.md"
     lines = [COLUMNS, ["---"] * len(COLUMNS), *rows]
     table = "\n".join("| " + " | ".join(line) + " |" for line in lines)
-    marked = re.compile(r"(?<=<!-- figures -->\n).*?(?=\n<!-- end of figures -->)", re.DOTALL)
-    page.write_text(marked.sub(lambda _: table, page.read_text()))
+    marked = re.compile(r"(?<=<!-- figures -->\n).*?(?=<!-- end of figures -->)", re.DOTALL)
+    page.write_text(marked.sub(lambda _: table + "\n", page.read_text()))
 
 
 def main() -> None:
