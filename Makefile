@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 
-.PHONY: setup demo demo-shrink study test test-soundness test-fuzz bench margins figures
+.PHONY: setup demo demo-shrink study test test-soundness test-fuzz bench margins figures models
 .DEFAULT_GOAL := setup
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -42,6 +42,10 @@ margins: $(INSTALLED)
 
 figures: $(INSTALLED)
 	$(BIN)/python benchmarks/figures.py
+
+# Every model's figures and pictures, in docs/models.md and docs/pictures.
+models: $(INSTALLED)
+	$(BIN)/python benchmarks/models.py
 
 # Installed again whenever the pinned versions or the package's own metadata change. pip is kept from resolving or
 # fetching anything beyond the pins: no dependencies of dependencies, and the build runs on the pinned setuptools.

@@ -6,20 +6,25 @@ samples cover all of it, as a network is worst at the edge of what it has seen);
 their law. Where the truth is an estimate its noise is taken out, and printed beside: the root mean square of the
 standard errors of the value over its spread.
 
-    python benchmarks/models.py              all models
+    python benchmarks/models.py               all models; their table goes into docs/models.md
     python benchmarks/models.py heston gene   those named
+
+Either way each model's picture, predicted over true entries, goes into docs/pictures.
 """
 
+import re
 import sys
 import time
+from pathlib import Path
 
 import jax
-import jax.numpy as jnp
+import matplotlib.pyplot as plt
 import numpy as np
 from rich.console import Console
 from rich.table import Table
 
 import sobolev_pruning as sp
+from sobolev_pruning.evaluation import Scores, along, score
 from sobolev_pruning.reference import (
     GaussianBasket,
     black_scholes,
@@ -29,6 +34,8 @@ from sobolev_pruning.reference import (
     random_medium,
 )
 
+DOCS = Path(__file__).parent.parent / "docs"
+COLUMNS = ("model", "inputs", "outputs", "parameters", "value", "delta", "gamma", "noise of truth", "truth", "s")
 SAMPLES = 16_384
 FINAL_SAMPLES = 131_072
 POINTS = 256
@@ -68,58 +75,111 @@ def inner_points(model):
     return 0.5 * (lower + upper) + 0.8 * (points - 0.5 * (lower + upper))
 
 
+def train(model, many: bool) -> tuple[sp.Surrogate, sp.Surrogate]:
+    """The oversized and the pruned and fine-tuned network; `many` inputs, which are correlated, get a recipe of theirs.
+
+    The gradient lives in as many directions as the first layer has nodes, and neighbouring inputs tell the same.
+    """
+    pairs = model.sample(jax.random.key(1), SAMPLES // 2 if many else SAMPLES)
+    widths = [model.n_inputs, *(2 * n if many else n for n in OVERSIZED), pairs.n_outputs]
+    settings = {"balance": "fixed"} if many else {"scaled": True}
+    first = sp.Adam(steps=2500, learning_rate=3e-2) if many else sp.LBFGS(iterations=ITERATIONS)
+    last = sp.Adam(steps=2500, learning_rate=1e-2) if many else sp.LevenbergMarquardt(iterations=60)
+    large = sp.Surrogate.create(widths, pairs, key=jax.random.key(2))
+    large = sp.fit(large, pairs, optimiser=first, key=jax.random.key(3), **settings).surrogate
+    keep = [4 * KEPT[0], KEPT[1]] if many else KEPT
+    small = sp.prune(large, keep=keep, samples=pairs, fold="sobolev")
+    more = pairs if many else model.sample(jax.random.key(5), FINAL_SAMPLES)
+    return large, sp.fit(small, more, optimiser=last, key=jax.random.key(3), **settings).surrogate
+
+
+def judge(model, network: sp.Surrogate, points, many: bool) -> tuple[dict[str, tuple], dict[str, Scores], str]:
+    """Predicted and true value, gradient (per spread of its input) and gamma, their scores, and the truth's kind."""
+    truth = model.truth(points, order=1 if many else 2)
+    spread = np.asarray(points).std(axis=0)
+    scaled_stderr = None if truth.gradient_stderr is None else truth.gradient_stderr * spread
+    found = {
+        "value": (network.value(points), truth.value, truth.value_stderr),
+        "delta": (np.asarray(network.gradient(points)) * spread, np.asarray(truth.gradient) * spread, scaled_stderr),
+    }
+    if truth.gamma is not None:
+        gamma = along(network.hessian(points), model.gamma_direction)
+        found["gamma"] = (gamma, truth.gamma, truth.gamma_stderr)
+    return found, {name: score(*arrays) for name, arrays in found.items()}, truth.source
+
+
+def draw(name: str, found: dict[str, tuple], scores: dict[str, Scores]) -> None:
+    """A panel for each quantity, predicted over true; bars are two standard errors of an estimated truth."""
+    titles = {"value": "value", "delta": "slopes per spread of the input", "gamma": "gamma"}
+    figure, panels = plt.subplots(1, len(found), figsize=(3.2 * len(found), 3.2), squeeze=False)
+    for panel, (quantity, (predicted, true, stderr)) in zip(panels[0], found.items()):
+        true, predicted = np.ravel(true), np.ravel(predicted)
+        shown = slice(None, None, -(-true.size // 4000))
+        if stderr is not None:
+            bars = 2.0 * np.ravel(stderr)[shown]
+            panel.errorbar(true[shown], predicted[shown], xerr=bars, fmt="none", ecolor="0.8", linewidth=0.6, zorder=1)
+        panel.plot(true[shown], predicted[shown], ".", markersize=2.5, zorder=2)
+        ends = [true.min(), true.max()]
+        panel.plot(ends, ends, color="black", linewidth=0.6, zorder=3)
+        panel.set_title(f"{titles[quantity]}, R² {scores[quantity].r2:.4f}", fontsize=9)
+        panel.set_xlabel("true", fontsize=8)
+        panel.tick_params(labelsize=7)
+    panels[0][0].set_ylabel("predicted", fontsize=8)
+    figure.tight_layout()
+    figure.savefig(DOCS / "pictures" / f"model-{name}.png", dpi=80)
+    plt.close(figure)
+
+
+def row_of(name: str) -> tuple[str, ...]:
+    """Trains, judges and draws one model; the entries of `COLUMNS`."""
+    start = time.perf_counter()
+    model = MODELS[name]()
+    # With hundreds of correlated inputs the box is nearly all corners that the law never meets.
+    many = model.n_inputs > 20
+    large, small = train(model, many)
+    points = model.exposure_inputs(jax.random.key(4), POINTS) if many else inner_points(model)
+    found, scores, source = judge(model, small, points, many)
+    draw(name, found, scores)
+    noise = scores["value"].noise_rmse / float(np.std(found["value"][1]))
+    return (
+        name,
+        str(model.n_inputs),
+        str(small.widths[-1]),
+        f"{large.n_parameters} to {small.n_parameters}",
+        f"{scores['value'].r2:.5f}",
+        f"{scores['delta'].r2:.5f}",
+        f"{scores['gamma'].r2:.4f}" if "gamma" in scores else "",
+        f"{noise:.1e}" if noise else "none",
+        source,
+        f"{time.perf_counter() - start:.0f}",
+    )
+
+
+def write_table(rows: list[tuple[str, ...]]) -> None:
+    """Puts the table between its two marks in docs/models.md."""
+    page = DOCS / "models.md"
+    lines = [COLUMNS, ["---"] * len(COLUMNS), *rows]
+    table = "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    marked = re.compile(r"(?<=<!-- figures -->\n).*?(?=<!-- end of figures -->)", re.DOTALL)
+    page.write_text(marked.sub(lambda _: table + "\n", page.read_text()))
+
+
 def main() -> None:
     jax.config.update("jax_enable_x64", True)
+    plt.switch_backend("agg")
     console = Console(width=140)
-    table = Table("model", "inputs", "outputs", "parameters", "value", "delta", "gamma", "noise of truth", "truth", "s")
+    rows = []
     for name in sys.argv[1:] or MODELS:
-        start = time.perf_counter()
-        model = MODELS[name]()
-        # With hundreds of correlated inputs the box is nearly all corners that the law never meets.
-        many = model.n_inputs > 20
-        pairs = model.sample(jax.random.key(1), SAMPLES if model.n_inputs <= 200 else SAMPLES // 4)
-        widths = [model.n_inputs, *OVERSIZED, pairs.n_outputs]
-        large = sp.Surrogate.create(widths, pairs, key=jax.random.key(2))
-        large = sp.fit(large, pairs, optimiser=sp.LBFGS(iterations=ITERATIONS), key=jax.random.key(3)).surrogate
-        small = sp.prune(large, keep=KEPT, samples=pairs, box=model.box, fold="sobolev")
-        more = pairs if many else model.sample(jax.random.key(5), FINAL_SAMPLES)
-        optimiser = sp.LBFGS(iterations=ITERATIONS) if many else sp.LevenbergMarquardt(iterations=60)
-        small = sp.fit(small, more, optimiser=optimiser, key=jax.random.key(3)).surrogate
-        points = model.exposure_inputs(jax.random.key(4), POINTS) if many else inner_points(model)
-        truth = model.truth(points, order=1 if many else 2)
-        direction = model.gamma_direction
-        found = sp.evaluate(
-            small,
-            sp.Samples(
-                points, truth.value, truth.gradient, y_stderr=truth.value_stderr, dydx_stderr=truth.gradient_stderr
-            ),
-        )
-        gamma = None
-        if truth.gamma is not None:
-            predicted = jnp.einsum("...ab,a,b->...", small.hessian(points), direction, direction)
-            noise = 0.0 if truth.gamma_stderr is None else np.sum(np.square(truth.gamma_stderr))
-            residual = np.sum(np.square(predicted - truth.gamma)) - noise
-            gamma = 1.0 - residual / (np.sum(np.square(truth.gamma - np.mean(truth.gamma))) - noise)
-        noise = (
-            0.0
-            if truth.value_stderr is None
-            else float(np.sqrt(np.mean(np.square(truth.value_stderr))) / np.std(truth.value))
-        )
-        row = (
-            name,
-            str(model.n_inputs),
-            str(pairs.n_outputs),
-            f"{large.n_parameters} to {small.n_parameters}",
-            f"{found.value.r2:.5f}",
-            f"{found.delta_scaled.r2:.5f}",
-            "" if gamma is None else f"{gamma:.4f}",
-            f"{noise:.1e}",
-            truth.source,
-            f"{time.perf_counter() - start:.0f}",
-        )
+        if name not in MODELS:
+            sys.exit(f"There is no model {name}; choose among {', '.join(MODELS)}.")
+        rows.append(row_of(name))
+        console.print("  ".join(rows[-1]))  # a run may be long; the table comes last
+    table = Table(*COLUMNS)
+    for row in rows:
         table.add_row(*row)
-        console.print("  ".join(row))  # a run may be long; the table comes last
     console.print(table)
+    if len(rows) == len(MODELS):
+        write_table(rows)
 
 
 if __name__ == "__main__":

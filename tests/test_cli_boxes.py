@@ -71,7 +71,7 @@ def test_a_data_file_needs_no_outputs(tmp_path):
         ("nan:1", "from nan to 1"),
         ("2:2", "box is a single point"),
         ("@none.csv", "no file none.csv"),
-        ("@none.txt", "none.txt ends in none of .csv, .npz, .parquet"),
+        ("@none.txt", "none.txt ends in none of .csv, .npz, .h5, .hdf5, .parquet"),
     ],
 )
 def test_what_is_no_box_is_told(text, message):

@@ -2,6 +2,7 @@
 
 import builtins
 
+import h5py
 import jax.numpy as jnp
 import numpy as np
 import pyarrow
@@ -36,10 +37,17 @@ def write_parquet(path, table):
     pyarrow.parquet.write_table(pyarrow.table({name: column for name, column in table.items()}), path)
 
 
+def write_hdf5(path, table):
+    with h5py.File(path, "w") as file:
+        for name, column in table.items():
+            file[name] = column  # a slash in the name makes a group
+
+
 WRITERS = {
     "run.csv": write_csv,
     "semicolon.csv": lambda path, table: write_csv(path, table, ";"),
     "run.parquet": write_parquet,
+    "run.h5": write_hdf5,
     "run.npz": lambda path, table: np.savez(path, **table),
 }
 
@@ -61,7 +69,10 @@ def test_every_format_gives_the_same_samples(tmp_path, name, derivative):
 
 
 def test_columns_by_pattern_and_arrays_by_name(tmp_path):
-    np.savez(tmp_path / "run.npz", x=X, y=Y, dydx=DYDX)
+    arrays = {"x": X, "y": Y, "dydx": DYDX}
+    np.savez(tmp_path / "run.npz", **arrays)
+    write_hdf5(tmp_path / "run.hdf5", arrays | {"day": np.array(["Monday"] * N, dtype=object)})
+    np.testing.assert_array_equal(read_samples(tmp_path / "run.hdf5").samples.dydx, DYDX)
     data = read_samples(tmp_path / "run.npz")
     assert (data.x_names, data.y_names) == (("x0", "x1", "x2"), ("y0", "y1"))
     np.testing.assert_array_equal(data.samples.dydx, DYDX)
@@ -119,20 +130,22 @@ def test_the_split_is_a_partition_that_depends_on_the_seed(tmp_path):
         data.split(held_out=0.5, test=0.5)
 
 
-def test_reading_a_csv_needs_no_pyarrow_and_parquet_says_what_to_install(tmp_path, monkeypatch):
-    write_csv(tmp_path / "run.csv", columns())
-    write_parquet(tmp_path / "run.parquet", columns())
+def test_reading_a_csv_needs_no_extra_and_other_formats_say_what_to_install(tmp_path, monkeypatch):
+    for name in ("run.csv", "run.parquet", "run.h5"):
+        WRITERS[name](tmp_path / name, columns())
     real_import = builtins.__import__
 
-    def without_pyarrow(name, *arguments, **keywords):
-        if name.startswith("pyarrow"):
+    def without_extras(name, *arguments, **keywords):
+        if name.split(".")[0] in ("pyarrow", "h5py"):
             raise ImportError(name)
         return real_import(name, *arguments, **keywords)
 
-    monkeypatch.setattr(builtins, "__import__", without_pyarrow)
+    monkeypatch.setattr(builtins, "__import__", without_extras)
     assert read_samples(tmp_path / "run.csv", x=X_NAMES, y=Y_NAMES).samples.y.dtype == jnp.float64
     with pytest.raises(InputError, match=r"install sobolev-pruning\[parquet\]"):
         read_samples(tmp_path / "run.parquet", x=X_NAMES, y=Y_NAMES)
+    with pytest.raises(InputError, match=r"install sobolev-pruning\[hdf5\]"):
+        read_samples(tmp_path / "run.h5", x=X_NAMES, y=Y_NAMES)
 
 
 GOOD = "x0,x1,y\n1,2,3\n4,5,6\n"
@@ -151,7 +164,7 @@ GOOD = "x0,x1,y\n1,2,3\n4,5,6\n"
         ("a.csv", "x0,x1,y\n", {}, "no rows"),
         ("a.csv", "", {}, "no columns"),
         ("a.csv", b"\xff\xfe\x00x", {}, "not text in UTF-8"),
-        ("a.txt", GOOD, {}, "ends in none of .csv, .npz, .parquet"),
+        ("a.txt", GOOD, {}, "ends in none of .csv, .npz, .h5, .hdf5, .parquet"),
         ("a.csv", None, {}, "There is no file"),
         ("a.csv", GOOD, {"x": "in*"}, "no column matches x='in\\*'; there are 'x0', 'x1', 'y'"),
         ("a.csv", GOOD, {"x": ["x0", "x7"]}, "no column 'x7' for x"),
@@ -161,6 +174,7 @@ GOOD = "x0,x1,y\n1,2,3\n4,5,6\n"
         ("a.csv", GOOD, {"dydx": "{z}"}, "is no template"),
         ("a.csv", GOOD, {"dydx": ["y"]}, "dydx names 1 columns; 1 outputs and 2 inputs have 2 derivatives"),
         ("a.npz", b"PK no archive", {}, "cannot be read as an NPZ file"),
+        ("a.h5", b"\x89HDF no file", {}, "cannot be read as an HDF5 file"),
         ("a.parquet", b"PAR1 no file", {}, "cannot be read as a Parquet file"),
     ],
 )
@@ -186,6 +200,9 @@ def test_arrays_of_the_wrong_kind_are_refused(tmp_path):
     np.savez(path, x=X, y=np.array([None] * N))
     with pytest.raises(InputError, match="cannot be read as an NPZ file of numbers"):
         read_samples(path)
+    write_hdf5(tmp_path / "a.h5", {"x": X, "y": np.zeros(N, [("one", "f8"), ("two", "f8")])})
+    with pytest.raises(InputError, match=r"array 'y' has type .*give numbers"):
+        read_samples(tmp_path / "a.h5")
     np.savez(path, x=X, y=Y[:, 0], note=np.array(["a"] * N))
     np.testing.assert_array_equal(read_samples(path).samples.x, X)
     pyarrow.parquet.write_table(pyarrow.table({"x": ["a", "b"], "y": [1.0, 2.0]}), tmp_path / "a.parquet")

@@ -1,11 +1,12 @@
-"""The pages about models are executed: every Python block of a page, in order, in one namespace."""
+"""The pages about models and data are executed: every Python block of a page, in order, in one namespace."""
 
 import re
 from pathlib import Path
 
 import pytest
 
-PAGES = [Path(__file__).parent.parent / "docs" / name for name in ("bring-your-own-simulator.md", "models.md")]
+DOCS = Path(__file__).parent.parent / "docs"
+PAGES = [DOCS / name for name in ("bring-your-own-simulator.md", "models.md", "real-data.md")]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)

@@ -10,7 +10,7 @@ import pytest
 from sobolev_pruning._foundation.activations import ACTIVATIONS
 from sobolev_pruning._foundation.errors import InputError
 from sobolev_pruning.pruning import Plan, apply_plan, make_plan, mask, prune
-from sobolev_pruning.pruning.jets import activated, affine, input_jets
+from sobolev_pruning.pruning.jets import activated, affine, fold_points, input_jets
 from sobolev_pruning.pruning.regression import fitted, stacked
 from sobolev_pruning.pruning.subset import marginal_gains, ordered_gains, select
 from sobolev_pruning.pruning.survivors import _select_backwards
@@ -248,3 +248,9 @@ def test_the_metric_is_the_mean_product_of_output_sensitivities():
     expected = np.einsum("nki,nkj->ij", second, second) / len(x)
     np.testing.assert_allclose(metrics[0] @ metrics[0].T, expected, atol=FLOAT64_ACROSS_PROGRAMS)
     np.testing.assert_allclose(metrics[1] @ metrics[1].T, np.eye(2), atol=ALGEBRAIC)
+
+
+def test_points_of_a_fold_grow_with_the_nodes_and_not_with_the_inputs():
+    many = np.random.default_rng(0).normal(size=(3000, 300))
+    assert fold_points(surrogate_of_shape([300, 4, 1], "silu", True), None, many).shape == (1024, 300)
+    assert fold_points(surrogate_of_shape([2, 200, 1], "silu", True), None, many[:, :2]).shape == (1600, 2)

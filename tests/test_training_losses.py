@@ -1,6 +1,7 @@
 """The Sobolev loss, its gradients and its normal equations, each against a slower way to compute it."""
 
 import functools
+from dataclasses import replace
 
 import equinox as eqx
 import jax
@@ -126,6 +127,30 @@ def test_unknown_labels_are_left_out_and_noisy_ones_count_less(shape, by_stderr)
     np.testing.assert_allclose(total, expected[0], rtol=tolerances.ALGEBRAIC)
 
 
+@pytest.mark.parametrize(("order", "shape"), CASES)
+def test_scaled_derivatives_are_those_in_inputs_of_spread_1(order, shape):
+    """The second opinion: the same network and samples in rescaled inputs, with the plain loss."""
+    network, samples = network_and_samples(shape)
+    x, dydx, directions, hvp = (np.asarray(a) for a in (samples.x, samples.dydx, samples.directions, samples.hvp))
+    spread = x.std(axis=0)
+    scaling = replace(
+        network.scaling, x_shift=network.scaling.x_shift / spread, x_scale=network.scaling.x_scale / spread
+    )
+    rescaled = Samples(x / spread, samples.y, dydx * spread, directions / spread, hvp * spread)
+    expected = evaluated(
+        SobolevLoss.of(rescaled, order, "fixed", (0.37, 0.21)),
+        replace(network, scaling=scaling),
+        Batch.of(rescaled, order),
+    )
+    loss = SobolevLoss.of(samples, order, "fixed", (0.37, 0.21), scaled=True)
+    found = evaluated(loss, network, Batch.of(samples, order))
+    for term, other in zip(jax.tree.leaves(found), jax.tree.leaves(expected)):
+        np.testing.assert_allclose(term, other, rtol=tolerances.ALGEBRAIC)
+    if order:
+        plain = evaluated(SobolevLoss.of(samples, order, "fixed", (0.37, 0.21)), network, Batch.of(samples, order))
+        assert abs(float(plain.derivative / found.derivative) - 1.0) > 1e-3
+
+
 def test_an_output_without_any_known_derivative_has_no_derivative_term():
     network, samples = network_and_samples("k=3")
     nothing = Samples(samples.x, samples.y, np.where([[True], [False], [True]], samples.dydx, np.nan), missing=True)
@@ -223,17 +248,16 @@ def residuals(loss: SobolevLoss, network, batch: Batch):
         (batch.y_weight, batch.dydx_weight, batch.hvp_weight),
         predictions,
     ):
-        output_axis = 1 + (label.ndim == 4)
-        shape = [k if axis == output_axis else 1 for axis in range(label.ndim)]
         root = jnp.ones(label.shape) if weight is None else jnp.sqrt(weight)
-        errors.append((scale.reshape(shape) * root * (predicted.reshape(label.shape) - label)).ravel())
+        errors.append((scale * root * (predicted.reshape(label.shape) - label)).ravel())
     return jnp.concatenate(errors)
 
 
 @pytest.mark.parametrize(("order", "shape"), CASES)
 def test_the_normal_equations_are_those_of_the_residuals(order, shape):
     network, samples = network_and_samples(shape, 150, missing=order == 2)
-    loss, batch = SobolevLoss.of(samples, order, "fixed", (0.37, 0.21)), Batch.of(samples, order, order == 2)
+    loss = SobolevLoss.of(samples, order, "fixed", (0.37, 0.21), scaled=order == 2)
+    batch = Batch.of(samples, order, order == 2)
     start, unravel = ravel_pytree(network.layers)
 
     def errors(parameters):

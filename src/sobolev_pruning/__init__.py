@@ -19,6 +19,7 @@ from .scoring import significance as significance
 from .pruning import prune as prune
 from .evaluation import Evaluation as Evaluation
 from .evaluation import evaluate as evaluate
+from .evaluation import propagate as propagate
 from .evaluation import certificates as certificates
 from .evaluation.certificates import Certificate as Certificate
 from .evaluation.certificates import certify as certify

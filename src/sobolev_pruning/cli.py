@@ -29,7 +29,7 @@ Box = Annotated[
         "(Default: the range the network was trained on.)",
     ),
 ]
-Data = Annotated[Path | None, typer.Option(metavar="FILE", help="Samples: .csv, .npz or .parquet.")]
+Data = Annotated[Path | None, typer.Option(metavar="FILE", help="Samples: .csv, .npz, .h5 or .parquet.")]
 InputColumns = Annotated[
     str, typer.Option("--x", metavar="NAMES", help="Input columns of a data file: names with commas, or a pattern.")
 ]
@@ -44,13 +44,25 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a ta
 
 @app.command()
 def init(
-    path: Annotated[Path, typer.Argument(help="File to write.")] = Path("config.toml"),
+    path: Annotated[
+        Path | None, typer.Argument(help="File to write. (Default: config.toml, or FUNCTION_surrogate.py.)")
+    ] = None,
+    from_function: Annotated[
+        str | None,
+        typer.Option(metavar="MODULE:FUNCTION", help="Instead: a script for your own simulator in JAX."),
+    ] = None,
 ) -> None:
-    """Write a commented example configuration to start from."""
-    from .pipeline import write_example_config
+    """Write a commented example configuration to start from, or a script for your own simulator."""
+    from .pipeline import write_example_config, write_function_script
 
-    write_example_config(path)
-    Console().print(f"Wrote [bold]{path}[/bold]; run it with: sobolev-pruning run {path}", soft_wrap=True)
+    if from_function is not None:
+        path = write_function_script(from_function, path)
+        advice = f"put in the ranges of its inputs, and run it with: python {path}"
+    else:
+        path = path or Path("config.toml")
+        write_example_config(path)
+        advice = f"run it with: sobolev-pruning run {path}"
+    Console().print(f"Wrote [bold]{path}[/bold]; {advice}", soft_wrap=True)
 
 
 @app.command()

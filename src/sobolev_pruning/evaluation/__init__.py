@@ -14,5 +14,8 @@ from .evaluate import Judge as Judge
 from .evaluate import along as along
 from .evaluate import evaluate as evaluate
 from .oracle import fit_oracle as fit_oracle
+from .propagation import Moments as Moments
+from .propagation import Propagation as Propagation
+from .propagation import propagate as propagate
 from .scores import Scores as Scores
 from .scores import score as score

@@ -43,8 +43,11 @@ def input_jets(surrogate: Surrogate, box, samples, order: int) -> Jets:
 
 
 def fold_points(surrogate: Surrogate, box, samples) -> Float[np.ndarray, "n d"]:
-    """Points to fit a fold at: of `samples` where given, else uniform in `box`; a few per node of the widest layer."""
-    n = max(LEAST_POINTS, POINTS_PER_NODE * max(surrogate.widths))
+    """Points to fit a fold at: of `samples` where given, else uniform in `box`; a few per node of the widest layer.
+
+    Inputs are no nodes to be fitted: a thousand of them ask for no more points.
+    """
+    n = max(LEAST_POINTS, POINTS_PER_NODE * max(surrogate.widths[1:]))
     d = surrogate.widths[0]
     generator = np.random.default_rng(0)
     if samples is None:

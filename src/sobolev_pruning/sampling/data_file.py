@@ -84,13 +84,13 @@ def read_samples(
     y: str | Sequence[str] = "y*",
     dydx: str | Sequence[str] | None = None,
 ) -> DataFile:
-    """Samples from a CSV, NPZ or Parquet file.
+    """Samples from a CSV, NPZ, HDF5 or Parquet file.
 
     - `x`, `y`: names of columns, or one pattern such as `"x*"`, which takes all columns that match in the file's order.
       A unit in square brackets behind a name, as in `spot [USD]`, is read as such and is no part of the name.
     - `dydx`: the names of the partial derivatives, output by output; or a template with `{y}` and `{x}` for the names
       of the output and the input, or `{j}` and `{i}` for their numbers from 0. By default `d{y}/d{x}`, `d{y}_d{x}` and
-      `dydx{j}_{i}` are tried (`dydx{i}` for one output: an array `dydx` of an NPZ file).
+      `dydx{j}_{i}` are tried (`dydx{i}` for one output: an array `dydx` of an NPZ or HDF5 file).
 
     Every number used must be finite; the row (from 1, below the header) and column of the first that is not is named.
     An empty cell among the derivatives, or a derivative without a column, is one that is not known.

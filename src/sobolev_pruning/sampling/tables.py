@@ -1,4 +1,4 @@
-"""Columns by name from CSV, NPZ and Parquet files."""
+"""Columns by name from CSV, NPZ, HDF5 and Parquet files."""
 
 import csv
 from pathlib import Path
@@ -13,13 +13,15 @@ Table = dict[str, np.ndarray]
 
 
 def read_table(path: str | Path) -> Table:
-    """All columns of the file in their order; the ending of its name (.csv, .npz, .parquet) tells the format.
+    """All columns of the file in their order; the ending of its name (.csv, .npz, .h5, .hdf5, .parquet) tells the
+    format.
 
-    An array `(n, m)` of an NPZ file gives columns `name0`, `name1`, ...; one `(n, k, d)` gives `name0_0`, `name0_1`,
-    ... Numbers may be missing (NaN) here. Raises `InputError` naming file, row and column.
+    An array `(n, m)` of an NPZ or HDF5 file gives columns `name0`, `name1`, ...; one `(n, k, d)` gives `name0_0`,
+    `name0_1`, ... An array in a group of an HDF5 file has the name `group/name`. Numbers may be missing (NaN) here.
+    Raises `InputError` naming file, row and column.
     """
     path = Path(path)
-    readers = {".csv": _read_csv, ".npz": _read_npz, ".parquet": _read_parquet}
+    readers = {".csv": _read_csv, ".npz": _read_npz, ".h5": _read_hdf5, ".hdf5": _read_hdf5, ".parquet": _read_parquet}
     reader = readers.get(path.suffix.lower())
     if reader is None:
         raise InputError(f"{path} ends in none of {', '.join(readers)}; convert the file or rename it.")
@@ -94,6 +96,30 @@ def _read_npz(path: Path) -> Table:
         raise InputError(
             f"{path} cannot be read as an NPZ file of numbers ({error}); write it with numpy.savez."
         ) from None
+    return _columns_of_arrays(path, arrays)
+
+
+def _read_hdf5(path: Path) -> Table:
+    try:
+        import h5py
+    except ImportError:
+        raise InputError("HDF5 files need h5py; install sobolev-pruning[hdf5].") from None
+    arrays: dict[str, np.ndarray] = {}
+
+    def keep(name: str, found) -> None:
+        if isinstance(found, h5py.Dataset):
+            is_text = h5py.check_string_dtype(found.dtype) is not None
+            arrays[name] = found.asstr()[...].astype(str) if is_text else found[...]
+
+    try:
+        with h5py.File(path, "r") as file:
+            file.visititems(keep)  # follows no link out of the file
+    except OSError as error:
+        raise InputError(f"{path} cannot be read as an HDF5 file ({error}).") from None
+    return _columns_of_arrays(path, arrays)
+
+
+def _columns_of_arrays(path: Path, arrays: dict[str, np.ndarray]) -> Table:
     table: Table = {}
     for name, array in arrays.items():
         if array.dtype.kind not in "fiubU" or not 1 <= array.ndim <= 3:

@@ -65,6 +65,7 @@ def fit(
     optimiser: AbstractOptimiser | None = None,
     balance: Balance = "dimension",
     weight: Weight = 1.0,
+    scaled: bool = False,
     weigh_by_stderr: bool = False,
     held_out: float | Samples = 0.125,
     patience: int | None = None,
@@ -80,6 +81,8 @@ def fit(
     - `optimiser`: `Adam(...)`, `LBFGS(...)` or `LevenbergMarquardt(...)`; by default the one that suits the number of
       parameters (see `suitable_optimiser`).
     - `balance`, `weight`: how values and derivatives are weighed, see `SobolevLoss.of`.
+    - `scaled`: derivatives count in units of the spreads of their inputs, as `evaluate` has them in `delta_scaled`; for
+      inputs of mixed units, among which the one of the smallest unit else has the largest derivatives and all the say.
     - `weigh_by_stderr`: labels count less the larger their standard errors are, see `Batch.of`; for samples that carry
       some. Labels stated as missing are left out in any case.
     - `held_out`: the fraction of `samples` kept apart, or samples of its own; its loss chooses the weights that are
@@ -118,7 +121,7 @@ def fit(
     _check_fresh(fresh, optimiser, training)
     _check_counts(patience, starts)
     mask = jax.tree.map(jnp.ones_like, surrogate.layers) if mask is None else _checked_mask(mask, surrogate.layers)
-    loss = SobolevLoss.of(training, order, balance, weight)
+    loss = SobolevLoss.of(training, order, balance, weight, scaled)
     for needed, name in ((1, "dydx"), (2, "hvp")):
         if order >= needed and getattr(held, name) is None:
             raise InputError(f"order is {order}, but held_out has no {name}; give it, or train with a smaller order.")
@@ -137,6 +140,7 @@ def fit(
                 optimiser=optimiser,
                 balance=balance,
                 weight=weight,
+                scaled=scaled,
                 weigh_by_stderr=weigh_by_stderr,
                 held_out=0 if held is training else held,
                 patience=patience,

@@ -36,15 +36,21 @@ class SobolevLoss(eqx.Module):
     directions `v_im` of the samples: with `E[v v'] = 1` its mean error is that of all entries. Means are weighted where
     a batch has weights. Source: Kichler, Afghan, Naumann, arXiv 2312.03510; Huge and Savine 2020; Czarnecki et al.
     2017.
+
+    With `input_spreads`, `(d,)`, labels and predictions of the last two terms are first multiplied along `c` by the
+    spreads of the inputs.
     """
 
     variances: tuple[Float[Array, "k"], ...]
     weights: tuple[Float[Array, ""], ...]
+    input_spreads: Float[Array, "d"] | None
     order: int = eqx.field(static=True)
 
     @staticmethod
-    def of(samples: Samples, order: int, balance: Balance = "dimension", weight: Weight = 1.0) -> "SobolevLoss":
-        """The loss with the spreads of `samples`.
+    def of(
+        samples: Samples, order: int, balance: Balance = "dimension", weight: Weight = 1.0, scaled: bool = False
+    ) -> "SobolevLoss":
+        """The loss with the spreads of `samples`; those of the inputs count where it is `scaled`.
 
         `weight` is `lambda`, or `(lambda_1, lambda_2)` to weigh first and second derivatives apart. `balance` "fixed"
         takes `a, b, c = 1, lambda_1, lambda_2`; "dimension" takes them proportional to `1, lambda_1 d, lambda_2 m d`
@@ -67,16 +73,19 @@ class SobolevLoss(eqx.Module):
             )
         k, d = samples.n_outputs, samples.n_inputs
         labels = [samples.y, samples.dydx, samples.hvp][: order + 1]
+        spreads = _input_spreads(samples) if scaled else np.ones(d)
         weights = np.array([1.0, *pair][: order + 1])
         if balance == "dimension":
             weights *= [array[0].size // k for array in labels]
             weights /= weights.sum()
         return SobolevLoss(
             variances=tuple(
-                _variance(np.asarray(array).reshape(-1, k, length)) for array, length in zip(labels, (1, d, d))
+                _variance(np.asarray(array).reshape(-1, k, len(factor)) * factor)
+                for array, factor in zip(labels, (np.ones(1), spreads, spreads))
             ),
             # Arrays, so that another weight is not another program.
             weights=tuple(jnp.asarray(each, jnp.float64) for each in weights),
+            input_spreads=jnp.asarray(spreads) if scaled else None,
             order=order,
         )
 
@@ -91,18 +100,28 @@ class SobolevLoss(eqx.Module):
     def terms(self, predictions: tuple[Array, ...], batch: Batch) -> LossTerms:
         """The loss of the predicted values, gradients and Hessian-vector products, `order + 1` arrays."""
         terms = [
-            jnp.mean(_mean_square(label - predicted, weight, axis) / variance)
+            jnp.mean(_mean_square(self._scaled(label - predicted, axis), weight, axis) / variance)
             for (label, weight, axis), predicted, variance in zip(labels_of(batch), predictions, self.variances)
         ]
         total = sum(weight * term for weight, term in zip(self.weights, terms))
         return LossTerms(total, *terms, *[jnp.zeros(())] * (3 - len(terms)))
 
-    def residual_scales(self, batch: Batch) -> list[Float[Array, "k"]]:
-        """Factors of the errors in each kind of label: the squares then sum to the loss of a sample."""
-        return [
-            jnp.sqrt(weight / (label[0].size * variance))
-            for weight, variance, (label, _, _) in zip(self.weights, self.variances, labels_of(batch))
-        ]
+    def residual_scales(self, batch: Batch) -> list[Float[Array, "..."]]:
+        """Factors of the errors in each kind of label: the squares then sum to the loss of a sample.
+
+        Their shapes are those of the labels with 1 for axes along which they do not change.
+        """
+        scales = []
+        for weight, variance, (label, _, axis) in zip(self.weights, self.variances, labels_of(batch)):
+            scale = jnp.sqrt(weight / (label[0].size * variance))
+            scale = jnp.expand_dims(scale, tuple(other for other in range(label.ndim) if other != axis))
+            scales.append(self._scaled(scale, axis))
+        return scales
+
+    def _scaled(self, array: Float[Array, "..."], output_axis: int) -> Float[Array, "..."]:
+        if self.input_spreads is None or array.ndim == output_axis + 1:  # values have no axis of inputs
+            return array
+        return array * jnp.expand_dims(self.input_spreads, tuple(range(array.ndim - 1)))
 
 
 def labels_of(batch: Batch) -> list[tuple[Array, Array | None, int]]:
@@ -114,6 +133,12 @@ def labels_of(batch: Batch) -> list[tuple[Array, Array | None, int]]:
 def _mean_square(error: Array, weight: Array | None, output_axis: int) -> Float[Array, "k"]:
     others = tuple(axis for axis in range(error.ndim) if axis != output_axis)
     return jnp.mean(error**2 if weight is None else weight * error**2, axis=others)
+
+
+def _input_spreads(samples: Samples) -> Float[np.ndarray, "d"]:
+    spreads = np.asarray(samples.x).std(axis=0)
+    # An input that never changes has no spread to measure by, so its derivatives keep their units.
+    return np.where(spreads > 0, spreads, 1.0)
 
 
 def _variance(labels: Float[np.ndarray, "rows k c"]) -> Float[Array, "k"]:

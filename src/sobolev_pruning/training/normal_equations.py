@@ -41,10 +41,9 @@ def normal_equations(
     def products(batch: Batch):
         predictions, jacobians = _predictions_and_jacobians(surrogate, batch, loss.order)
         matrix, vector = 0.0, 0.0
-        for scale, (label, weight, axis), predicted, jacobian in zip(
+        for factor, (label, weight, axis), predicted, jacobian in zip(
             loss.residual_scales(batch), labels_of(batch), predictions, jacobians
         ):
-            factor = jnp.expand_dims(scale, tuple(other for other in range(label.ndim) if other != axis))
             factor = factor if weight is None else factor * jnp.sqrt(weight)
             jacobian = _sample_last(factor, axis)[None] * jacobian
             jacobian = jacobian.reshape(jacobian.shape[0], label.size)
