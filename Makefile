@@ -42,6 +42,7 @@ margins: $(INSTALLED)
 
 figures: $(INSTALLED)
 	$(BIN)/python benchmarks/figures.py
+	$(BIN)/python benchmarks/figures.py --config examples/basket_fixed_pairs.toml --out runs/figures-fixed-pairs
 
 # Every model's figures and pictures, in docs/models.md and docs/pictures.
 models: $(INSTALLED)
