@@ -81,7 +81,7 @@ def worst_of(console: Console) -> None:
         console.print(_widths(candidate.widths), candidate.n_parameters, ratios, "holds" * candidate.accepted)
     small = found.surrogate
     samples = reference.sample(jax.random.fold_in(jax.random.key(0), 1), 131_072)
-    random = sp.significance(large, reference.box, "random", key=jax.random.key(7))
+    random = sp.significance(large, reference.box, "random", seed=7)
     keep = [*small.widths[1:-1], *[0] * (len(large.layers) - len(small.layers))]
     others = {
         "found by the search": small,
