@@ -124,6 +124,8 @@ def draw(name: str, found: dict[str, tuple], scores: dict[str, Scores]) -> None:
         panel.set_title(f"{titles[quantity]}, R² {scores[quantity].r2:.4f}", fontsize=9)
         panel.set_xlabel("true", fontsize=8)
         panel.tick_params(labelsize=7)
+        panel.locator_params(nbins=5)
+        panel.ticklabel_format(scilimits=(-2, 4))
     panels[0][0].set_ylabel("predicted", fontsize=8)
     figure.tight_layout()
     figure.savefig(DOCS / "pictures" / f"model-{name}.png", dpi=80)

@@ -80,7 +80,7 @@ def worst_of(console: Console) -> None:
         ratios = "  ".join(f"{error / found.limits[name]:.2f}" for name, error in candidate.errors.items())
         console.print(_widths(candidate.widths), candidate.n_parameters, ratios, "holds" * candidate.accepted)
     small = found.surrogate
-    samples = reference.sample(jax.random.fold_in(jax.random.key(0), 1), 131_072)
+    samples = reference.sample(jax.random.fold_in(jax.random.key(0), 1), 131_072)  # those that the search draws
     random = sp.significance(large, reference.box, "random", seed=7)
     keep = [*small.widths[1:-1], *[0] * (len(large.layers) - len(small.layers))]
     others = {

@@ -1,7 +1,6 @@
 """The networks that a search looks at: how each is made from a larger one, trained, and measured."""
 
 import hashlib
-import itertools
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from ..pruning import Masked, compact, pad, prune
 from ..reference import AbstractReference, Truth
 from ..sampling import split
 from ..scoring import as_box
-from ..surrogate import Surrogate, to_tensors
+from ..surrogate import Surrogate, parameter_count, to_tensors
 from ..training import LevenbergMarquardt, fit
 from .stage_store import Stage, StageStore
 from .tolerance import all_measured
@@ -110,8 +109,7 @@ class Candidates:
 
     def size(self, shape: Shape) -> int:
         """The number of parameters of a network of this shape."""
-        widths = (self.start.widths[0], *shape, self.start.widths[-1])
-        return sum((n_in + 1) * n_out for n_in, n_out in itertools.pairwise(widths))
+        return parameter_count((self.start.widths[0], *shape, self.start.widths[-1]))
 
     def _tried(self, shape: Shape, part: str, pairs: int, train) -> tuple[Surrogate, dict[str, float]]:
         name = f"{part} {'-'.join(map(str, shape))}"

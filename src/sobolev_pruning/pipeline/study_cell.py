@@ -13,13 +13,13 @@ import numpy as np
 from .._foundation.errors import InputError
 from .._foundation.samples import Samples
 from ..evaluation import Judge
-from ..surrogate import Surrogate, from_tensors, to_tensors
+from ..surrogate import Surrogate, from_tensors, parameter_count, to_tensors
 from .builders import build_reference, key_for
 from .config import FinetuningConfig, FinetuningsConfig, FreshFinetuningConfig, PruningConfig, RunConfig, TrainingConfig
 from .stage_store import StageStore
 from .stages import finetuning_samples, teacher_samples, train_oversized
 from .study_cells import Cell
-from .study_config import StudyConfig, dense_widths, n_parameters
+from .study_config import StudyConfig, dense_widths
 from .study_networks import Ground, network_of
 
 Tensors: TypeAlias = tuple[dict[str, np.ndarray], dict]
@@ -50,7 +50,7 @@ def compute_cell(settings: str, cell: Cell, oversized: Tensors) -> dict[str, Any
         ground = Ground(shared.study, shared.run, shared.reference, shared.samples, network)
         widths = dense_widths(shared.study, cell.size)
         sparse = cell.approach in ("set", "rigl")
-        found = {"widths": network.widths if sparse else widths, "n_parameters": n_parameters(widths)}
+        found = {"widths": network.widths if sparse else widths, "n_parameters": parameter_count(widths)}
         try:
             found |= shared.figures(network_of(cell, ground, labels))
         except InputError as error:

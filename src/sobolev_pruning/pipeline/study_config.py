@@ -1,6 +1,5 @@
 """The configuration of a study: what is varied, around what, and how the networks of its cells are trained."""
 
-from itertools import pairwise
 from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field, model_validator
@@ -206,12 +205,3 @@ class StudyConfig(Table):
 def dense_widths(config: StudyConfig, size: tuple[int, ...]) -> tuple[int, ...]:
     """The widths of the network of a size, inputs and outputs included: layers of 0 nodes are not there."""
     return config.reference.n_assets, *(width for width in size if width), 1
-
-
-def n_parameters(widths: tuple[int, ...]) -> int:
-    """Weights and biases of a network of these widths.
-
-    >>> n_parameters((7, 8, 8, 8, 1))
-    217
-    """
-    return sum((n_in + 1) * n_out for n_in, n_out in pairwise(widths))

@@ -9,14 +9,14 @@ import numpy as np
 from .._foundation.samples import Samples
 from ..pruning import compact, pad, widen
 from ..reference import AbstractReference
-from ..surrogate import Surrogate
+from ..surrogate import Surrogate, parameter_count
 from ..training import Adam, fit_sparse
 from .builders import key_for
 from .config import PruningConfig, RunConfig, TrainingConfig
 from .pruning_stages import plan_after, prune_round, targets
 from .stages import trained
 from .study_cells import Cell
-from .study_config import StudyConfig, dense_widths, n_parameters
+from .study_config import StudyConfig, dense_widths
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def _sparse(regrowth: str) -> Callable[[Cell, Ground, Samples], Surrogate]:
             start,
             labels,
             cell.order,
-            n_nonzero=n_parameters(dense_widths(ground.study, cell.size)),
+            n_nonzero=parameter_count(dense_widths(ground.study, cell.size)),
             key=key_for(ground.run, "sparse"),
             regrowth=regrowth,
             updates=settings.updates,

@@ -6,17 +6,17 @@ import numpy as np
 
 from .._foundation.arrays import PRNGKey, generator_of
 from .._foundation.errors import InputError
-from ..surrogate import Surrogate, numpy_layers
+from ..surrogate import Surrogate, initial_spread, numpy_layers
 from .surgery import rebuilt
 
 
 def widen(surrogate: Surrogate, hidden: Sequence[int], key: PRNGKey) -> Surrogate:
     """`surrogate` with hidden layers widened to `hidden`: the same function, with new nodes ready to learn.
 
-    A new node gets random weights into it, of the normal law of variance `2 / (fan_in + fan_out)` that networks start
-    from, and weights 0 towards all nodes that were there: it changes nothing, yet the loss has a slope in those
-    weights. (Net2Net of Chen, Goodfellow and Shlens 2016 copies nodes instead, and has to add noise to tell the copies
-    apart, after which the function is not the same any more.)
+    A new node gets random weights into it, of the normal law that networks start from, and weights 0 towards all nodes
+    that were there: it changes nothing, yet the loss has a slope in those weights. (Net2Net of Chen, Goodfellow and
+    Shlens 2016 copies nodes instead, and has to add noise to tell the copies apart, after which the function is not the
+    same any more.)
 
     Raises `InputError` where `hidden` is narrower than the network, or of another depth.
 
@@ -35,7 +35,7 @@ def widen(surrogate: Surrogate, hidden: Sequence[int], key: PRNGKey) -> Surrogat
     layers = []
     for (weight, bias), n_in, n_out in zip(numpy_layers(surrogate), widths, widths[1:]):
         n_old, old_in = weight.shape
-        rows = np.sqrt(2.0 / (n_in + n_out)) * generator.standard_normal((n_out - n_old, n_in))
+        rows = initial_spread(n_in, n_out) * generator.standard_normal((n_out - n_old, n_in))
         old_rows = np.pad(weight, ((0, 0), (0, n_in - old_in)))
         layers.append((np.concatenate([old_rows, rows]), np.pad(bias, (0, n_out - n_old))))
     return rebuilt(surrogate, layers)

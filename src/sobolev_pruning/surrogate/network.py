@@ -29,15 +29,30 @@ class Dense(eqx.Module):
     bias: Float[Array, "out"]
 
 
-def random_layers(widths: Sequence[int], key: PRNGKey) -> tuple[Dense, ...]:
-    """Weights from the normal law of variance `2 / (fan_in + fan_out)` (Glorot and Bengio 2010), biases of 0.
+def parameter_count(widths: Sequence[int]) -> int:
+    """Weights and biases of a network of these widths, inputs and outputs included.
 
-    Drawn on the host by NumPy's generator with `key` as its seed.
+    >>> parameter_count([7, 8, 8, 8, 1])
+    217
     """
+    return sum((fan_in + 1) * fan_out for fan_in, fan_out in itertools.pairwise(widths))
+
+
+def initial_spread(fan_in: int, fan_out: int) -> float:
+    """Standard deviation of the weights that a layer starts with, `sqrt(2 / (fan_in + fan_out))` (Glorot, Bengio 2010).
+
+    >>> initial_spread(7, 1)
+    0.5
+    """
+    return math.sqrt(2.0 / (fan_in + fan_out))
+
+
+def random_layers(widths: Sequence[int], key: PRNGKey) -> tuple[Dense, ...]:
+    """Weights of `initial_spread`, biases of 0, drawn on the host by NumPy's generator with `key` as its seed."""
     generator = generator_of(key)
     return tuple(
         Dense(
-            weight=jnp.asarray(math.sqrt(2.0 / (fan_in + fan_out)) * generator.standard_normal((fan_out, fan_in))),
+            weight=jnp.asarray(initial_spread(fan_in, fan_out) * generator.standard_normal((fan_out, fan_in))),
             bias=jnp.asarray(np.zeros(fan_out)),
         )
         for fan_in, fan_out in itertools.pairwise(widths)
