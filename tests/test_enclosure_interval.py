@@ -1,5 +1,7 @@
 """The interval type: invariants, IEEE 1788 numbers and sets, refusals."""
 
+from types import SimpleNamespace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -78,8 +80,15 @@ def test_an_interval_says_whether_margins_were_tested_where_it_was_computed(monk
     seen = []
     jax.jit(lambda b: seen.append(b.guaranteed) or b)(box)
     assert box.guaranteed and seen == [True]
-    monkeypatch.setattr(rounding, "TESTED_PLATFORMS", ("elsewhere",))
-    assert not box.guaranteed
+    monkeypatch.setattr(rounding, "tested_on", lambda device, dtype: dtype == np.float32)
+    assert not box.guaranteed and box.astype(np.float32).guaranteed
+
+
+def test_margins_are_tested_on_processors_and_in_float64_on_some_gpus():
+    tested, other = (SimpleNamespace(platform="gpu", device_kind=kind) for kind in (*rounding.TESTED_GPUS, "another"))
+    for dtype in (np.float64, np.float32):
+        assert rounding.tested_on(jax.devices("cpu")[0], dtype) and not rounding.tested_on(other, dtype)
+        assert rounding.tested_on(tested, dtype) == (dtype == np.float64)
 
 
 def test_sets():

@@ -19,7 +19,6 @@ from surrogates import surrogate_of_shape
 from tolerances import ALGEBRAIC, FLOAT64_ACROSS_PROGRAMS
 
 BOX = (np.asarray([1.0, 0.5, 2.0]), np.asarray([5.0, 6.0, 4.0]))
-RNG = np.random.default_rng(0)
 
 
 def points(n=200):
@@ -144,7 +143,8 @@ def test_relu_has_no_second_derivative_to_fold():
 
 
 def test_selection_is_at_least_as_good_as_forward_selection_and_near_the_best_subset():
-    features, targets = RNG.standard_normal((40, 9)), RNG.standard_normal((40, 2))
+    generator = np.random.default_rng(0)
+    features, targets = generator.standard_normal((40, 9)), generator.standard_normal((40, 2))
     features[:, 8] = features[:, :3].sum(axis=1)
 
     def left(chosen):
@@ -163,9 +163,10 @@ def test_selection_is_at_least_as_good_as_forward_selection_and_near_the_best_su
 
 
 def test_a_direction_that_the_points_do_not_determine_leaves_the_weights_alone():
-    features = [RNG.standard_normal((5, 3))]
+    generator = np.random.default_rng(0)
+    features = [generator.standard_normal((5, 3))]
     features[0] = np.column_stack([features[0], features[0][:, 0]])
-    start = RNG.standard_normal((2, 4))
+    start = generator.standard_normal((2, 4))
     targets = [features[0] @ start.T + 1.5]
     weight, bias = fitted(features, targets, np.eye(2), start)
     np.testing.assert_allclose(weight, start, atol=ALGEBRAIC)
@@ -183,7 +184,7 @@ def test_fewer_points_than_nodes_still_give_a_sane_network():
 
 
 def test_a_regression_without_anything_to_explain_is_answered():
-    features, targets = [RNG.standard_normal((10, 3))], [np.ones((10, 2))]
+    features, targets = [np.random.default_rng(0).standard_normal((10, 3))], [np.ones((10, 2))]
     left, right = stacked(features, targets, np.eye(2))
     assert not left.any() and not right.any()
     weight, bias = fitted(features, targets, np.eye(2), np.zeros((2, 3)))

@@ -176,6 +176,10 @@ def _divide(method, a, b, **_):
     return affine_product.multiply(b, a) if isinstance(b, AffineForm) else affine_product.multiply(a, b)
 
 
+def _one_minus_square(method, a, **_):
+    return affine_linear.subtract(jnp.ones(a.shape, a.dtype), _curve(method, a, "square"))
+
+
 def _lower(value):
     return value.lower if isinstance(value, Interval) else value
 
@@ -315,3 +319,5 @@ _RULES = {
     activation_p: _activation,
     **{primitive: (lambda method, a, name=name, **_: _curve(method, a, name)) for primitive, name in _CURVED.items()},
 }
+if hasattr(p, "one_minus_square_p"):  # from JAX 0.11
+    _RULES[p.one_minus_square_p] = _one_minus_square

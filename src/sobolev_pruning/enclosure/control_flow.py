@@ -115,7 +115,7 @@ def _to_arrays(values):
 
 def _scan(equation, operands, method, evaluate) -> list:
     params = equation.params
-    n_consts, n_carry = params["num_consts"], params["num_carry"]
+    n_consts, n_carry = _scan_counts(params)
     body = _parts(params["jaxpr"])
     if method.unrolls(params["length"]):
         return _unrolled(params, body, operands, evaluate)
@@ -137,9 +137,17 @@ def _scan(equation, operands, method, evaluate) -> list:
     return [*carries, *ys]
 
 
+def _scan_counts(params) -> tuple[int, int]:
+    """How many operands of a scan are constants, and how many are carried from turn to turn."""
+    if "num_consts" in params:  # up to JAX 0.10
+        return params["num_consts"], params["num_carry"]
+    consts, carries, _ = params["ft_in"].unpack()
+    return len(consts), len(carries)
+
+
 def _unrolled(params, body, operands, evaluate) -> list:
     """The turns written out, so that the method sees correlations across them."""
-    n_consts, n_carry, length = params["num_consts"], params["num_carry"], params["length"]
+    (n_consts, n_carry), length = _scan_counts(params), params["length"]
     consts, carries, xs = operands[:n_consts], operands[n_consts : n_consts + n_carry], operands[n_consts + n_carry :]
     rows = []
     for turn in reversed(range(length)) if params["reverse"] else range(length):

@@ -128,7 +128,9 @@ class Interval:
 
     @property
     def guaranteed(self) -> bool:
-        """Whether rounding margins have been tested on the device that holds it: yes on CPU, on a GPU not yet."""
+        """Whether rounding margins have been tested on the device that holds it, in its type: on CPU, and in float64 on
+        the GPUs of `rounding.TESTED_GPUS`.
+        """
         return margins_tested(self.lower)
 
     def __len__(self):

@@ -38,6 +38,10 @@ def _multiply(a: Operand, b: Operand) -> Interval:
     return arithmetic.square(a) if a is b else arithmetic.multiply(a, b)
 
 
+def _one_minus_square(a: Operand) -> Interval:
+    return arithmetic.subtract(jnp.ones(a.shape, a.dtype), arithmetic.square(a))
+
+
 def _compare_not_equal(a: Operand, b: Operand):
     # `x != x` is how programs ask for NaN; a real number equals itself.
     if a is b:
@@ -97,6 +101,8 @@ _ELEMENTWISE: dict[Primitive, Rule] = {
     p.erfc_p: transcendental.erfc,
     p.erf_inv_p: transcendental.erf_inv,
 }
+if hasattr(p, "one_minus_square_p"):  # from JAX 0.11, of which the derivative of tanh makes use
+    _ELEMENTWISE[p.one_minus_square_p] = _one_minus_square
 
 _WITH_PARAMETERS: dict[Primitive, Rule] = {
     activation_p: activation_ranges.activation_range,
