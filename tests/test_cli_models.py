@@ -8,6 +8,7 @@ import pytest
 import sobolev_pruning as sp
 from command_line import call
 from sobolev_pruning.pipeline import Candidate, model_shrinking
+from sobolev_pruning.pruning import remove_inputs
 from surrogates import surrogate_of_shape
 
 CONFIG = 'name = "small"\n[reference]\nn_assets = 2\nmarket_seed = 1\n[[pruning]]\nkeep = [1, 0, 0, 0, 0, 0]\n'
@@ -82,8 +83,9 @@ def test_shrink_writes_the_network_found_or_says_that_there_is_none(capsys, tmp_
 
     def search(surrogate, data, **arguments):
         asked.update(arguments, data=data)
-        tried = (Candidate(small.widths, small.n_parameters, {"value": 1e-5}, True, 16, 0.1),)
-        return sp.Shrink(asked.get("gives"), tried, tried, {"value": 2e-5}, "the start network", errors)
+        errors_of_it = {"value": 1e-5}, {"value": asked.get("stderr", 0.0)}
+        tried = (Candidate(small.widths, (1,), small.n_parameters, 40, *errors_of_it, True, 16, 0.1),)
+        return sp.Shrink(asked.get("gives"), (1,), tried, tried, {"value": 2e-5}, "the start network", errors)
 
     monkeypatch.setattr(model_shrinking, "shrink", search)
     out = tmp_path / "small.safetensors"
@@ -96,7 +98,11 @@ def test_shrink_writes_the_network_found_or_says_that_there_is_none(capsys, tmp_
     assert sp.load(out).widths == tuple(record["after"]["widths"]) == small.widths != start.widths
     np.testing.assert_array_equal(sp.load(out).training_range, [[0.0, 0.0], [6.0, 6.0]])
     table = call(capsys, *arguments).printed
-    assert "2×2–1" in table and "0.5" in table and "yes" in table
+    assert "2×2–1" in table and "0.5" in table and "yes" in table and "Only input 1 of 2 matter" in table
+    asked |= {"gives": remove_inputs(small, [0], ([0.0, 0.0], [6.0, 6.0])).surrogate, "stderr": 1e-6}
+    answer = call(capsys, *arguments, "--reduced-inputs", "--size", "operations", "--against", "surrogate")
+    assert sp.load(out).widths == (1, *small.widths[1:]) and "0.5 ± 0.05" in answer.printed
+    assert asked["size"] == "operations" and asked["against"] == "surrogate"
 
 
 def test_evaluate_measures_several_networks_on_data(capsys):

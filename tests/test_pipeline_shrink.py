@@ -5,10 +5,14 @@ import numpy as np
 import pytest
 
 from sobolev_pruning import InputError, Samples, Surrogate, Tolerance, evaluate, fit, shrink
-from sobolev_pruning.pipeline.candidates import Candidate, Candidates, _keep
+from sobolev_pruning.pipeline.candidates import Candidate, Candidates
+from sobolev_pruning.pipeline.shapes import Shape, layers_to_keep, uniform
 from sobolev_pruning.pipeline.shrink import front_of
+from sobolev_pruning.pipeline.tolerance import Errors
+from sobolev_pruning.pruning import reduced
 from sobolev_pruning.reference import GaussianBasket
-from sobolev_pruning.training import Adam
+from sobolev_pruning.surrogate import operation_count
+from sobolev_pruning.training import LBFGS, Adam
 
 TOLERANCE = Tolerance(value=0.995, delta=0.99, gamma=0.9)
 
@@ -79,15 +83,15 @@ def test_what_is_searched_for_is_asked_clearly(oversized, basket):
 
 def test_the_front_drops_what_is_larger_and_worse():
     def candidate(size, error):
-        return Candidate((1, size, 1), size, {"value": error}, True, 1, 0.0)
+        return Candidate((1, size, 1), (0,), size, size, {"value": error}, {"value": 0.0}, True, 1, 0.0)
 
     small, large, beaten = candidate(3, 0.5), candidate(9, 0.1), candidate(9, 0.6)
     assert front_of([beaten, large, small]) == (small, large)
 
 
-def test_layers_to_keep_fit_into_the_deeper_network():
-    assert _keep((8, 8, 8), (4, 2)) == [4, 2, 0]
-    assert _keep((2, 8, 8), (4, 2)) == [0, 4, 2]
+def testlayers_to_keep_fit_into_the_deeper_network():
+    assert layers_to_keep((8, 8, 8), (4, 2)) == [4, 2, 0]
+    assert layers_to_keep((2, 8, 8), (4, 2)) == [0, 4, 2]
 
 
 @pytest.mark.parametrize(
@@ -124,7 +128,8 @@ def test_errors_are_measured_on_samples_of_the_users_own(basket, oversized):
     assert found.against == "samples" and found.verified.n_points == 1000
     errors = evaluate(found.surrogate, exact).figures("r2")
     assert errors["value"] > 0.99 and errors["delta"] > 0.95
-    noisy = Candidates(oversized, data, Tolerance(value=1.01, relative=True), basket.box, 0, 0, False, None, data)
+    relative = Tolerance(value=1.01, relative=True)
+    noisy = Candidates(oversized, data, relative, basket.box, 0, 0, False, None, data, "parameters")
     floor = 1.0 - evaluate(oversized, data).value.r2
     assert 0.5 * floor < noisy.limits["value"] < 2.0 * floor and noisy.limits["value"] > 0.05
 
@@ -134,6 +139,51 @@ def test_what_errors_are_measured_against_must_be_known(basket, oversized):
     for against, message in (
         ("closed form", "against is 'closed form'; give"),
         ("reference", "no reference was given"),
+        ("held-out", "The gamma cannot be measured against held-out samples"),
     ):
         with pytest.raises(InputError, match=message):
             shrink(oversized, data, tolerance=TOLERANCE, against=against, box=basket.box)
+    with pytest.raises(InputError, match="no samples were given"):
+        shrink(oversized, basket, tolerance=TOLERANCE, against="held-out")
+    with pytest.raises(InputError, match="which are 0; give absolute limits"):
+        shrink(oversized, data, tolerance=Tolerance(value=2.0, relative=True), box=basket.box)
+    with pytest.raises(InputError, match='size is \'area\'; choose "parameters" or "operations"'):
+        shrink(oversized, basket, tolerance=TOLERANCE, size="area")
+
+
+def test_shapes_grow_smaller_by_layers_and_by_inputs():
+    shape = Shape((4, 2), (0, 2, 5))
+    assert [s.hidden for s in shape.narrower()] == [(2,), (2, 2), (3, 2), (4,), (4, 1)]
+    fewer = shape.with_fewer_inputs(np.asarray([0.5, 9.0, 0.1, 9.0, 9.0, 0.7]))
+    assert [s.inputs for s in fewer] == [(0, 5)] and fewer[0].hidden == (4, 2)
+    assert [len(s.inputs) for s in Shape((1,), tuple(range(9))).with_fewer_inputs(np.ones(9))] == [5, 8]
+    assert Shape((3,), (4,)).with_fewer_inputs(np.ones(5)) == [] and uniform(2, 2, (1,)).widths(3) == (1, 2, 2, 3)
+
+
+def test_an_error_is_within_its_limit_up_to_its_standard_error():
+    limits = {"value": 1.0, "delta": 2.0}
+    assert Errors({"value": 1.1, "delta": -3.0}, {"value": 0.2, "delta": 0.5}).within(limits)
+    assert not Errors({"value": 1.3, "delta": 0.0}, {"value": 0.2, "delta": 0.5}).within(limits)
+    assert not Errors({"value": 0.1, "delta": 0.0}, {"value": 1.2, "delta": 0.0}).within(limits)
+    assert Errors({"value": 1.0, "delta": -1.0}, {"value": 0.5, "delta": 0.25}).product() == 0.25
+
+
+def test_noisy_samples_alone_lead_to_a_small_network_of_the_inputs_that_matter(basket):
+    """Half of the inputs are noise; errors are the excess over the start on labels held out, gamma is not known."""
+    pairs = basket.sample(jax.random.key(3), 16_384)
+    others = np.random.default_rng(4).uniform(0.0, 1.0, (len(pairs), 2))
+    x = np.stack([others[:, 0], pairs.x[:, 0], pairs.x[:, 1], others[:, 1]], axis=1)
+    dydx = np.stack([0.0 * others[:, 0], pairs.dydx[:, 0], pairs.dydx[:, 1], 0.0 * others[:, 1]], axis=1)
+    samples = Samples(x, pairs.y, dydx)
+    start = Surrogate.create([4, 10, 10, 1], samples, key=jax.random.key(1))
+    start = fit(start, samples, key=jax.random.key(2), optimiser=LBFGS(150)).surrogate
+    box = (x.min(axis=0), x.max(axis=0))
+    found = shrink(start, samples, tolerance=Tolerance(value=0.999, delta=0.995), box=box, size="operations")
+    assert found.inputs == (1, 2) and found.surrogate.widths[0] == 4 and found.against.startswith("held-out")
+    small = reduced(found.surrogate)
+    accepted = [c for c in found.path if c.accepted]
+    assert min(c.n_operations for c in accepted) == operation_count(small.widths)
+    assert all(c.stderr["value"] > 0 for c in found.path)
+    assert found.verified.gamma is None and found.verified.value.r2 > 0.998
+    errors = evaluate(small, basket).figures("r2")
+    assert errors["value"] > 0.99 and errors["delta"] > 0.98

@@ -161,6 +161,16 @@ def shrink(
     ] = None,
     max_parameters: Annotated[int | None, typer.Option(help="Instead: the most accurate network of that size.")] = None,
     figure: Annotated[str, typer.Option(help="What --tolerance limits: r2 (from below), rmse, p99 or max_abs.")] = "r2",
+    size: Annotated[str, typer.Option(help="What is to be small: parameters, or operations of a call.")] = "parameters",
+    against: Annotated[
+        str | None,
+        typer.Option(
+            help="Measure errors against the surrogate itself, or on a part of --data, held-out (its default)."
+        ),
+    ] = None,
+    reduced_inputs: Annotated[
+        bool, typer.Option("--reduced-inputs", help="Write a network that takes only the inputs that matter.")
+    ] = False,
     box: Box = None,
     data: Data = None,
     x: InputColumns = "x*",
@@ -178,6 +188,9 @@ def shrink(
         tolerance=tolerance,
         max_parameters=max_parameters,
         figure=figure,
+        size=size,
+        against=against,
+        reduced_inputs=reduced_inputs,
         box=box,
         data=_data(data, x, y),
         columns=x,

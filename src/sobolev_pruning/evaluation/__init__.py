@@ -13,6 +13,7 @@ from .evaluate import Evaluation as Evaluation
 from .evaluate import Judge as Judge
 from .evaluate import along as along
 from .evaluate import evaluate as evaluate
+from .excess import ExcessJudge as ExcessJudge
 from .oracle import fit_oracle as fit_oracle
 from .propagation import Moments as Moments
 from .propagation import Propagation as Propagation

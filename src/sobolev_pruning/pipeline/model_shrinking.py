@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from .._foundation.errors import InputError
+from ..pruning import reduced
 from ..report.model_records import ShrinkingRecord, TrialRecord
 from .ground import DataOptions, find_ground
 from .models import describe, expect_model_path, read_model, write_model
@@ -20,6 +21,9 @@ def shrink_model(
     tolerance: str | None = None,
     max_parameters: int | None = None,
     figure: str = "r2",
+    size: str = "parameters",
+    against: str | None = None,
+    reduced_inputs: bool = False,
     box: str | None = None,
     data: DataOptions | None = None,
     columns: str = "x*",
@@ -28,8 +32,9 @@ def shrink_model(
 ) -> ShrinkingRecord:
     """Shrinks as `shrink` does, and writes the network found to `out`; nothing is written where none was found.
 
-    It learns from the network itself over the box, or from `data` with derivatives; errors are measured against the
-    network itself.
+    It learns from the network itself over the box and measures errors against it; or learns from `data` with
+    derivatives, and measures on a part of them held out, unless `against` says otherwise. With `reduced_inputs` the
+    network written takes the inputs that matter alone.
     """
     expect_model_path(out)
     if (tolerance is None) == (max_parameters is None):
@@ -47,6 +52,8 @@ def shrink_model(
         ground.samples,
         tolerance=limits,
         max_parameters=max_parameters,
+        size=size,
+        against=against,
         box=ground.box,
         seed=seed,
         progress=progress,
@@ -54,13 +61,18 @@ def shrink_model(
     small = found.surrogate
     if small is not None and data is None:
         small = replace(small, training_range=(ground.box.lower, ground.box.upper))
+    if small is not None and reduced_inputs:
+        small = reduced(small)
     return ShrinkingRecord(
         before=describe(surrogate, model),
         after=None if small is None else write_model(small, out),
+        inputs=found.inputs,
         figure=figure,
         limits=found.limits,
         against=found.against,
-        trials=tuple(TrialRecord(t.widths, t.n_parameters, t.errors, t.accepted) for t in found.path),
+        trials=tuple(
+            TrialRecord(t.widths, t.n_parameters, t.n_operations, t.errors, t.stderr, t.accepted) for t in found.path
+        ),
         evaluation=found.verified,
         warnings=ground.warnings,
     )

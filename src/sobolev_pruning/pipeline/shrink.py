@@ -1,10 +1,9 @@
 """The search for the smallest network within a tolerance, or for the most accurate one within a size."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-import numpy as np
+from typing import TypeAlias
 
 from .._foundation.errors import InputError
 from .._foundation.precision import require_float64
@@ -13,7 +12,8 @@ from ..evaluation import Evaluation
 from ..reference import AbstractReference
 from ..scoring import Box
 from ..surrogate import Surrogate
-from .candidates import Candidate, Candidates, Shape
+from .candidates import Candidate, Candidates
+from .shapes import Shape, uniform
 from .tolerance import Tolerance
 
 DEPTHS = (2, 1, 3)
@@ -31,7 +31,8 @@ _FINALISTS = 3
 class Shrink:
     """What the search found.
 
-    - `surrogate`: the network asked for; None where no network is within the tolerance.
+    - `surrogate`: the network asked for; None where no network is within the tolerance. It takes all inputs.
+    - `inputs`: the inputs that it looks at, counted from 0; `pruning.reduced(surrogate)` takes these alone.
     - `path`: every candidate in the order it was tried.
     - `front`: the candidates that no other beats in size and in all errors, by rising size.
     - `limits`: the largest error allowed, by quantity; `against` says what the errors are measured against.
@@ -39,6 +40,7 @@ class Shrink:
     """
 
     surrogate: Surrogate | None
+    inputs: tuple[int, ...]
     path: tuple[Candidate, ...]
     front: tuple[Candidate, ...]
     limits: dict[str, float]
@@ -52,6 +54,7 @@ def shrink(
     *,
     tolerance: Tolerance | None = None,
     max_parameters: int | None = None,
+    size: str = "parameters",
     against: str | Samples | None = None,
     box: Box | None = None,
     pairs: int = 1_000_000,
@@ -59,27 +62,32 @@ def shrink(
     progress: bool = False,
     checkpoints: Path | None = None,
 ) -> Shrink:
-    """The smallest network (fewest parameters) whose value, delta and gamma errors stay within `tolerance`, or the most
-    accurate one of at most `max_parameters`: give one of the two.
+    """The smallest network (fewest parameters, or operations, as `size` says) whose value, delta and gamma errors stay
+    within `tolerance`, or the most accurate one of at most `max_parameters`: give one of the two.
 
     Starts from `surrogate`, an oversized trained network. Every candidate is folded from a larger network and
     fine-tuned by Levenberg-Marquardt on a part of the samples, in a padded shape with masks, so that a handful of
     programs serve all of them.
 
+    Inputs that the start network is no worse without go first.
+
     Within a tolerance: for every depth up to 3 the width is halved from 8 (or doubled where 8 is too narrow) for as
     long as the errors stay close to their limits. The smallest network that holds when trained on all samples is
-    narrowed further, by single layers halved, taken one node from, or melted away, the smallest result first, until
-    nothing smaller holds; what breaks the tolerance is rolled back.
+    narrowed further, by single layers halved, taken one node from, or melted away, and by inputs taken away, one or
+    half of them, the smallest result first, until nothing smaller holds; what breaks the tolerance is rolled back.
 
     Within a size: for every depth and first width 1, 2, 4, ... the widest network that fits; the three with the least
     product of errors (1 - R2 of value, delta and gamma, as far as they can be measured) are trained on all samples.
 
     - `data`: a reference to draw `pairs` fresh samples from; or samples with derivatives; or None to learn from
       `surrogate` itself.
-    - `against`: what errors are measured against: the "reference" (the default where there is one), the "surrogate"
-      (the default without), or other samples, of which the search looks at one half and the verification at the
-      other. Noise in those is part of every error: give them standard errors, which are taken out, or a `relative`
-      tolerance, which compares with the start on the same noise.
+    - `against`: what errors are measured against. The "reference" (the default where there is one): its closed form, or
+      the mean of many paths. The "surrogate" itself (the default without `data`). "held-out" (the default for samples):
+      a quarter of them that no network is trained on, by how much larger the error is than that of `surrogate`, so
+      that noise in the labels drops out (see `ExcessJudge`); nothing can be said of gamma then. Or other samples, of
+      which the search looks at one half and the verification at the other; noise in those is part of every error,
+      except where they have standard errors, or the tolerance is `relative`. An error that noise is in has a standard
+      error, and is within its limit if it is no more than that above it.
     - `box`: where errors are measured and nodes folded; the reference's by default, needed without one.
     - `checkpoints`: a directory; a search started again with the same arguments goes on from there.
 
@@ -89,29 +97,41 @@ def shrink(
     require_float64("shrink")
     if (tolerance is None) == (max_parameters is None):
         raise InputError("Give shrink either a tolerance or max_parameters: what is free is what it searches for.")
-    candidates = Candidates(surrogate, data, tolerance, box, pairs, seed, progress, checkpoints, against)
+    candidates = Candidates(surrogate, data, tolerance, box, pairs, seed, progress, checkpoints, against, size)
     found = _within_tolerance(candidates) if max_parameters is None else _within_size(candidates, max_parameters)
-    verified = None if found is None else candidates.verify(found)
+    network, inputs = (None, ()) if found is None else (found[1], found[0].inputs)
+    verified = None if network is None else candidates.verify(network)
     path = tuple(candidates.path)
-    return Shrink(found, path, front_of(path), candidates.limits, candidates.against, verified)
+    return Shrink(network, inputs, path, front_of(path), candidates.limits, candidates.against, verified)
 
 
 def _depths(candidates: Candidates) -> list[int]:
     return [depth for depth in DEPTHS if depth < len(candidates.start.layers)]
 
 
-def _within_tolerance(candidates: Candidates) -> Surrogate | None:
+Found: TypeAlias = tuple[Shape, Surrogate]
+"""A network of the search and its shape."""
+
+
+def _within_tolerance(candidates: Candidates) -> Found | None:
     close: dict[Shape, Surrogate] = {}
     for depth in _depths(candidates):
         _narrow(candidates, depth, close)
-    best = _first_that_holds(candidates, sorted(close, key=lambda shape: (candidates.size(shape), shape)), close)
+    best = _first_that_holds(candidates, _by_size(candidates, close), close)
     while best is not None:
         shape, network = best
-        smaller = [other for other in _neighbours(candidates, shape) if _is_close(candidates, other, network, close)]
-        best = _first_that_holds(candidates, smaller, close)
-        if best is None:
-            return network
+        neighbours = {*shape.narrower(), *candidates.with_fewer_inputs(shape, network)}
+        untried = neighbours - {candidate.shape for candidate in candidates.path}
+        smaller = [s for s in _by_size(candidates, untried) if _is_close(candidates, s, network, close)]
+        found = _first_that_holds(candidates, smaller, close)
+        if found is None:
+            return best
+        best = found
     return None
+
+
+def _by_size(candidates: Candidates, shapes: Iterable[Shape]) -> list[Shape]:
+    return sorted(shapes, key=lambda shape: (candidates.size(shape), shape.hidden, shape.inputs))
 
 
 def _is_close(candidates: Candidates, shape: Shape, parent: Surrogate, close: dict[Shape, Surrogate]) -> bool:
@@ -124,61 +144,56 @@ def _is_close(candidates: Candidates, shape: Shape, parent: Surrogate, close: di
 
 def _narrow(candidates: Candidates, depth: int, close: dict[Shape, Surrogate]) -> None:
     """Uniform widths: doubled from the start until one comes close, then halved while they do."""
+
+    def shape(width: int) -> Shape:
+        return uniform(width, depth, candidates.inputs)
+
     widest = min(_WIDEST, *candidates.start.widths[1:-1])
     width = min(_START_WIDTH, widest)
-    while not _is_close(candidates, (width,) * depth, candidates.start, close):
+    while not _is_close(candidates, shape(width), candidates.start, close):
         width *= 2
         if width > widest:
             return
-    while width > 1 and _is_close(candidates, (width // 2,) * depth, close[(width,) * depth], close):
+    while width > 1 and _is_close(candidates, shape(width // 2), close[shape(width)], close):
         width //= 2
 
 
-def _first_that_holds(
-    candidates: Candidates, shapes: Sequence[Shape], close: dict[Shape, Surrogate]
-) -> tuple[Shape, Surrogate] | None:
+def _first_that_holds(candidates: Candidates, shapes: Sequence[Shape], close: dict[Shape, Surrogate]) -> Found | None:
     for shape in shapes:
         network = close[shape]
         if candidates.within(candidates.errors(network)):
             return shape, network
-        network, errors = candidates.refined(network)
+        network, errors = candidates.refined(shape, network)
         if candidates.within(errors):
             return shape, network
     return None
 
 
-def _neighbours(candidates: Candidates, shape: Shape) -> list[Shape]:
-    """Smaller shapes not tried yet, the smallest first: a layer halved, narrowed by one, or melted away."""
-    found = set()
-    for layer, width in enumerate(shape):
-        for narrower in {width // 2, width - 1} - {0}:
-            found.add((*shape[:layer], narrower, *shape[layer + 1 :]))
-        if len(shape) > 1:
-            found.add(shape[:layer] + shape[layer + 1 :])
-    tried = {candidate.widths[1:-1] for candidate in candidates.path}
-    return sorted(found - tried, key=lambda shape: (candidates.size(shape), shape))
-
-
-def _within_size(candidates: Candidates, most: int) -> Surrogate:
+def _within_size(candidates: Candidates, most: int) -> Found:
     shapes = list(dict.fromkeys(shape for depth in _depths(candidates) for shape in _largest(candidates, depth, most)))
     if not shapes:
-        smallest = candidates.size((1,))
+        smallest = candidates.parameters(uniform(1, 1, candidates.inputs))
         raise InputError(f"max_parameters is {most}; the smallest network of this model has {smallest}.")
-    tried = [candidates.coarse(shape, candidates.start) for shape in shapes]
-    finalists = sorted(tried, key=lambda one: np.prod(list(one[1].values())))[:_FINALISTS]
-    refined = [candidates.refined(network) for network, _ in finalists]
-    return min(refined, key=lambda one: np.prod(list(one[1].values())))[0]
+    tried = [(shape, *candidates.coarse(shape, candidates.start)) for shape in shapes]
+    finalists = sorted(tried, key=lambda one: one[2].product())[:_FINALISTS]
+    refined = [(shape, *candidates.refined(shape, network)) for shape, network, _ in finalists]
+    return min(refined, key=lambda one: one[2].product())[:2]
 
 
 def _largest(candidates: Candidates, depth: int, most: int) -> list[Shape]:
     """For first widths 1, 2, 4, ... the shape whose other layers are as wide as fits, all of one width."""
+    inputs = candidates.inputs
+
+    def fits(shape: Shape) -> bool:
+        return candidates.parameters(shape) <= most
+
     widths = range(1, min(candidates.start.widths[1:-1]) + 1)
     if depth == 1:
-        return [(width,) for width in widths if candidates.size((width,)) <= most][-1:]
+        return [shape for width in widths if fits(shape := uniform(width, 1, inputs))][-1:]
     shapes, first = [], 1
     while first in widths:
-        fitting = [(first, *(width,) * (depth - 1)) for width in widths]
-        shapes += [shape for shape in fitting if candidates.size(shape) <= most][-1:]
+        fitting = [Shape((first, *(width,) * (depth - 1)), inputs) for width in widths]
+        shapes += [shape for shape in fitting if fits(shape)][-1:]
         first *= 2
     return shapes
 

@@ -1,13 +1,37 @@
 """What the user asks of a small network: how large its errors may be."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from .._foundation.errors import InputError
 from ..evaluation import Evaluation
 
 QUANTITIES = ("value", "delta", "gamma")
 Figure = Literal["r2", "rmse", "p99", "max_abs"]
+
+
+class Errors(NamedTuple):
+    """Errors by quantity, and their standard errors where noise is in them, else 0."""
+
+    size: dict[str, float]
+    stderr: dict[str, float]
+
+    def within(self, limits: dict[str, float]) -> bool:
+        """Whether no error is above its limit by more than its standard error.
+
+        A standard error larger than the limit tells nothing, so nothing is then within it.
+        """
+        return all(
+            self.size[name] <= limit + self.stderr[name] and self.stderr[name] <= limit
+            for name, limit in limits.items()
+        )
+
+    def product(self) -> float:
+        """The product of all errors; one below its standard error counts as that, for it might be as large."""
+        product = 1.0
+        for name, size in self.size.items():
+            product *= max(size, self.stderr[name])
+        return product
 
 
 @dataclass(frozen=True)
@@ -44,25 +68,32 @@ class Tolerance:
         """The largest error allowed for every limited quantity; relative limits refer to the errors of `start`."""
         given = {name: getattr(self, name) for name in QUANTITIES if getattr(self, name) is not None}
         if self.relative:
-            errors = self.errors(start)
+            errors = self.errors(start).size
+            if not all(errors.values()):
+                raise InputError(
+                    f"The tolerance is relative to the errors of the start network against {start.against}, which are "
+                    "0; give absolute limits."
+                )
             return {name: factor * errors[name] for name, factor in given.items()}
         return {name: 1.0 - limit if self.figure == "r2" else limit for name, limit in given.items()}
 
-    def errors(self, evaluation: Evaluation) -> dict[str, float]:
+    def errors(self, evaluation: Evaluation) -> Errors:
         """The errors of the limited quantities; raises `InputError` for one that cannot be measured."""
-        errors = {}
+        errors, stderr = {}, {}
         for name in QUANTITIES:
             if getattr(self, name) is None:
                 continue
             scores = getattr(evaluation, name)
             figure = None if scores is None else getattr(scores, self.figure)
             if figure is None:
+                what = name if self.figure == "r2" else f"{self.figure} of {name}"
                 raise InputError(
-                    f"The {name} cannot be measured against {evaluation.against}, so it cannot be limited; "
-                    f"leave {name} out of the tolerance, or give a reference that knows it."
+                    f"The {what} cannot be measured against {evaluation.against}, so it cannot be limited; leave it "
+                    'out of the tolerance, give a reference that knows it, or measure against="surrogate".'
                 )
             errors[name] = 1.0 - figure if self.figure == "r2" else figure
-        return errors
+            stderr[name] = scores.r2_stderr if self.figure == "r2" else 0.0
+        return Errors(errors, stderr)
 
 
 def all_measured(evaluation: Evaluation) -> Tolerance:

@@ -1,3 +1,8 @@
+from .inputs import InputRemoval as InputRemoval
+from .inputs import input_effects as input_effects
+from .inputs import reduced as reduced
+from .inputs import remove_inputs as remove_inputs
+from .inputs import used_inputs as used_inputs
 from .merging import Merge as Merge
 from .merging import merge_affine_layers as merge_affine_layers
 from .merging import merge_layer as merge_layer

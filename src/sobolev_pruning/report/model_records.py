@@ -50,16 +50,21 @@ class TrialRecord:
 
     widths: tuple[int, ...]
     n_parameters: int
+    n_operations: int
     errors: dict[str, float]
+    stderr: dict[str, float]
     accepted: bool
 
 
 @dataclass(frozen=True)
 class ShrinkingRecord:
-    """A search for the smallest network, as in `Shrink`; `after` is None where none held the tolerance."""
+    """A search for the smallest network, as in `Shrink`; `after` is None where none held the tolerance, and it looks at
+    `inputs` alone.
+    """
 
     before: NetworkRecord
     after: NetworkRecord | None
+    inputs: tuple[int, ...]
     figure: str
     limits: dict[str, float]
     against: str

@@ -7,7 +7,14 @@ from rich import box
 from rich.table import Table
 
 from ..evaluation import Evaluation
-from .model_records import EvaluationRecord, NetworkRecord, PruningRecord, ShrinkingRecord, SignificanceRecord
+from .model_records import (
+    EvaluationRecord,
+    NetworkRecord,
+    PruningRecord,
+    ShrinkingRecord,
+    SignificanceRecord,
+    TrialRecord,
+)
 from .numbers import count_text, error_text, r2_text, widths_text
 from .tables import QUANTITIES
 
@@ -73,9 +80,14 @@ def shrinking_table(record: ShrinkingRecord) -> Table:
     """Every network tried, with its errors over their limits, or as they are where nothing is limited."""
     title = network_text(record.before)
     title += "\n" + ("No network within the tolerance" if record.after is None else network_text(record.after))
+    if record.after is not None and len(record.inputs) < record.before.widths[0]:
+        used = ", ".join(map(str, record.inputs))
+        title += f"\nOnly input{'s' * (len(record.inputs) > 1)} {used} of {record.before.widths[0]} matter, from 0"
     limited = bool(record.limits)
     names = list(record.limits) if limited else list(record.trials[0].errors)
     note = f"Errors ({record.figure}) over their limits, against {record.against}: 1 or less holds."
+    if any(error for trial in record.trials for error in trial.stderr.values()):
+        note += " So does what is above 1 by no more than its standard error (±)."
     table = plain_table(
         title,
         ["Network tried"],
@@ -83,10 +95,15 @@ def shrinking_table(record: ShrinkingRecord) -> Table:
         note if limited else f"Errors (1 - R²) against {record.against}.",
     )
     for trial in record.trials:
-        figures = [error_text(trial.errors[name] / record.limits.get(name, 1.0)) for name in names]
+        figures = [_with_stderr(trial, name, record.limits.get(name, 1.0)) for name in names]
         verdict = ["yes" if trial.accepted else "no"] * limited
         table.add_row(widths_text(trial.widths), count_text(trial.n_parameters), *figures, *verdict)
     return table
+
+
+def _with_stderr(trial: TrialRecord, name: str, limit: float) -> str:
+    error, stderr = trial.errors[name] / limit, trial.stderr[name] / limit
+    return f"{error_text(error)} ± {error_text(stderr)}" if stderr else error_text(error)
 
 
 def evaluation_table(record: EvaluationRecord) -> Table:

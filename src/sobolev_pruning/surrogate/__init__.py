@@ -7,6 +7,7 @@ from .network import Surrogate as Surrogate
 from .network import TrainingRange as TrainingRange
 from .network import initial_spread as initial_spread
 from .network import numpy_layers as numpy_layers
+from .network import operation_count as operation_count
 from .network import parameter_count as parameter_count
 from .network import random_layers as random_layers
 from .network import range_of as range_of

@@ -38,6 +38,20 @@ def parameter_count(widths: Sequence[int]) -> int:
     return sum((fan_in + 1) * fan_out for fan_in, fan_out in itertools.pairwise(widths))
 
 
+ACTIVATION_OPERATIONS = 20
+"""What an activation counts beside a multiplication: an exponential is a polynomial of some ten terms."""
+
+
+def operation_count(widths: Sequence[int]) -> int:
+    """Operations of one call: a multiplication and an addition for every weight, and `ACTIVATION_OPERATIONS` for every
+    hidden node.
+
+    >>> operation_count([7, 8, 8, 8, 1])
+    880
+    """
+    return 2 * sum(a * b for a, b in itertools.pairwise(widths)) + ACTIVATION_OPERATIONS * sum(widths[1:-1])
+
+
 def initial_spread(fan_in: int, fan_out: int) -> float:
     """Standard deviation of the weights that a layer starts with, `sqrt(2 / (fan_in + fan_out))` (Glorot, Bengio 2010).
 
