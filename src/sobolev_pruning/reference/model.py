@@ -14,7 +14,7 @@ from .._foundation.arrays import ArrayOrList, Gradients, Hessians, Points, PRNGK
 from .._foundation.errors import InputError
 from .._foundation.precision import require_float64
 from .._foundation.samples import Samples
-from .pathwise import hessian_vector_products, value_and_jacobian
+from .pathwise import hessian_vector_products, value_and_jacobian, value_and_jacobian_rows
 from .truth import Truth, monte_carlo_truth
 
 TEST_POINTS = 4096
@@ -99,7 +99,14 @@ class AbstractReference(eqx.Module):
         return x, *jax.vmap(partial(_one_path, self, 1))(x, z, directions)
 
     def sample(
-        self, key: PRNGKey, n: int, *, order: int = 1, directions: int | ArrayOrList = 1, paths: int = 1
+        self,
+        key: PRNGKey,
+        n: int,
+        *,
+        order: int = 1,
+        directions: int | ArrayOrList = 1,
+        jacobian_rows: int | None = None,
+        paths: int = 1,
     ) -> Samples:
         """`n` samples with pathwise derivatives `d v(x, z)/dx` at fixed `z`: the simulation itself, differentiated.
 
@@ -107,6 +114,9 @@ class AbstractReference(eqx.Module):
           so many random directions per sample, normal with `E[v v'] = 1`, or the same `(m, d)` for every sample, such
           as `sampling.principal_directions` or, for full Hessians, the unit vectors. A second derivative of a payoff
           with a kink misses mass: see `sampling.check_derivatives`.
+        - `jacobian_rows`: for models of k outputs the derivatives of so many of them in every sample, drawn at random:
+          as vector-Jacobian products with unit vectors they cost one pass in reverse each instead of k. The others are
+          NaN, which training leaves out (`Samples.missing`); in the mean the loss is that of full Jacobians.
         - `paths`: every label is the mean over so many paths; from 2 on samples have standard errors.
         """
         require_float64("Sampling")
@@ -116,13 +126,19 @@ class AbstractReference(eqx.Module):
                 f"sample was asked for n={n}, order={order}, directions={m}, paths={paths}; give an order of 0, 1 or 2 "
                 "and at least one of the others."
             )
+        if jacobian_rows is not None and (order != 1 or jacobian_rows < 1):
+            raise InputError(
+                f"jacobian_rows is {jacobian_rows} with order={order}; give 1 or more, with order=1, whose Jacobian "
+                "they sample."
+            )
         if not isinstance(directions, int):
             directions = as_points(directions, self.n_inputs)
-        if order == 1 and paths == 1:
+        settings = order, directions, jacobian_rows, paths
+        if order == 1 and paths == 1 and jacobian_rows is None:
             blocks = self._blocks(key, n, lambda key, size: _draw(self, key, size))
         else:
-            blocks = self._blocks(key, n, lambda key, size: _draw_general(self, key, size, order, directions, paths))
-        return Samples(*blocks)
+            blocks = self._blocks(key, n, lambda key, size: _draw_general(self, key, size, *settings))
+        return Samples(*blocks, missing=jacobian_rows is not None)
 
     def _blocks(self, key: PRNGKey, n: int, draw):
         shapes = jax.eval_shape(lambda: self.noise(key, 1))
@@ -135,12 +151,14 @@ class AbstractReference(eqx.Module):
         return [None if parts[0] is None else np.concatenate(parts)[:n] for parts in zip(*blocks)]
 
 
-def _one_path(reference: AbstractReference, order: int, x: Float[Array, "d"], z: Any, directions):
+def _one_path(reference: AbstractReference, order: int, x: Float[Array, "d"], z: Any, directions, rows=None):
     """Label, its derivatives (None for order 0), and Hessian-vector products (None without directions)."""
 
     def label(point):
         return reference.label(point, z)
 
+    if rows is not None:
+        return *value_and_jacobian_rows(label, x, rows), None
     value, jacobian = value_and_jacobian(label, x) if order else (label(x), None)
     return value, jacobian, None if directions is None else hessian_vector_products(label, x, directions)
 
@@ -151,7 +169,15 @@ def _draw(reference: AbstractReference, key: PRNGKey, n: int):
 
 
 @eqx.filter_jit
-def _draw_general(reference: AbstractReference, key: PRNGKey, n: int, order: int, wanted: int | Array, paths: int):
+def _draw_general(
+    reference: AbstractReference,
+    key: PRNGKey,
+    n: int,
+    order: int,
+    wanted: int | Array,
+    jacobian_rows: int | None,
+    paths: int,
+):
     """The fields of `Samples` in their order, None where not asked for."""
     direction_key, draw_key, more_key = jax.random.split(key, 3)
     x, first = reference.inputs_and_noise(draw_key, n)
@@ -162,12 +188,18 @@ def _draw_general(reference: AbstractReference, key: PRNGKey, n: int, order: int
         else:
             directions = jnp.broadcast_to(wanted, (n, *wanted.shape))
 
+    rows = None
+    if jacobian_rows is not None:
+        outputs = jax.eval_shape(lambda: reference.label(x[0], jax.tree.map(lambda a: a[0], first))).shape
+        if outputs:  # a model of one output has one row, which is the gradient
+            ranks = jax.random.uniform(direction_key, (n, *outputs), jnp.float64)
+            rows = jnp.argsort(ranks, axis=1)[:, :jacobian_rows]
     one_path = partial(_one_path, reference, order)
-    found = jax.vmap(one_path)(x, first, directions)
+    found = jax.vmap(one_path)(x, first, directions, rows)
     y_stderr = dydx_stderr = None
     if paths > 1:
         others = jax.vmap(lambda key: reference.noise(key, n))(jax.random.split(more_key, paths - 1))
-        more = jax.lax.map(lambda z: jax.vmap(one_path)(x, z, directions), others)
+        more = jax.lax.map(lambda z: jax.vmap(one_path)(x, z, directions, rows), others)
         found = jax.tree.map(lambda one, rest: jnp.concatenate([one[None], rest]), found, more)
         stderr = jax.tree.map(lambda a: jnp.std(a, axis=0, ddof=1) / np.sqrt(paths), found)
         y_stderr, dydx_stderr = stderr[0], stderr[1]
