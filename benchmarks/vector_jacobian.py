@@ -55,7 +55,7 @@ def main() -> None:
 def timed(model, n: int, rows: int | None) -> tuple[sp.Samples, float]:
     """The samples, and the least seconds of five times drawing them."""
     seconds = []
-    for attempt in range(6):
+    for _attempt in range(6):
         start = time.perf_counter()
         samples = model.sample(jax.random.key(0), n, jacobian_rows=rows)
         jax.block_until_ready(samples.dydx)
