@@ -47,7 +47,7 @@ def operation_count(widths: Sequence[int]) -> int:
     hidden node.
 
     >>> operation_count([7, 8, 8, 8, 1])
-    880
+    864
     """
     return 2 * sum(a * b for a, b in itertools.pairwise(widths)) + ACTIVATION_OPERATIONS * sum(widths[1:-1])
 
