@@ -3,14 +3,17 @@
 import re
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 
 from sobolev_pruning import InputError
-from sobolev_pruning.pipeline import read_config, to_toml, write_example_config
+from sobolev_pruning.pipeline import read_config, stages, to_toml, write_example_config
 from sobolev_pruning.pipeline.builders import key_for
+from sobolev_pruning.pipeline.config import LBFGSConfig, TrainingConfig
 from sobolev_pruning.pipeline.stages import finetuning_samples
 from sobolev_pruning.reference import GaussianBasket
+from sobolev_pruning.training import LBFGS
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 GOOD = """\
@@ -88,6 +91,33 @@ def test_fresh_samples_are_drawn_as_the_configuration_says(tmp_path):
     np.testing.assert_array_equal(found.x, expected.x)
     np.testing.assert_array_equal(found.dydx, expected.dydx)
     assert finetuning_samples(read_config(written(tmp_path, GOOD + "[finetuning.reference]\n")), own) is own
+
+
+class Called(Exception):
+    """Ends a training before it begins, with what `fit` was given."""
+
+
+def test_every_setting_of_a_training_reaches_it(samples, surrogate, monkeypatch):
+    def called(start, samples, order, **options):
+        raise Called({"order": order} | options)
+
+    monkeypatch.setattr(stages, "fit", called)
+    settings = TrainingConfig(
+        order=0,
+        optimiser=LBFGSConfig(kind="lbfgs", iterations=7),
+        balance="fixed",
+        weight=(0.3, 0.7),
+        scaled=True,
+        starts=2,
+        held_out=0.25,
+        patience=5,
+    )
+    with pytest.raises(Called) as caught:
+        stages.trained(surrogate, samples, settings, jax.random.key(0), "oversized", None, False)
+    given = caught.value.args[0]
+    assert given["optimiser"] == LBFGS(7)
+    for name in set(TrainingConfig.model_fields) - {"optimiser"}:
+        assert given[name] == getattr(settings, name) != TrainingConfig.model_fields[name].default, name
 
 
 def test_a_missing_file_is_named(tmp_path):

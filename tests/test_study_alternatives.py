@@ -119,6 +119,15 @@ def test_sparse_training_keeps_its_budget_and_learns(samples, regrowth):
     assert jax.tree.all(jax.tree.map(lambda a, b: bool((a == b).all()), found.surrogate.layers, again.surrogate.layers))
 
 
+def test_sparse_training_may_measure_slopes_in_the_spreads_of_the_inputs(samples):
+    start = Surrogate.create([3, 6, 6, 1], samples, key=jax.random.key(4))
+    adam = Adam(steps=8, batch_size=64)
+    options = dict(n_nonzero=30, key=jax.random.key(5), updates=1, optimiser=adam, held_out=0)
+    plain, scaled = (fit_sparse(start, samples, **options, scaled=scaled).loss for scaled in (False, True))
+    assert plain.input_spreads is None
+    np.testing.assert_array_equal(scaled.input_spreads, SobolevLoss.of(samples, 1, scaled=True).input_spreads)
+
+
 def test_set_and_rigl_end_at_different_places(samples):
     start = Surrogate.create([3, 6, 6, 1], samples, key=jax.random.key(4))
     adam = Adam(steps=240, batch_size=64, learning_rate=1e-2)

@@ -22,10 +22,13 @@ from jax.experimental.compilation_cache import compilation_cache
 from command_line import call
 from sobolev_pruning import InputError
 from sobolev_pruning._foundation.errors import TrainingDiverged
-from sobolev_pruning.pipeline import StudyConfig, read_as, study, study_cell
+from sobolev_pruning.pipeline import StudyConfig, read_as, study, study_cell, study_networks
+from sobolev_pruning.pipeline.config import TrainingConfig
 from sobolev_pruning.pipeline.executors import open_executor, outcomes
+from sobolev_pruning.pipeline.stage_store import Stage
 from sobolev_pruning.pipeline.study_cell import compute_cell
 from sobolev_pruning.pipeline.study_cells import default_cell
+from sobolev_pruning.pipeline.study_config import APPROACHES
 from sobolev_pruning.pipeline.study_directory import StudyDirectory
 
 # One optimiser and few shapes: nearly all of the time is compilation.
@@ -251,6 +254,28 @@ def test_a_network_that_cannot_be_made_is_a_fault_and_no_end(finished, config_pa
     found = compute_cell(config.model_dump_json(), replace(default_cell(config), seed=3), network)
     assert found["fault"] == "Training diverged at step 1: the loss became nan."
     assert found["errors"] == {} and found["n_parameters"] == 19
+
+
+@pytest.mark.parametrize("approach", APPROACHES)
+def test_every_training_of_a_study_measures_slopes_as_its_file_says(finished, config_path, monkeypatch, approach):
+    """That of the cell, whatever its approach, and those between its rounds."""
+    seen = []
+
+    def called(*arguments, **options):
+        training = next((each for each in arguments if isinstance(each, TrainingConfig)), None)
+        seen.append(options["scaled"] if training is None else training.scaled)
+        if seen[1:] or approach != "pruning":
+            raise TrainingDiverged("enough")
+        return Stage(arguments[0], {"history.held_out_total": np.zeros(1)}, 0.0)
+
+    monkeypatch.setattr(study_networks, "trained", called)
+    monkeypatch.setattr(study_networks, "fit_sparse", called)
+    scaled = {"finetuning": {"scaled": True}, "rounds": {"number": 2, "retraining": {"scaled": True}}}
+    config = StudyConfig.model_validate(read_as(StudyConfig, config_path).model_dump() | scaled)
+    cell = replace(default_cell(config), seed=3, approach=approach, schedule="rounds", labels="fixed")
+    network, _ = StudyDirectory(finished, read_as(StudyConfig, config_path), True).oversized(3)
+    assert compute_cell(config.model_dump_json(), cell, network)["fault"] == "enough"
+    assert seen == [True] * (2 if approach == "pruning" else 1)
 
 
 def test_another_study_is_not_resumed(finished, config_path):

@@ -13,6 +13,7 @@ import sobolev_pruning as sp
 from sobolev_pruning import InputError
 from sobolev_pruning.evaluation.certificates.record import digest
 from surrogates import surrogate_of_shape
+from tolerances import FLOAT64_ACROSS_PROGRAMS
 
 BOX = ([-1.0, 0.5], [2.0, 0.75])
 
@@ -80,6 +81,69 @@ def test_half_of_it_in_a_file_is_refused(ranged, tmp_path):
     (tmp_path / "half.safetensors").write_bytes(save(tensors, metadata=header))
     with pytest.raises(InputError, match="promises a finite float64 tensor x_highest"):
         sp.load(tmp_path / "half.safetensors")
+
+
+INSIDE, OUTSIDE = [0.5, 0.6], [0.5, 0.8]
+
+
+def test_a_guarded_network_gives_what_the_network_gives(ranged):
+    for outside in ("warn", "refuse"):
+        watched = sp.guarded(ranged, outside)
+        for quantity in ("value", "gradient", "hessian"):
+            expected = getattr(ranged, quantity)([INSIDE, list(BOX[0]), list(BOX[1])])
+            np.testing.assert_array_equal(getattr(watched, quantity)([INSIDE, list(BOX[0]), list(BOX[1])]), expected)
+        assert watched(jnp.asarray(INSIDE)) == ranged(jnp.asarray(INSIDE))
+
+
+@pytest.mark.parametrize("quantity", ["value", "gradient", "hessian"])
+def test_points_outside_are_refused_or_warned_about_by_name(ranged, quantity):
+    points = [INSIDE, OUTSIDE, [-3.0, 0.6]]
+    message = (
+        r"Input 1 of point 1 is 0.8, but the network was trained from 0.5 to 0.75 \(and 1 more points are outside\)"
+    )
+    with pytest.raises(InputError, match=message):
+        getattr(sp.guarded(ranged), quantity)(points)
+    with pytest.warns(UserWarning, match=message):
+        found = getattr(sp.guarded(ranged, "warn"), quantity)(points)
+    np.testing.assert_array_equal(found, getattr(ranged, quantity)(points))
+
+
+def test_one_point_outside_or_of_nan_is_refused(ranged):
+    with pytest.raises(InputError, match=r"Input 1 is 0.8, but the network was trained from 0.5 to 0.75; keep to the"):
+        sp.guarded(ranged)(jnp.asarray(OUTSIDE))
+    with pytest.raises(InputError, match="Input 0 of point 0 is nan"):
+        sp.guarded(ranged).value([[np.nan, 0.6]])
+
+
+TRANSFORMED = {
+    "jit": lambda f: jax.jit(lambda x: f(x)),
+    "vmap": lambda f: lambda x: jax.vmap(f)(jnp.stack([x, jnp.asarray(INSIDE)])),
+    "grad": lambda f: jax.grad(f),
+    "jit of vmap of grad": lambda f: lambda x: jax.jit(jax.vmap(jax.grad(f)))(jnp.stack([jnp.asarray(INSIDE), x])),
+    "jit of value": lambda f: lambda x: jax.jit(lambda x: f.value(x[None]))(x),
+    "jit of hessian": lambda f: lambda x: jax.jit(lambda x: f.hessian(x[None]))(x),
+}
+
+
+@pytest.mark.parametrize("name", TRANSFORMED)
+def test_a_guard_holds_under_transformations(ranged, name):
+    inside, outside = jnp.asarray(INSIDE), jnp.asarray(OUTSIDE)
+    call, expected = TRANSFORMED[name](sp.guarded(ranged)), TRANSFORMED[name](ranged)(inside)
+    np.testing.assert_allclose(call(inside), expected, rtol=FLOAT64_ACROSS_PROGRAMS)
+    # JAX gives either, by its version and the kind of program.
+    with pytest.raises(
+        (RuntimeError, ValueError), match="An input is outside of the range that the network was trained on; keep to"
+    ):
+        jax.block_until_ready(call(outside))
+    TRANSFORMED[name](sp.guarded(ranged, "warn"))(outside)  # a warning would be an error here
+
+
+def test_a_guard_needs_a_range_and_a_known_answer(types_unchecked, ranged):
+    with pytest.raises(InputError, match='outside is \'clip\'; choose "warn" or "refuse"'):
+        sp.guarded(ranged, "clip")
+    bare = sp.Surrogate(ranged.layers, ranged.scaling, "tanh", True)
+    with pytest.raises(InputError, match="holds no training range; train it, or give the range to the constructor"):
+        sp.guarded(bare)
 
 
 def test_a_certificate_does_not_depend_on_it(ranged):

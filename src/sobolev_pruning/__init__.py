@@ -6,6 +6,7 @@ from . import reference as reference
 from ._foundation.samples import Samples as Samples
 from .surrogate import Surrogate as Surrogate
 from .surrogate import load as load
+from .surrogate import guarded as guarded
 from .training import Adam as Adam
 from .training import LBFGS as LBFGS
 from .training import LevenbergMarquardt as LevenbergMarquardt

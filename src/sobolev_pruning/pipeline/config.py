@@ -73,6 +73,7 @@ class TrainingConfig(Table):
     optimiser: OptimiserConfig = AdamConfig(kind="adam")
     balance: Literal["dimension", "fixed"] = "dimension"
     weight: NotNegative | Annotated[tuple[NotNegative, NotNegative], Field(strict=False)] = 1.0
+    scaled: bool = False
     starts: Count = 1
     held_out: Fraction = 0.125
     patience: Count | None = None

@@ -123,6 +123,7 @@ def trained(
         optimiser=build_optimiser(settings.optimiser),
         balance=settings.balance,
         weight=settings.weight,
+        scaled=settings.scaled,
         held_out=settings.held_out,
         patience=settings.patience,
         starts=settings.starts,

@@ -72,7 +72,8 @@ class RoundsConfig(Table):
 
 
 class StudyFinetuningConfig(Table):
-    """`[finetuning]`: how every network of a cell is trained, pruned or not, but for sparse ones.
+    """`[finetuning]`: how every network of a cell is trained, pruned or not; sparse ones by the optimiser of
+    `[sparse]`.
 
     `samples` are as many fresh ones of the reference, drawn as `design` and `conditional` say (see
     `[finetuning.reference]` of a run), or labels of the oversized network.
@@ -82,6 +83,7 @@ class StudyFinetuningConfig(Table):
     design: Literal[DESIGNS] = "random"  # type: ignore[valid-type]
     conditional: bool = False
     optimiser: OptimiserConfig = LBFGSConfig(kind="lbfgs")
+    scaled: bool = False
     held_out: Fraction = 0.125
 
 

@@ -96,6 +96,7 @@ def _sparse(regrowth: str) -> Callable[[Cell, Ground, Samples], Surrogate]:
             updates=settings.updates,
             fraction=settings.fraction,
             optimiser=Adam(adam.steps, adam.batch_size, adam.learning_rate),
+            scaled=ground.study.finetuning.scaled,
             held_out=ground.study.finetuning.held_out,
         ).surrogate
 
@@ -121,6 +122,8 @@ def _random_network(cell: Cell, ground: Ground, labels: Samples, start: int) -> 
 def _trained(start: Surrogate, cell: Cell, ground: Ground, labels: Samples, mask=None) -> tuple[Surrogate, float]:
     """The network with the best held-out loss, and this loss; all cells of a seed hold the same samples out."""
     settings = ground.study.finetuning
-    training = TrainingConfig(order=cell.order, optimiser=settings.optimiser, held_out=settings.held_out)
+    training = TrainingConfig(
+        order=cell.order, optimiser=settings.optimiser, scaled=settings.scaled, held_out=settings.held_out
+    )
     stage = trained(start, labels, training, key_for(ground.run, "fine-tuning"), "", None, False, mask)
     return stage.surrogate, float(np.min(stage.arrays["history.held_out_total"]))

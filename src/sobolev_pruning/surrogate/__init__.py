@@ -2,6 +2,8 @@ from .files import from_tensors as from_tensors
 from .files import load as load
 from .files import save as save
 from .files import to_tensors as to_tensors
+from .guard import GuardedSurrogate as GuardedSurrogate
+from .guard import guarded as guarded
 from .network import Dense as Dense
 from .network import Surrogate as Surrogate
 from .network import TrainingRange as TrainingRange

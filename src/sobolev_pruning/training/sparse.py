@@ -34,6 +34,7 @@ def fit_sparse(
     updates: int = 20,
     fraction: float = 0.3,
     optimiser: Adam | None = None,
+    scaled: bool = False,
     held_out: float = 0.125,
 ) -> Fit:
     """Trains `surrogate` with `n_nonzero` of its parameters (weights and biases) in use, all others 0 throughout.
@@ -48,7 +49,7 @@ def fit_sparse(
 
     The falling share is RigL's; SET as published drops the same share each time. The first places are random, more
     densely in narrow layers (see `random_connections`), and weights there are as in `surrogate`, scaled up by the root
-    of what their layer lost, so that nodes keep their spread.
+    of what their layer lost, so that nodes keep their spread. `scaled` is as in `fit`.
 
     Gives the `Fit` of the last part; its `surrogate` has at most `n_nonzero` parameters that are not 0.
 
@@ -70,7 +71,7 @@ def fit_sparse(
     generator = generator_of(jax.random.fold_in(key, updates))
     connections = random_connections(surrogate.widths, n_nonzero, generator)
     training, held = (samples, 0.0) if held_out == 0 else split(samples, held_out, key)
-    loss, data = SobolevLoss.of(training, order), Batch.of(training, order)
+    loss, data = SobolevLoss.of(training, order, scaled=scaled), Batch.of(training, order)
     current = with_layers(surrogate, _start(surrogate, connections))
     for number in range(updates + 1):
         steps = (1 - _MOVING) * optimiser.steps if number == updates else _MOVING * optimiser.steps / updates
@@ -80,6 +81,7 @@ def fit_sparse(
             order,
             key=jax.random.fold_in(key, number),
             optimiser=Adam(math.ceil(steps), optimiser.batch_size, optimiser.learning_rate),
+            scaled=scaled,
             held_out=held,
             mask=as_mask(connections),
         )
