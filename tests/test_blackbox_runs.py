@@ -114,9 +114,14 @@ def test_the_process_executor_is_an_executor():
         ({"points": [[np.nan]]}, "give finite numbers"),
         ({"derivatives": "adjoint"}, 'choose "own", "differences" or "none"'),
         ({"time_limit": 0.0}, "time_limit is 0.0 seconds"),
+        ({"seed": -1}, "seed is -1; give 0 or more"),
         ({"derivatives": "differences", "points": [[1.0], [1.0]]}, "step has shape"),
         ({"derivatives": "differences", "step": [1.0, 2.0]}, r"step has shape \(2,\); give \(1,\)"),
-        ({"derivatives": "own"}, "All 2 calls of the simulator failed; the first raised: TypeError"),
+        (
+            {"derivatives": "own"},
+            "All 2 calls of the simulator failed; the first raised: TypeError: "
+            r'derivatives="own" takes a pair \(y, dydx\), but it returned a float; correct the simulator or the points',
+        ),
         ({"results": "nowhere/kept.jsonl"}, "There is no folder nowhere"),
     ],
 )
@@ -124,6 +129,28 @@ def test_mistakes_get_one_sentence(types_unchecked, threads, options, message):
     arguments = {"points": [[0.25], [0.5]], "executor": threads} | options
     with pytest.raises(InputError, match=message):
         run_black_box(black_boxes.faulty, **arguments)
+
+
+def test_a_gradient_of_another_length_costs_its_sample(threads):
+    """The first input says how long the gradient is; there are two inputs."""
+    points = [[2.0, 0.5], [3.0, 0.5], [2.0, 1.5]]
+    run = run_black_box(lambda x, seed: (0.0, np.ones(int(x[0]))), points, derivatives="own", executor=threads)
+    assert run.rows == (0, 2)
+    assert [(found.row, found.what) for found in run.failures] == [(1, "wrong shape")]
+    assert run.failures[0].message == "dydx of shape (3,), not (2,)"
+
+
+def test_a_run_without_a_result_leaves_no_file_behind(tmp_path, threads):
+    kept = tmp_path / "kept.jsonl"
+    with pytest.raises(InputError, match="All 1 calls of the simulator failed"):
+        run_black_box(black_boxes.faulty, [[1.0]], executor=threads, results=kept)
+    with pytest.raises(InputError, match="There are 0 workers"):
+        run_black_box(black_boxes.faulty, [[0.5]], workers=0, results=kept)
+    assert not kept.exists()
+    run_black_box(black_boxes.faulty, [[0.5]], executor=threads, results=kept)
+    with pytest.raises(InputError, match=r"belongs to another run \(another simulator, other points"):
+        run_black_box(black_boxes.logged, [[0.5]], executor=threads, results=kept)
+    assert kept.exists()
 
 
 def test_a_file_that_holds_something_else_is_refused(tmp_path, threads):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from command_line import call
-from sobolev_pruning import save_onnx
+from sobolev_pruning import pipeline, save_onnx
 from sobolev_pruning.pipeline import read_model
 
 
@@ -63,6 +63,18 @@ def test_a_mistake_is_one_sentence_and_status_2(monkeypatch, capsys, tmp_path, a
     assert status == 2 and printed == ""
     assert message in errors and "Traceback" not in errors
     assert list(Path(tmp_path).iterdir()) == []
+
+
+def test_after_an_interrupt_it_is_told_how_to_go_on(monkeypatch, capsys):
+    def interrupted(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(pipeline, "read_config", interrupted)
+    answer = call(capsys, "run", "config.toml")
+    assert answer.status == 1
+    assert answer.errors == (
+        "Interrupted; a `run` or a `study` goes on from here with --resume, a `sample` when called again.\n"
+    )
 
 
 def test_a_disk_that_takes_no_files_is_told(monkeypatch, capsys, tmp_path, surrogate):

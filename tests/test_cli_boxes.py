@@ -6,7 +6,7 @@ import pytest
 
 from sobolev_pruning import InputError, Surrogate
 from sobolev_pruning.pipeline import DataOptions
-from sobolev_pruning.pipeline.boxes import read_box
+from sobolev_pruning.pipeline.boxes import read_box, read_ranges
 from sobolev_pruning.pipeline.ground import find_ground, outside_training_range
 from surrogates import surrogate_of_shape
 
@@ -77,6 +77,32 @@ def test_a_data_file_needs_no_outputs(tmp_path):
 def test_what_is_no_box_is_told(text, message):
     with pytest.raises(InputError, match=message):
         read_box(text, 2)
+
+
+def test_ranges_with_or_without_names_are_where_a_simulator_is_sampled():
+    named, plain = read_ranges(" spot = 70:130 , vol=0.1:0.4"), read_ranges("70:130,0.1:0.4")
+    assert (named.names, plain.names) == (("spot", "vol"), ("x0", "x1"))
+    for law in (named, plain):
+        np.testing.assert_array_equal(law.box, [[70.0, 0.1], [130.0, 0.4]])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "'' where a range LOWER:UPPER is expected; write 70:130,0.1:0.4 for one input after the other, or spot="),
+        ("@data.csv", "'@data.csv' where a range"),
+        ("spot=70", "'70' where a range"),
+        ("spot=70:130,0.1:0.4", r"--box names some inputs only \(spot\); give all ranges a name, or none"),
+        ("a b=0:1", "--box has the name 'a b'; names of inputs are letters, digits and _"),
+        ("=0:1", "--box has the name ''"),
+        ("a=0:1,a=0:1", "give every input a name of its own"),
+        ("0:1,2:2", r"The box is empty in input 1: \[2, 2\]; give lower below upper"),
+        ("0:inf", "upper holds a number that is not finite"),
+    ],
+)
+def test_what_is_no_place_to_sample_is_told(text, message):
+    with pytest.raises(InputError, match=message):
+        read_ranges(text)
 
 
 def test_a_data_file_must_have_the_inputs(table):

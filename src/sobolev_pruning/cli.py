@@ -11,6 +11,9 @@ from rich.markup import escape
 
 from ._foundation.errors import InputError
 
+_INTERRUPTED = 130
+"""Typer's exit status after a keyboard interrupt, which it keeps to itself."""
+
 app = typer.Typer(
     name="sobolev-pruning",
     help="Small, certified, differentiable surrogates of stochastic simulators.",
@@ -105,6 +108,54 @@ def study(
     console.print(study_table(result.record))
     console.print(study_headline(result.record), highlight=False)
     console.print(f"Report: [bold]{result.directory / 'report.html'}[/bold]", soft_wrap=True)
+
+
+@app.command()
+def sample(
+    function: Annotated[
+        str, typer.Argument(metavar="MODULE:FUNCTION", help="A simulator (x, seed) -> y of your own, in any Python.")
+    ],
+    box: Annotated[
+        str, typer.Option(metavar="BOX", help="A range for each input: 70:130,0.1:0.4, or spot=70:130,vol=0.1:0.4.")
+    ],
+    n: Annotated[int, typer.Option("-n", metavar="N", help="How many points.")],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="File to write: .csv or .npz.")],
+    derivatives: Annotated[
+        str, typer.Option(help="own, where it returns (y, dydx); differences, on common random numbers; or none.")
+    ] = "none",
+    design: Annotated[
+        str, typer.Option(help="How the points fill the box: random, sobol, latin-hypercube.")
+    ] = "random",
+    workers: Annotated[
+        int | None, typer.Option(metavar="N", help="Processes on this machine. (Default: one per core.)")
+    ] = None,
+    scheduler: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Of a Dask scheduler, whose workers then do the work.")
+    ] = None,
+    time_limit: Annotated[
+        float | None, typer.Option(metavar="SECONDS", help="Gives a sample up that takes longer.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the points, and of the seeds that the simulator gets.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Call a simulator of your own all over a box, and write a data file; a run that was killed goes on."""
+    from .pipeline import sample_function
+    from .report import sampling_table
+
+    with _busy("calling the simulator"):
+        record = sample_function(
+            function,
+            out,
+            box=box,
+            n=n,
+            derivatives=derivatives,
+            design=design,
+            workers=workers,
+            scheduler=scheduler,
+            time_limit=time_limit,
+            seed=seed,
+        )
+    _show(record, sampling_table, as_json)
 
 
 @app.command()
@@ -331,8 +382,12 @@ def main() -> None:
     except InputError as error:
         Console(stderr=True).print(f"[bold red]Error:[/bold red] {escape(str(error))}", soft_wrap=True, highlight=False)
         sys.exit(2)
-    except KeyboardInterrupt:
-        Console(stderr=True).print("Interrupted; a `run` or a `study` goes on from here with --resume.")
+    except SystemExit as ended:
+        if ended.code != _INTERRUPTED:
+            raise
+        Console(stderr=True).print(
+            "Interrupted; a `run` or a `study` goes on from here with --resume, a `sample` when called again."
+        )
         sys.exit(1)
 
 

@@ -4,6 +4,7 @@ from .config_file import read_as as read_as
 from .config_file import read_config as read_config
 from .config_file import to_toml as to_toml
 from .config_file import write_example_config as write_example_config
+from .function_sampling import sample_function as sample_function
 from .function_script import write_function_script as write_function_script
 from .ground import DataOptions as DataOptions
 from .model_certificates import certify_model as certify_model

@@ -4,8 +4,12 @@ import numpy as np
 
 from .._foundation.errors import InputError
 from ..enclosure import Interval
+from ..reference import Box
 from ..sampling import read_inputs
 from ..scoring import as_box
+
+_FOR_A_NETWORK = "0.3:1.7 for all inputs, 0.3:1.7,0:1 for one after the other, or @FILE for the range of a data file"
+_FOR_A_SIMULATOR = "70:130,0.1:0.4 for one input after the other, or spot=70:130,vol=0.1:0.4"
 
 
 def read_box(text: str, n_inputs: int, columns: str = "x*") -> Interval:
@@ -30,7 +34,7 @@ def read_box(text: str, n_inputs: int, columns: str = "x*") -> Interval:
                 "name the columns of its inputs with --x."
             )
         return as_box((inputs.min(axis=0), inputs.max(axis=0)), n_inputs)
-    ranges = [_range(part.strip()) for part in text.split(",")]
+    ranges = [_range(part.strip(), _FOR_A_NETWORK) for part in text.split(",")]
     if len(ranges) not in (1, n_inputs):
         raise InputError(
             f"--box gives {len(ranges)} ranges, but the network has {n_inputs} inputs; give one range for all of them, "
@@ -40,14 +44,30 @@ def read_box(text: str, n_inputs: int, columns: str = "x*") -> Interval:
     return as_box((lower, upper), n_inputs)
 
 
-def _range(part: str) -> tuple[float, float]:
+def read_ranges(text: str) -> Box:
+    """The box that `text` describes by one range for each input, `NAME=LOWER:UPPER` or, without names, `LOWER:UPPER`.
+
+    Inputs without names are `x0`, `x1`, ... Raises `InputError` for anything else.
+
+    >>> read_ranges("spot=70:130, vol=0.1:0.4").names, read_ranges("0:1").names
+    (('spot', 'vol'), ('x0',))
+    """
+    parts = [part.strip().rpartition("=") for part in text.split(",")]
+    names = [name.strip() for name, equals, _ in parts if equals]
+    if len(names) not in (0, len(parts)):
+        raise InputError(f"--box names some inputs only ({', '.join(names)}); give all ranges a name, or none.")
+    for name in names:
+        if not name.isidentifier():
+            raise InputError(f"--box has the name {name!r}; names of inputs are letters, digits and _.")
+    lower, upper = zip(*(_range(part.strip(), _FOR_A_SIMULATOR) for _, _, part in parts))
+    return Box(lower, upper, names or None)
+
+
+def _range(part: str, advice: str) -> tuple[float, float]:
     try:
         lower, upper = (float(end) for end in part.split(":"))
     except ValueError:
-        raise InputError(
-            f"--box has {part!r} where a range LOWER:UPPER is expected; write 0.3:1.7 for all inputs, 0.3:1.7,0:1 for "
-            "one after the other, or @FILE for the range of a data file."
-        ) from None
+        raise InputError(f"--box has {part!r} where a range LOWER:UPPER is expected; write {advice}.") from None
     return lower, upper
 
 

@@ -1,8 +1,6 @@
 """A script to start from, for a user's own simulator."""
 
-import importlib
 import itertools
-import sys
 from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
@@ -14,6 +12,7 @@ import jax.numpy as jnp
 from .._foundation.errors import InputError
 from .._foundation.files import write_atomically
 from ..reference import from_function
+from .user_function import user_function
 
 MOST_INPUTS, MOST_NOISE = 32, 16
 """How far the numbers of inputs and of noise variables are looked for."""
@@ -27,9 +26,8 @@ def write_function_script(target: str, path: Path | None = None) -> Path:
     ranges are for the user to put in. Raises `InputError` for what cannot be found, called or written.
     """
     module, _, name = target.partition(":")
-    if not name.isidentifier() or not all(part.isidentifier() for part in module.split(".")):
-        raise InputError(f"--from-function is {target!r}; give module:function, such as pricer:simulate.")
-    n_inputs, n_noise = _sizes(_imported(module, name), target)
+    with user_function(target, "--from-function") as function:
+        n_inputs, n_noise = _sizes(function, target)
     path = Path(f"{name}_surrogate.py") if path is None else path
     if path.exists():
         raise InputError(f"{path} exists already; give another name.")
@@ -40,22 +38,6 @@ def write_function_script(target: str, path: Path | None = None) -> Path:
     except OSError as error:
         raise InputError(f"{path} cannot be written ({error.strerror}); give another path.") from None
     return path
-
-
-def _imported(module: str, name: str) -> Callable:
-    sys.path.insert(0, str(Path.cwd()))
-    try:
-        function = getattr(importlib.import_module(module), name, None)
-    except Exception as error:  # whatever the user's module raises
-        raise InputError(
-            f"The module {module} cannot be imported ({type(error).__name__}: {error}); correct the name, or call this "
-            "in the folder where it lies."
-        ) from None
-    finally:
-        sys.path.pop(0)
-    if not callable(function):
-        raise InputError(f"The module {module} has no function {name}; correct the name.")
-    return function
 
 
 def _sizes(function: Callable, target: str) -> tuple[int, int]:

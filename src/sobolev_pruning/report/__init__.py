@@ -3,6 +3,7 @@ from .guarantee_tables import comparison_table as comparison_table
 from .machine import json_text as json_text
 from .model_tables import evaluation_table as evaluation_table
 from .model_tables import pruning_table as pruning_table
+from .model_tables import sampling_table as sampling_table
 from .model_tables import shrinking_table as shrinking_table
 from .model_tables import significance_table as significance_table
 from .page import render_report as render_report

@@ -18,6 +18,36 @@ class NetworkRecord:
 
 
 @dataclass(frozen=True)
+class ColumnRecord:
+    """A column of a data file: its name, its range, and whether it is an input, an output or a derivative."""
+
+    name: str
+    role: str
+    lowest: float
+    highest: float
+
+
+@dataclass(frozen=True)
+class SamplingRecord:
+    """Samples of a user's simulator in the data file `path`, as in `BlackBoxRun`.
+
+    Of `n_points` points `n_samples` have a sample, `n_kept` of them from an earlier run; `failures` counts the others
+    by what happened.
+    """
+
+    path: str
+    function: str
+    n_points: int
+    n_samples: int
+    n_kept: int
+    derivatives: str
+    columns: tuple[ColumnRecord, ...]
+    failures: dict[str, int]
+    first_failure: str | None
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class SignificanceRecord:
     """Scores of every node over the box from `lower` to `upper`, as in `Significance`, one array per hidden layer."""
 

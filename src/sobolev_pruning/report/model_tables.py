@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 import numpy as np
 from rich import box
+from rich.markup import escape
 from rich.table import Table
 
 from ..evaluation import Evaluation
@@ -11,6 +12,7 @@ from .model_records import (
     EvaluationRecord,
     NetworkRecord,
     PruningRecord,
+    SamplingRecord,
     ShrinkingRecord,
     SignificanceRecord,
     TrialRecord,
@@ -50,6 +52,35 @@ def network_text(network: NetworkRecord) -> str:
     """
     parameters = count_text(network.n_parameters)
     return f"{network.path}: {widths_text(network.widths)} {network.activation}, {parameters} parameters"
+
+
+_DERIVATIVES = {
+    "own": "derivatives are the simulator's own",
+    "differences": "derivatives by central differences with common random numbers",
+    "none": "no derivatives",
+}
+
+_MOST_COLUMNS = 40
+"""Of a file with more columns the first are shown."""
+
+
+def sampling_table(record: SamplingRecord) -> Table:
+    """The columns of the data file with their ranges; below, what failed."""
+    title = f"{record.path}: {count_text(record.n_samples)} samples of {record.function}"
+    kept = f" ({count_text(record.n_kept)} from an earlier run)" if record.n_kept else ""
+    failed = ", ".join(f"{count} {what}" for what, count in record.failures.items())
+    caption = (
+        f"{count_text(record.n_points)} points{kept}, failed: {failed or 'none'}; {_DERIVATIVES[record.derivatives]}."
+    )
+    if record.first_failure is not None:
+        caption += f"\nThe first to fail: {record.first_failure}. The same command tries them again."
+    shown = record.columns[:_MOST_COLUMNS]
+    if len(shown) < len(record.columns):
+        caption += f"\n{len(record.columns) - len(shown)} more columns are not shown."
+    table = plain_table(escape(title), ["Column", "Role"], ["Lowest", "Highest"], escape(caption))
+    for column in shown:
+        table.add_row(column.name, column.role, f"{column.lowest:.6g}", f"{column.highest:.6g}")
+    return table
 
 
 def significance_table(record: SignificanceRecord) -> Table:

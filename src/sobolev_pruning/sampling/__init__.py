@@ -1,9 +1,12 @@
+from .black_box import DIFFERENCE_STEP as DIFFERENCE_STEP
 from .black_box import BlackBoxRun as BlackBoxRun
 from .black_box import run_black_box as run_black_box
 from .checks import check_for_training as check_for_training
 from .data_file import DataFile as DataFile
 from .data_file import read_inputs as read_inputs
 from .data_file import read_samples as read_samples
+from .data_writer import expect_data_path as expect_data_path
+from .data_writer import write_samples as write_samples
 from .derivatives import DerivativeCheck as DerivativeCheck
 from .derivatives import check_derivatives as check_derivatives
 from .derivatives import smoothing_bias as smoothing_bias

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
@@ -80,8 +81,8 @@ def run_black_box(
       `ProcessExecutor(workers, time_limit)`.
     - `time_limit`: seconds that one sample, differences included, may take; with an `executor` of your own the sample
       is given up after it, yet its process cannot be stopped.
-    - `results`: a file to which every sample is added as it arrives. A run with the same points, seed and derivatives
-      that finds it goes on from there; failed points are tried again.
+    - `results`: a file to which every sample is added as it arrives. A run of a simulator of the same name with the
+      same points, seed and derivatives that finds it goes on from there; failed points are tried again.
 
     A call that raises, takes too long, loses its process, or returns NaN or another shape than the first one costs that
     sample; see `BlackBoxRun.failures` and `note`. Raises `InputError` where no sample is left.
@@ -100,33 +101,43 @@ def run_black_box(
         raise InputError(f'derivatives is {derivatives!r}; choose "own", "differences" or "none".')
     if time_limit is not None and not time_limit > 0:
         raise InputError(f"time_limit is {time_limit} seconds; give a positive number.")
+    if seed < 0:
+        raise InputError(f"seed is {seed}; give 0 or more.")
     steps = _steps(points, step) if derivatives == "differences" else None
-    kept = KeptResults(results, points, seed, derivatives)
+    kept = KeptResults(results, _name(simulate), points, seed, derivatives)
     seeds = [int(np.random.SeedSequence([seed, row]).generate_state(1)[0]) for row in range(len(points))]
     waiting = [row for row in range(len(points)) if row not in kept.found]
     n_kept = len(kept.found)
     failures: list[Failure] = []
     own_pool = executor is None
-    pool = ProcessExecutor(workers, time_limit) if own_pool else executor
-    try:
+    with ExitStack() as stack:
+        stack.callback(kept.close)
+        pool = ProcessExecutor(workers, time_limit) if own_pool else executor
+        if own_pool:
+            stack.callback(pool.shutdown, cancel_futures=True)
         for row, outcome in _outcomes(pool, simulate, points, seeds, steps, derivatives, waiting, time_limit, own_pool):
-            failure = outcome if isinstance(outcome, Failure) else _fault(row, outcome, kept.shape, derivatives)
+            failure = outcome if isinstance(outcome, Failure) else _fault(row, outcome, kept.shape, points.shape[1])
             if failure is None:
                 kept.add(row, *outcome)
             else:
                 failures.append(failure)
-    finally:
-        if own_pool:
-            pool.shutdown(cancel_futures=True)
-        kept.close()
     if not kept.found:
         first = min(failures, key=lambda failure: failure.row)
-        raise InputError(f"All {len(points)} calls of the simulator failed; the first {first.what}: {first.message}.")
+        raise InputError(
+            f"All {len(points)} calls of the simulator failed; the first {first.what}: {first.message}; correct the "
+            "simulator or the points."
+        )
     rows = tuple(sorted(kept.found))
     y = np.stack([kept.found[row][0] for row in rows])
     dydx = None if derivatives == "none" else np.stack([kept.found[row][1] for row in rows])
     failures.sort(key=lambda failure: failure.row)
     return BlackBoxRun(Samples(points[list(rows)], y, dydx), rows, tuple(failures), derivatives, n_kept)
+
+
+def _name(simulate: Callable) -> str:
+    """Module and name, where it has such, as functions do."""
+    named = simulate if hasattr(simulate, "__qualname__") else type(simulate)
+    return f"{named.__module__}.{named.__qualname__}"
 
 
 def _steps(points: np.ndarray, step: ArrayOrList | None) -> np.ndarray:
@@ -140,7 +151,10 @@ def _steps(points: np.ndarray, step: ArrayOrList | None) -> np.ndarray:
 def _call(simulate: Callable, x: np.ndarray, seed: int, steps: np.ndarray | None, derivatives: str):
     """One sample, in the worker: `(y, dydx)` as NumPy arrays, `dydx` None where there is none."""
     if derivatives == "own":
-        y, dydx = simulate(x, seed)
+        returned = simulate(x, seed)
+        if not isinstance(returned, tuple | list) or len(returned) != 2:
+            raise TypeError(f'derivatives="own" takes a pair (y, dydx), but it returned a {type(returned).__name__}')
+        y, dydx = returned
         return np.asarray(y, np.float64), np.asarray(dydx, np.float64)
     y = np.asarray(simulate(x, seed), np.float64)
     if derivatives == "none":
@@ -192,14 +206,13 @@ def _outcome(row: int, future: Future):
         return Failure(row, "raised", f"{type(error).__name__}: {error}")
 
 
-def _fault(row: int, outcome, shape: tuple[int, ...] | None, derivatives: str) -> Failure | None:
+def _fault(row: int, outcome, shape: tuple[int, ...] | None, n_inputs: int) -> Failure | None:
     """What is wrong with a result, or None; `shape` is that of the first one's `y`."""
     y, dydx = outcome
     if y.ndim > 1 or 0 in y.shape or (shape is not None and y.shape != shape):
         return Failure(row, "wrong shape", f"y of shape {y.shape}, not {shape if shape is not None else '() or (k,)'}")
-    d = None if dydx is None else dydx.shape[-1] if dydx.ndim else 0
-    if dydx is not None and dydx.shape != (*y.shape, d):
-        return Failure(row, "wrong shape", f"dydx of shape {dydx.shape} for y of shape {y.shape}")
+    if dydx is not None and dydx.shape != (*y.shape, n_inputs):
+        return Failure(row, "wrong shape", f"dydx of shape {dydx.shape}, not {(*y.shape, n_inputs)}")
     for name, array in (("y", y), ("dydx", dydx)):
         if array is not None and not np.isfinite(array).all():
             return Failure(row, "not finite", f"{name} holds {array[~np.isfinite(array)].ravel()[0]}")

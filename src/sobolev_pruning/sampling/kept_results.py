@@ -13,10 +13,10 @@ class KeptResults:
     """Results by row in memory and, where a path is given, in a file of JSON lines.
 
     The first line says what run the file belongs to. A line cut short by a kill is dropped. Numbers are written with
-    all their digits, so a run that was interrupted ends with the same bits.
+    all their digits, so a run that was interrupted ends with the same bits. A file without a result does not stay.
     """
 
-    def __init__(self, path: str | Path | None, points: np.ndarray, seed: int, derivatives: str):
+    def __init__(self, path: str | Path | None, simulator: str, points: np.ndarray, seed: int, derivatives: str):
         self.found: dict[int, tuple[np.ndarray, np.ndarray | None]] = {}
         self.shape: tuple[int, ...] | None = None
         self._file = None
@@ -24,7 +24,7 @@ class KeptResults:
             return
         path = Path(path)
         digest = hashlib.sha256(np.ascontiguousarray(points).tobytes()).hexdigest()
-        header = {"schema": 1, "points": digest, "seed": seed, "derivatives": derivatives}
+        header = {"schema": 1, "simulator": simulator, "points": digest, "seed": seed, "derivatives": derivatives}
         if not path.parent.is_dir():
             raise InputError(f"There is no folder {path.parent} to keep results in; make it first.")
         end = self._read(path, header) if path.exists() else 0
@@ -43,6 +43,8 @@ class KeptResults:
     def close(self) -> None:
         if self._file is not None:
             self._file.close()
+            if not self.found:
+                Path(self._file.name).unlink()
 
     def _remember(self, row: int, y: np.ndarray, dydx: np.ndarray | None) -> None:
         self.found[row] = y, dydx
@@ -61,8 +63,8 @@ class KeptResults:
             records = [json.loads(line) for line in lines]
             if records and records[0] != header:
                 raise InputError(
-                    f"{path} belongs to another run (other points, seed or derivatives); delete it or name another "
-                    "file."
+                    f"{path} belongs to another run (another simulator, other points, seed or derivatives); delete it "
+                    "or name another file."
                 )
             for record in records[1:]:
                 dydx = None if record["dydx"] is None else np.asarray(record["dydx"], np.float64)

@@ -1,0 +1,102 @@
+"""Samples of a user's simulator, from a box to a data file."""
+
+import re
+from collections import Counter
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Literal
+
+import jax
+import numpy as np
+
+from .._foundation.errors import InputError
+from ..reference.designs import Design, check_design, unit_points
+from ..report.model_records import ColumnRecord, SamplingRecord
+from ..sampling import DIFFERENCE_STEP, BlackBoxRun, expect_data_path, run_black_box, write_samples
+from .boxes import read_ranges
+from .executors import open_executor
+from .models import expect_folder
+from .user_function import user_function
+
+
+def sample_function(
+    target: str,
+    out: Path,
+    *,
+    box: str,
+    n: int,
+    derivatives: Literal["own", "differences", "none"] = "none",
+    design: Design = "random",
+    workers: int | None = None,
+    scheduler: str | None = None,
+    time_limit: float | None = None,
+    seed: int = 0,
+) -> SamplingRecord:
+    """Calls the function `target`, `module:function`, as `run_black_box` does, at `n` points that fill the `box` (as
+    `read_ranges` takes it) by `design`, and writes the samples to the data file `out`.
+
+    Results are kept in `kept_path(out)` as they arrive, until every point has its sample; the same call goes on from
+    there. Finite differences reach a thousandth of every range to both sides of a point, out of the box too. Raises
+    `InputError` where nothing can be sampled or written.
+    """
+    law = read_ranges(box)
+    for name in law.names:
+        if re.fullmatch(r"y\d*", name):
+            raise InputError(f"--box has an input {name}, but outputs are called so; give it another name.")
+    if n < 1:
+        raise InputError(f"-n is {n}; give 1 point or more.")
+    check_design(design)
+    expect_data_path(out)
+    expect_folder(out)
+    points = np.asarray(law.from_uniform(unit_points(design, jax.random.key(seed), n, len(law.names))))
+    with (
+        user_function(target, "MODULE:FUNCTION") as simulate,
+        nullcontext() if scheduler is None else open_executor(workers, scheduler) as executor,
+    ):
+        run = run_black_box(
+            simulate,
+            points,
+            derivatives=derivatives,
+            seed=seed,
+            executor=executor,
+            workers=workers,
+            time_limit=time_limit,
+            results=kept_path(out),
+            step=DIFFERENCE_STEP * np.asarray(law.upper - law.lower),
+        )
+    table = write_samples(run.samples, out, x=law.names)
+    if not run.failures:
+        kept_path(out).unlink()
+    return _record(target, out, run, table)
+
+
+def kept_path(out: Path) -> Path:
+    """Where the results for the data file `out` are kept as they arrive.
+
+    >>> str(kept_path(Path("runs/samples.csv")))
+    'runs/samples.csv.results'
+    """
+    return out.with_name(f"{out.name}.results")
+
+
+def _record(target: str, out: Path, run: BlackBoxRun, table: dict[str, np.ndarray]) -> SamplingRecord:
+    d, k = run.samples.n_inputs, run.samples.n_outputs
+    roles = ["input"] * d + ["output"] * k + ["derivative"] * (len(table) - d - k)
+    columns = (
+        ColumnRecord(name, role, float(column.min()), float(column.max()))
+        for role, (name, column) in zip(roles, table.items())
+    )
+    failures = Counter(failure.what for failure in run.failures)
+    first = run.failures[0] if run.failures else None
+    return SamplingRecord(
+        path=str(out),
+        function=target,
+        n_points=len(run.rows) + len(run.failures),
+        n_samples=len(run.rows),
+        n_kept=run.n_kept,
+        derivatives=run.derivatives,
+        columns=tuple(columns),
+        failures=dict(sorted(failures.items())),
+        first_failure=None if first is None else f"point {first.row}, {first.message}",
+        warnings=(),
+    )
