@@ -22,7 +22,7 @@ EXAMPLE = Path(__file__).parent.parent / "examples" / "gaussian_basket.toml"
 def main() -> None:
     jax.config.update("jax_enable_x64", True)
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--config", type=Path, default=EXAMPLE)
     parser.add_argument("--out", type=Path, default=Path("runs") / "figures")
     arguments = parser.parse_args()

@@ -7,10 +7,10 @@ import jax
 import numpy as np
 import pytest
 
-from sobolev_pruning import InputError
+from sobolev_pruning import InputError, training
 from sobolev_pruning.pipeline import read_config, stages, to_toml, write_example_config
 from sobolev_pruning.pipeline.builders import key_for
-from sobolev_pruning.pipeline.config import LBFGSConfig, TrainingConfig
+from sobolev_pruning.pipeline.config import LBFGSConfig, LevenbergMarquardtConfig, TrainingConfig
 from sobolev_pruning.pipeline.stages import finetuning_samples
 from sobolev_pruning.reference import GaussianBasket
 from sobolev_pruning.training import LBFGS
@@ -116,8 +116,28 @@ def test_every_setting_of_a_training_reaches_it(samples, surrogate, monkeypatch)
         stages.trained(surrogate, samples, settings, jax.random.key(0), "oversized", None, False)
     given = caught.value.args[0]
     assert given["optimiser"] == LBFGS(7)
-    for name in set(TrainingConfig.model_fields) - {"optimiser"}:
+    for name in set(TrainingConfig.model_fields) - {"optimiser", "noise_rounds"}:
         assert given[name] == getattr(settings, name) != TrainingConfig.model_fields[name].default, name
+
+
+def test_rounds_with_estimated_noise_follow_the_first_training(samples, surrogate, monkeypatch):
+    trainings = []
+
+    def counted(start, samples, order, **options):
+        trainings.append((start, options.get("noise"), options.get("starts", 1)))
+        return training.fit(start, samples, order, **options)
+
+    monkeypatch.setattr(stages, "fit", counted)
+    optimiser = LevenbergMarquardtConfig(kind="levenberg-marquardt", iterations=1)
+    settings = TrainingConfig(optimiser=optimiser, noise_rounds=2, starts=2)
+    stage = stages.trained(surrogate, samples, settings, jax.random.key(0), "fixed", None, False)
+    (_, none, starts), *rounds = trainings
+    assert none is None and starts == 2 and [starts for *_, starts in rounds] == [1, 1]
+    for begun, noise, _ in rounds:
+        np.testing.assert_array_equal(noise.whitening, training.label_noise(begun, samples).whitening)
+    assert len(rounds) == 2 and rounds[1][0] is not rounds[0][0] and stage.surrogate is not rounds[1][0]
+    with pytest.raises(ValueError, match="noise_rounds is for training of order 0 or 1"):
+        TrainingConfig(order=2, noise_rounds=1)
 
 
 def test_a_missing_file_is_named(tmp_path):

@@ -68,14 +68,13 @@ def test_levenberg_marquardt_ends_where_scipy_does(samples):
     start = Surrogate.create([3, 1, 1], samples, key=jax.random.key(3))
     loss, batch = SobolevLoss.of(samples, 1, "fixed", 0.37), Batch.of(samples, 1)
     first, unravel = ravel_pytree(start.layers)
-    value_scale, gradient_scale = loss.residual_scales(batch)
 
     @jax.jit
     def residuals(p):
         network = with_layers(start, unravel(p))
         f, gradient = jax.vmap(jax.value_and_grad(network))(batch.x)
-        errors = [value_scale[0] * (f - batch.y[:, 0]), (gradient_scale[0] * (gradient - batch.dydx[:, 0])).ravel()]
-        return jnp.concatenate(errors) / jnp.sqrt(1.0 * len(samples))
+        errors = (f - batch.y[:, 0])[None], (gradient - batch.dydx[:, 0]).T[:, None]
+        return jnp.concatenate([r.ravel() for r in loss.weighted(errors, batch)]) / jnp.sqrt(1.0 * len(samples))
 
     ours = fit(
         start,

@@ -14,7 +14,7 @@ import tolerances
 from sobolev_pruning._foundation.activations import ACTIVATIONS
 from sobolev_pruning._foundation.errors import InputError
 from sobolev_pruning._foundation.samples import Samples
-from sobolev_pruning.training import SobolevLoss
+from sobolev_pruning.training import SobolevLoss, label_noise
 from sobolev_pruning.training.batch_pass import values, values_and_gradients, values_gradients_and_products
 from sobolev_pruning.training.batches import Batch
 from sobolev_pruning.training.full_batch import full_loss, full_loss_and_gradient, mean_over_chunks
@@ -241,16 +241,10 @@ def residuals(loss: SobolevLoss, network, batch: Batch):
         jax.vmap(jax.jacrev(network))(batch.x),
         None if batch.hvp is None else jnp.einsum("ikcd,imd->imkc", hessian, batch.directions),
     )
-    errors = []
-    for scale, label, weight, predicted in zip(
-        loss.residual_scales(batch),
-        (batch.y, batch.dydx, batch.hvp),
-        (batch.y_weight, batch.dydx_weight, batch.hvp_weight),
-        predictions,
-    ):
-        root = jnp.ones(label.shape) if weight is None else jnp.sqrt(weight)
-        errors.append((scale * root * (predicted.reshape(label.shape) - label)).ravel())
-    return jnp.concatenate(errors)
+    labels = (batch.y, batch.dydx, batch.hvp)[: loss.order + 1]
+    errors = [predicted.reshape(label.shape) - label for predicted, label in zip(predictions, labels)]
+    last = [jnp.moveaxis(error, (1 if kind < 2 else 2, 0), (-2, -1)) for kind, error in enumerate(errors)]
+    return jnp.concatenate([residual.ravel() for residual in loss.weighted(last, batch)])
 
 
 @pytest.mark.parametrize(("order", "shape"), CASES)
@@ -272,6 +266,36 @@ def test_the_normal_equations_are_those_of_the_residuals(order, shape):
     np.testing.assert_allclose(vector, expected, rtol=0, atol=tolerances.ALGEBRAIC * np.abs(expected).max())
     np.testing.assert_allclose(terms.total, r @ r / len(batch), rtol=tolerances.ALGEBRAIC)
     np.testing.assert_allclose(terms.total, evaluated(loss, network, batch).total, rtol=tolerances.ALGEBRAIC)
+
+
+@pytest.mark.parametrize("shape", ["scalar", "k=3"])
+@pytest.mark.parametrize("order", [0, 1])
+def test_labels_are_whitened_class_by_class(order, shape):
+    network, samples = network_and_samples(shape, 150)
+    n, k, d = len(samples), samples.n_outputs, samples.n_inputs
+    noise = label_noise(network, samples, order)
+    loss, batch = SobolevLoss.of(samples, order, noise=noise), Batch.of(samples, order, noise=noise)
+    value, gradient, _ = slow_predictions(network, samples)
+    errors = [value - np.asarray(samples.y).reshape(n, k), gradient - np.asarray(samples.dydx).reshape(n, k, d)]
+    expected = 0.0
+    for i in range(n):
+        for j in range(k):
+            matrix = np.asarray(noise.whitening)[j, np.sum(value[i, j] >= np.asarray(noise.limits)[j])]
+            error = np.append(errors[0][i, j], errors[1][i, j] if order else [])
+            expected += np.sum((matrix @ error) ** 2) / (n * k * error.size)
+    terms = evaluated(loss, network, batch)
+    np.testing.assert_allclose(terms.total, expected, rtol=tolerances.ALGEBRAIC)
+    plain = evaluated(SobolevLoss.of(samples, order), network, Batch.of(samples, order))
+    assert (terms.value, terms.derivative) == (plain.value, plain.derivative)
+    start, unravel = ravel_pytree(network.layers)
+
+    @jax.jit
+    def half(p):
+        r = residuals(loss, with_layers(network, unravel(p)), batch)
+        return 0.5 * r @ r / n
+
+    matrix, vector, _ = eqx.filter_jit(normal_equations)(loss, network, batch)
+    np.testing.assert_allclose(vector, jax.grad(half)(start), rtol=0, atol=tolerances.ALGEBRAIC * np.abs(vector).max())
 
 
 @pytest.mark.parametrize(

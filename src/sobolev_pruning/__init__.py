@@ -12,6 +12,7 @@ from .training import LBFGS as LBFGS
 from .training import LevenbergMarquardt as LevenbergMarquardt
 from .training import Fit as Fit
 from .training import fit as fit
+from .training import label_noise as label_noise
 from .enclosure import Interval as Interval
 from .enclosure import EnclosureError as EnclosureError
 from .enclosure import enclose as enclose

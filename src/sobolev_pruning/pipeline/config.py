@@ -67,7 +67,9 @@ OptimiserConfig = Annotated[AdamConfig | LBFGSConfig | LevenbergMarquardtConfig,
 
 
 class TrainingConfig(Table):
-    """How one network is trained."""
+    """How one network is trained; `noise_rounds` is how often more, with the labels' noise estimated from what the
+    network before left of them (`sobolev_pruning.label_noise`).
+    """
 
     order: Literal[0, 1, 2] = 1
     optimiser: OptimiserConfig = AdamConfig(kind="adam")
@@ -75,8 +77,15 @@ class TrainingConfig(Table):
     weight: NotNegative | Annotated[tuple[NotNegative, NotNegative], Field(strict=False)] = 1.0
     scaled: bool = False
     starts: Count = 1
+    noise_rounds: Annotated[int, Field(ge=0)] = 0
     held_out: Fraction = 0.125
     patience: Count | None = None
+
+    @model_validator(mode="after")
+    def _noise_is_of_values_and_gradients(self):
+        if self.noise_rounds and self.order == 2:
+            raise ValueError("noise_rounds is for training of order 0 or 1: leave it out, or lower order")
+        return self
 
 
 class OversizedConfig(Table):

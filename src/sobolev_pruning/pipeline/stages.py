@@ -10,7 +10,7 @@ from .._foundation.arrays import PRNGKey
 from .._foundation.samples import Samples
 from ..reference import AbstractReference
 from ..surrogate import Surrogate
-from ..training import Fit, fit
+from ..training import Fit, fit, label_noise
 from .builders import build_optimiser, build_reference, key_for
 from .config import FinetuningConfig, RunConfig, TrainingConfig
 from .stage_store import Stage, StageStore
@@ -115,10 +115,7 @@ def trained(
     progress: bool,
     mask=None,
 ) -> Stage:
-    result = fit(
-        start,
-        samples,
-        settings.order,
+    options = dict(
         key=key,
         optimiser=build_optimiser(settings.optimiser),
         balance=settings.balance,
@@ -126,12 +123,31 @@ def trained(
         scaled=settings.scaled,
         held_out=settings.held_out,
         patience=settings.patience,
-        starts=settings.starts,
         mask=mask,
+    )
+    result = fit(
+        start,
+        samples,
+        settings.order,
+        starts=settings.starts,
         progress=label if progress else None,
         checkpoints=inside,
+        **options,
     )
-    return Stage(result.surrogate, _history_arrays(result), result.seconds)
+    surrogate, seconds = result.surrogate, result.seconds
+    for number in range(1, settings.noise_rounds + 1):
+        again = fit(
+            surrogate,
+            samples,
+            settings.order,
+            noise=label_noise(surrogate, samples, settings.order),
+            progress=f"{label}, noise {number}/{settings.noise_rounds}" if progress else None,
+            checkpoints=inside and inside / f"noise-{number}",
+            **options,
+        )
+        surrogate, seconds = again.surrogate, seconds + again.seconds
+    # Losses over estimated noise have no unit in common with the first training's, so its curve is the one kept.
+    return Stage(surrogate, _history_arrays(result), seconds)
 
 
 def _history_arrays(result: Fit) -> dict[str, np.ndarray]:

@@ -1,6 +1,8 @@
 from .adam import Adam as Adam
 from .checkpoint import Checkpoints as Checkpoints
 from .history import History as History
+from .label_noise import LabelNoise as LabelNoise
+from .label_noise import label_noise as label_noise
 from .lbfgs import LBFGS as LBFGS
 from .levenberg_marquardt import LevenbergMarquardt as LevenbergMarquardt
 from .loop import Fit as Fit

@@ -8,6 +8,7 @@ from jaxtyping import Array, Float, Int
 
 from .._foundation.arrays import PRNGKey
 from .._foundation.samples import Samples
+from .label_noise import LabelNoise
 
 
 class Batch(eqx.Module):
@@ -15,7 +16,7 @@ class Batch(eqx.Module):
 
     `x` `(n, d)`, `y` `(n, k)`, `dydx` `(n, k, d)`, `directions` `(n, m, d)` and `hvp` `(n, m, k, d)`. Each label may
     have weights of its own shape, whose mean over the labels of an output is 1; None stands for ones. A label that is
-    not known has the weight 0.
+    not known has the weight 0. `noise_class` `(n, k)` is that of a `LabelNoise`.
     """
 
     x: Float[Array, "n d"]
@@ -26,10 +27,11 @@ class Batch(eqx.Module):
     y_weight: Float[Array, "n k"] | None = None
     dydx_weight: Float[Array, "n k d"] | None = None
     hvp_weight: Float[Array, "n m k d"] | None = None
+    noise_class: Int[Array, "n k"] | None = None
 
     @staticmethod
-    def of(samples: Samples, order: int, weigh_by_stderr: bool = False) -> "Batch":
-        """The arrays of `samples` that a loss of the given order needs.
+    def of(samples: Samples, order: int, weigh_by_stderr: bool = False, noise: LabelNoise | None = None) -> "Batch":
+        """The arrays of `samples` that a loss of the given order, with the given noise, needs.
 
         `weigh_by_stderr` weighs every label by `1 / (stderr^2 + mean stderr^2)`: a label much noisier than the others
         counts little, and one without noise no more than twice the mean.
@@ -39,6 +41,8 @@ class Batch(eqx.Module):
         arrays = {"y": np.asarray(samples.y).reshape(n, k)}
         if weigh_by_stderr:
             arrays["y_weight"] = _normalised(_precision(samples.y_stderr, (n, k)), 1)
+        if noise is not None:
+            arrays["noise_class"] = noise.classes(samples.x)
         if order > 0:
             precision = _precision(samples.dydx_stderr, (n, k, d)) if weigh_by_stderr else None
             dydx, weight = _without_unknown(np.asarray(samples.dydx).reshape(n, k, d), precision, samples.missing)

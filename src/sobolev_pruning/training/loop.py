@@ -25,6 +25,7 @@ from .checkpoint import Checkpoints
 from .choice import suitable_optimiser
 from .epochs import MOST_EPOCHS, advance, held_out_loss, start_state
 from .history import History
+from .label_noise import LabelNoise
 from .losses import Balance, LossTerms, SobolevLoss, Weight
 from .optimiser import AbstractOptimiser, Layers, with_layers
 from .progress import progress_bar
@@ -67,6 +68,7 @@ def fit(
     weight: Weight = 1.0,
     scaled: bool = False,
     weigh_by_stderr: bool = False,
+    noise: LabelNoise | None = None,
     held_out: float | Samples = 0.125,
     patience: int | None = None,
     fresh: AbstractReference | None = None,
@@ -85,6 +87,8 @@ def fit(
       inputs of mixed units, among which the one of the smallest unit else has the largest derivatives and all the say.
     - `weigh_by_stderr`: labels count less the larger their standard errors are, see `Batch.of`; for samples that carry
       some. Labels stated as missing are left out in any case.
+    - `noise`: the covariance of the labels' noise, from `label_noise`, by which they are weighed instead of by
+      `balance`, `weight` and `scaled`; for noisy labels of order 0 or 1 that are all there is.
     - `held_out`: the fraction of `samples` kept apart, or samples of its own; its loss chooses the weights that are
       returned. 0 keeps none apart and lets the training loss choose: for many more samples than parameters, whose
       held-out loss is noise by the time that it matters.
@@ -121,7 +125,8 @@ def fit(
     _check_fresh(fresh, optimiser, training)
     _check_counts(patience, starts)
     mask = jax.tree.map(jnp.ones_like, surrogate.layers) if mask is None else _checked_mask(mask, surrogate.layers)
-    loss = SobolevLoss.of(training, order, balance, weight, scaled)
+    _check_noise(noise, order, weigh_by_stderr, fresh, training)
+    loss = SobolevLoss.of(training, order, balance, weight, scaled, noise)
     for needed, name in ((1, "dydx"), (2, "hvp")):
         if order >= needed and getattr(held, name) is None:
             raise InputError(f"order is {order}, but held_out has no {name}; give it, or train with a smaller order.")
@@ -142,6 +147,7 @@ def fit(
                 weight=weight,
                 scaled=scaled,
                 weigh_by_stderr=weigh_by_stderr,
+                noise=noise,
                 held_out=0 if held is training else held,
                 patience=patience,
                 mask=mask,
@@ -149,7 +155,7 @@ def fit(
             )
 
         surrogate = best_start(surrogate, training, starts, mask, jax.random.fold_in(key, 1), train)
-    data, held = (Batch.of(part, order, weigh_by_stderr) for part in (training, held))
+    data, held = (Batch.of(part, order, weigh_by_stderr, noise) for part in (training, held))
     epochs, steps_per_epoch = optimiser.epochs(len(data)), optimiser.steps_per_epoch(len(data))
     epochs_per_call = min(MOST_EPOCHS, -(-epochs // CALLS))
     # As arrays the numbers among the settings are not compiled in.
@@ -249,6 +255,30 @@ def _check_fresh(fresh: AbstractReference | None, optimiser: AbstractOptimiser, 
         raise InputError(
             f"{type(optimiser).__name__} compares the losses of successive epochs, so it cannot use fresh samples; "
             "draw them all beforehand, or choose Adam or LevenbergMarquardt."
+        )
+
+
+def _check_noise(
+    noise: LabelNoise | None,
+    order: int,
+    weigh_by_stderr: bool,
+    fresh: AbstractReference | None,
+    training: Samples,
+) -> None:
+    if noise is None:
+        return
+    if weigh_by_stderr or fresh is not None or training.missing:
+        raise InputError(
+            "noise weighs the labels of fixed, complete samples by itself; leave weigh_by_stderr and fresh out, and "
+            "samples with missing labels."
+        )
+    labels = 1 if order == 0 else 1 + training.n_inputs
+    expected = (training.n_outputs, labels)
+    given = (noise.whitening.shape[0], noise.whitening.shape[-1])
+    if order > 1 or given != expected:
+        raise InputError(
+            f"noise is for {given[0]} outputs with {given[1]} labels each, and order {order} has other labels; "
+            "estimate it by label_noise with these samples and the same order, 0 or 1."
         )
 
 

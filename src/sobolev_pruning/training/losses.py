@@ -1,6 +1,7 @@
 """The Sobolev loss: values and derivatives, each measured in units of its own spread."""
 
 import warnings
+from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
 import equinox as eqx
@@ -13,6 +14,7 @@ from .._foundation.samples import Samples
 from ..surrogate import Surrogate
 from .batch_pass import values, values_and_gradients, values_gradients_and_products
 from .batches import Batch
+from .label_noise import LabelNoise
 
 Balance = Literal["dimension", "fixed"]
 Weight: TypeAlias = float | tuple[float, ...]
@@ -39,18 +41,28 @@ class SobolevLoss(eqx.Module):
 
     With `input_spreads`, `(d,)`, labels and predictions of the last two terms are first multiplied along `c` by the
     spreads of the inputs.
+
+    With `whitening`, `(k, classes, q, q)` of a `LabelNoise`, the total is instead `mean_ij |W_ij r_ij|^2 / q`, of the
+    errors `r_ij` in the `q` labels of an output; the terms stay what they are.
     """
 
     variances: tuple[Float[Array, "k"], ...]
     weights: tuple[Float[Array, ""], ...]
     input_spreads: Float[Array, "d"] | None
+    whitening: Float[Array, "k c q q"] | None
     order: int = eqx.field(static=True)
 
     @staticmethod
     def of(
-        samples: Samples, order: int, balance: Balance = "dimension", weight: Weight = 1.0, scaled: bool = False
+        samples: Samples,
+        order: int,
+        balance: Balance = "dimension",
+        weight: Weight = 1.0,
+        scaled: bool = False,
+        noise: LabelNoise | None = None,
     ) -> "SobolevLoss":
-        """The loss with the spreads of `samples`; those of the inputs count where it is `scaled`.
+        """The loss with the spreads of `samples`; those of the inputs count where it is `scaled`. With `noise` that
+        alone decides how labels are weighed.
 
         `weight` is `lambda`, or `(lambda_1, lambda_2)` to weigh first and second derivatives apart. `balance` "fixed"
         takes `a, b, c = 1, lambda_1, lambda_2`; "dimension" takes them proportional to `1, lambda_1 d, lambda_2 m d`
@@ -86,6 +98,7 @@ class SobolevLoss(eqx.Module):
             # Arrays, so that another weight is not another program.
             weights=tuple(jnp.asarray(each, jnp.float64) for each in weights),
             input_spreads=jnp.asarray(spreads) if scaled else None,
+            whitening=None if noise is None else noise.whitening,
             order=order,
         )
 
@@ -103,25 +116,50 @@ class SobolevLoss(eqx.Module):
             jnp.mean(_mean_square(self._scaled(label - predicted, axis), weight, axis) / variance)
             for (label, weight, axis), predicted, variance in zip(labels_of(batch), predictions, self.variances)
         ]
-        total = sum(weight * term for weight, term in zip(self.weights, terms))
+        if self.whitening is None:
+            total = sum(weight * term for weight, term in zip(self.weights, terms))
+        else:
+            errors = [
+                sample_last(predicted - label, axis)
+                for (label, _, axis), predicted in zip(labels_of(batch), predictions)
+            ]
+            (whitened,) = self.weighted(errors, batch)
+            total = jnp.sum(whitened**2) / len(batch)
         return LossTerms(total, *terms, *[jnp.zeros(())] * (3 - len(terms)))
 
-    def residual_scales(self, batch: Batch) -> list[Float[Array, "..."]]:
-        """Factors of the errors in each kind of label: the squares then sum to the loss of a sample.
+    def weighted(self, errors: Sequence[Float[Array, "..."]], batch: Batch) -> list[Float[Array, "..."]]:
+        """Residuals, whose squares sum to the loss of a sample, from the errors in each kind of label.
 
-        Their shapes are those of the labels with 1 for axes along which they do not change.
+        Errors in values have the shape `(..., k, n)`, those in gradients `(..., d, k, n)`, in Hessian-vector products
+        `(..., m, d, k, n)`. It is a linear map: the derivatives of errors become those of residuals.
         """
-        scales = []
-        for weight, variance, (label, _, axis) in zip(self.weights, self.variances, labels_of(batch)):
+        if self.whitening is not None:
+            stacked = jnp.concatenate([errors[0][..., None, :, :], *errors[1:]], axis=-3)
+            k, q = self.whitening.shape[0], self.whitening.shape[-1]
+            matrices = self.whitening[jnp.arange(k)[None, :], batch.noise_class] / jnp.sqrt(k * q)
+            return [jnp.einsum("nkab,...bkn->...akn", matrices, stacked)]
+        residuals = []
+        for weight, variance, (label, label_weight, axis), error in zip(
+            self.weights, self.variances, labels_of(batch), errors
+        ):
             scale = jnp.sqrt(weight / (label[0].size * variance))
-            scale = jnp.expand_dims(scale, tuple(other for other in range(label.ndim) if other != axis))
-            scales.append(self._scaled(scale, axis))
-        return scales
+            scale = self._scaled(
+                jnp.expand_dims(scale, tuple(other for other in range(label.ndim) if other != axis)), axis
+            )
+            scale = scale if label_weight is None else scale * jnp.sqrt(label_weight)
+            scale = sample_last(scale, axis)
+            residuals.append(jnp.expand_dims(scale, tuple(range(error.ndim - scale.ndim))) * error)
+        return residuals
 
     def _scaled(self, array: Float[Array, "..."], output_axis: int) -> Float[Array, "..."]:
         if self.input_spreads is None or array.ndim == output_axis + 1:  # values have no axis of inputs
             return array
         return array * jnp.expand_dims(self.input_spreads, tuple(range(array.ndim - 1)))
+
+
+def sample_last(array: Float[Array, "..."], output_axis: int) -> Float[Array, "..."]:
+    """`(n, k)`, `(n, k, d)` or `(n, m, k, d)` as `(k, n)`, `(d, k, n)` or `(m, d, k, n)`."""
+    return jnp.moveaxis(array, (output_axis, 0), (-2, -1))
 
 
 def labels_of(batch: Batch) -> list[tuple[Array, Array | None, int]]:

@@ -23,7 +23,7 @@ from .._foundation.activations import activate
 from ..surrogate import Surrogate
 from .batches import Batch
 from .full_batch import mean_over_chunks
-from .losses import LossTerms, SobolevLoss, labels_of
+from .losses import LossTerms, SobolevLoss, labels_of, sample_last
 
 
 def normal_equations(
@@ -40,23 +40,17 @@ def normal_equations(
 
     def products(batch: Batch):
         predictions, jacobians = _predictions_and_jacobians(surrogate, batch, loss.order)
+        errors = [
+            sample_last(predicted - label, axis) for (label, _, axis), predicted in zip(labels_of(batch), predictions)
+        ]
         matrix, vector = 0.0, 0.0
-        for factor, (label, weight, axis), predicted, jacobian in zip(
-            loss.residual_scales(batch), labels_of(batch), predictions, jacobians
-        ):
-            factor = factor if weight is None else factor * jnp.sqrt(weight)
-            jacobian = _sample_last(factor, axis)[None] * jacobian
-            jacobian = jacobian.reshape(jacobian.shape[0], label.size)
+        for residual, jacobian in zip(loss.weighted(errors, batch), loss.weighted(jacobians, batch)):
+            jacobian = jacobian.reshape(jacobian.shape[0], residual.size)
             matrix = matrix + jacobian @ jacobian.T
-            vector = vector + jacobian @ _sample_last(factor * (predicted - label), axis).ravel()
+            vector = vector + jacobian @ residual.ravel()
         return matrix / len(batch), vector / len(batch), loss.terms(predictions, batch)
 
     return mean_over_chunks(products, data, chunk)
-
-
-def _sample_last(array: Array, output_axis: int) -> Array:
-    """`(n, k)`, `(n, k, d)` or `(n, m, k, d)` as `(k, n)`, `(d, k, n)` or `(m, d, k, n)`."""
-    return jnp.moveaxis(array, (output_axis, 0), (-2, -1))
 
 
 def _predictions_and_jacobians(surrogate: Surrogate, batch: Batch, order: int) -> tuple[tuple, tuple]:

@@ -1,0 +1,98 @@
+"""The noise of labels, estimated from residuals: against the law it was drawn from, and what it is good for."""
+
+from dataclasses import replace
+
+import jax
+import numpy as np
+import pytest
+
+import sobolev_pruning as sp
+from sobolev_pruning import InputError, Samples
+from sobolev_pruning.training.label_noise import FLOOR
+from surrogates import surrogate_of_shape
+
+KEY = jax.random.key(3)
+
+
+def covariance(value):
+    """Of the noise in value and derivatives: the larger the value the more, and common to all labels of a sample."""
+    size = 0.05 + 0.2 * (1.0 + np.tanh(2.0 * value))
+    common = np.array([1.0, 0.8, -0.5])
+    return size[:, None, None] ** 2 * (np.outer(common, common) + 0.05 * np.eye(3))
+
+
+@pytest.fixture(scope="module")
+def truth():
+    return surrogate_of_shape([2, 3, 1], "silu", scalar=True)
+
+
+def noisy(truth, n, seed):
+    generator = np.random.default_rng(seed)
+    x = generator.uniform(-2.0, 2.0, (n, 2))
+    value, gradient = np.asarray(truth.value(x)), np.asarray(truth.gradient(x))
+    factors = np.linalg.cholesky(covariance(value))
+    noise = np.einsum("nab,nb->na", factors, generator.standard_normal((n, 3)))
+    return Samples(x, value + noise[:, 0], gradient + noise[:, 1:])
+
+
+def test_the_covariance_is_that_of_the_noise(truth):
+    samples = noisy(truth, 24_000, 0)
+    noise = sp.label_noise(truth, samples)
+    classes = noise.classes(samples.x)[:, 0]
+    floor = FLOOR * np.diag([np.var(samples.y), *np.var(samples.dydx, axis=0)])
+    counts = np.bincount(classes)
+    assert counts.max() - counts.min() <= 1 and counts.sum() == 24_000
+    for number, whitening in enumerate(np.asarray(noise.whitening)[0]):
+        found = np.linalg.inv(whitening.T @ whitening) - floor
+        expected = covariance(np.asarray(truth.value(samples.x))[classes == number]).mean(axis=0)
+        # Entry (a, b) of a covariance from m samples has the standard error sqrt((S_aa S_bb + S_ab^2) / m), for like S.
+        variances = np.diag(expected)
+        stderr = np.sqrt((np.outer(variances, variances) + expected**2) / counts[number])
+        assert np.all(np.abs(found - expected) < 5.0 * stderr)
+
+
+def test_outputs_have_noise_of_their_own_and_values_alone_will_do():
+    network = surrogate_of_shape([2, 4, 2], "silu", scalar=False)
+    generator = np.random.default_rng(1)
+    x = generator.uniform(-1.0, 1.0, (500, 2))
+    sizes = np.array([0.1, 1.0])
+    samples = Samples(x, np.asarray(network.value(x)) + sizes * generator.standard_normal((500, 2)))
+    noise = sp.label_noise(network, samples, order=0)
+    spread = np.sqrt(np.mean(noise.whitening[:, :, 0, 0] ** -2.0, axis=1) - FLOOR * np.var(samples.y, axis=0))
+    np.testing.assert_allclose(spread, sizes, rtol=5.0 / np.sqrt(2 * 500))
+    with pytest.raises(InputError, match="no dydx; give derivatives, or choose order 0"):
+        sp.label_noise(network, samples)
+
+
+def test_weighing_by_the_noise_pays(truth):
+    start = surrogate_of_shape([2, 3, 1], "silu", scalar=True, seed=5)
+    points = np.random.default_rng(9).uniform(-2.0, 2.0, (2000, 2))
+    ratios = []
+    for seed in range(1, 4):
+        samples = noisy(truth, 2048, seed)
+        settings = {"key": KEY, "optimiser": sp.LevenbergMarquardt(30), "held_out": 0}
+        first = sp.fit(start, samples, starts=4, **settings).surrogate
+        second = sp.fit(first, samples, noise=sp.label_noise(first, samples), **settings).surrogate
+        errors = [np.mean((network.gradient(points) - truth.gradient(points)) ** 2) for network in (first, second)]
+        ratios.append(errors[1] / errors[0])
+    assert max(ratios) < 0.7
+
+
+def test_what_it_cannot_weigh_is_refused(truth):
+    samples = noisy(truth, 200, 0)
+    noise = sp.label_noise(truth, samples)
+    fit = {"key": KEY, "optimiser": sp.LevenbergMarquardt(1), "noise": noise}
+    errors = replace(samples, y_stderr=np.ones(200), dydx_stderr=np.ones((200, 2)))
+    with pytest.raises(InputError, match="leave weigh_by_stderr and fresh out"):
+        sp.fit(truth, errors, weigh_by_stderr=True, **fit)
+    with pytest.raises(InputError, match="noise is for 1 outputs with 3 labels each, and order 0 has other labels"):
+        sp.fit(truth, samples, 0, **fit)
+    holed = replace(samples, dydx=np.where(np.arange(200)[:, None] == 7, np.nan, samples.dydx), missing=True)
+    with pytest.raises(InputError, match="and samples with missing labels"):
+        sp.fit(truth, holed, **fit)
+    with pytest.raises(InputError, match="leave incomplete samples out"):
+        sp.label_noise(truth, holed)
+    with pytest.raises(InputError, match=r"20 samples are too few .* of 3 labels each; give at least 30"):
+        sp.label_noise(truth, samples[np.arange(20)])
+    with pytest.raises(InputError, match="order is 2; noise is estimated for order 0"):
+        sp.label_noise(truth, samples, order=2)
