@@ -7,7 +7,7 @@ import pytest
 
 import sobolev_pruning as sp
 from command_line import call
-from sobolev_pruning.pipeline import Candidate, model_shrinking
+from sobolev_pruning.pipeline import Candidate, model_pruning, model_shrinking
 from sobolev_pruning.pruning import remove_inputs
 from surrogates import surrogate_of_shape
 
@@ -64,7 +64,7 @@ def test_a_criterion_looks_at_data(capsys):
     assert not record["guaranteed"] and record["range_widths"][0] == [None] * 4
 
 
-def test_prune_writes_a_smaller_network_and_its_errors(capsys, tmp_path):
+def test_prune_writes_a_smaller_network_and_its_errors(capsys, tmp_path, monkeypatch):
     out = tmp_path / "small.safetensors"
     record, _ = found(capsys, "prune", "net.onnx", "--keep", "3,0", "-o", out)
     small = sp.load(out)
@@ -73,8 +73,18 @@ def test_prune_writes_a_smaller_network_and_its_errors(capsys, tmp_path):
     points = np.random.default_rng(1).uniform(1.0, 4.0, (4000, 2))
     error = np.abs(small.value(points) - sp.load("net.safetensors").value(points)).max()
     assert record["evaluation"]["value"]["max_abs"] == pytest.approx(error, rel=0.2)
+    assert record["proved_difference"] is None
     answer = call(capsys, "prune", "net.onnx", "--keep", "3,0", "-o", out, "--fold", "midpoint", "--method", "random")
-    assert answer.status == 0 and "2–3–1 silu, 13 parameters" in answer.printed
+    assert answer.status == 0 and "2–3–1 silu, 13 parameters" in answer.printed and "Proved" not in answer.printed
+
+    def proof(first, second, box, pieces):  # `test_compare_...` has a true one
+        assert (first.widths, second.widths) == ((2, 4, 3, 1), (2, 3, 1)) and box.upper.tolist() == [4.0, 4.0]
+        return 0.5, 0.25
+
+    monkeypatch.setattr(model_pruning, "guaranteed_distance", proof)
+    answer = call(capsys, "prune", "net.onnx", "--keep", "3,0", "-o", out, "--prove")
+    expected = "Proved: over the whole box values differ by at most 0.5; 0.25 was found."
+    assert expected in " ".join(answer.printed.split())
 
 
 def test_shrink_writes_the_network_found_or_says_that_there_is_none(capsys, tmp_path, monkeypatch):

@@ -186,6 +186,9 @@ def prune(
     out: Out,
     fold: Annotated[str, typer.Option(help="none, midpoint, mean, least-squares or sobolev.")] = "sobolev",
     method: Annotated[str, typer.Option(help="Whose scores decide: of `significance`, or fold.")] = "fold",
+    prove: Annotated[
+        bool, typer.Option("--prove", help="Bound how far values differ over the whole box, too.")
+    ] = False,
     box: Box = None,
     data: Data = None,
     x: InputColumns = "x*",
@@ -198,7 +201,7 @@ def prune(
 
     with _busy("pruning"):
         record = prune_model(
-            model, out, keep=keep, fold=fold, method=method, box=box, data=_data(data, x, y), columns=x
+            model, out, keep=keep, fold=fold, method=method, prove=prove, box=box, data=_data(data, x, y), columns=x
         )
     _show(record, pruning_table, as_json)
 

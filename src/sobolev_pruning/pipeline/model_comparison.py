@@ -7,12 +7,9 @@ import numpy as np
 
 from .._foundation.activations import CONTINUOUS_DERIVATIVES
 from .._foundation.errors import InputError
-from ..enclosure import Interval
-from ..evaluation import certify
-from ..evaluation.certificates import Distance
 from ..report.model_records import ComparisonRecord, Difference
-from ..surrogate import Surrogate
 from .ground import find_ground, outside_training_range
+from .guaranteed_distance import guaranteed_distance
 from .imitation import uniform_points
 from .models import describe, read_model
 
@@ -64,7 +61,7 @@ def compare_models(
         size, distance = (np.linalg.norm(array, axis=1) for array in (arrays[0], arrays[0] - arrays[1]))
         largest, guaranteed = float(distance.max()), None
         if derivative <= order:
-            guaranteed, reached = _guaranteed(networks, ground.box, of, pieces, progress)
+            guaranteed, reached = guaranteed_distance(*networks, ground.box, of, pieces=pieces, progress=progress)
             largest = max(largest, reached)
         rms = float(np.sqrt(np.mean(distance**2)))
         differences.append(Difference(of, float(size.max()), rms, largest, guaranteed))
@@ -77,10 +74,3 @@ def compare_models(
         differences=tuple(differences),
         warnings=tuple(warnings),
     )
-
-
-def _guaranteed(networks: list[Surrogate], box: Interval, of: str, pieces: int, progress: bool) -> tuple[float, float]:
-    """What the distance nowhere exceeds, and what it reaches at some point."""
-    claims = [Distance(of)]
-    answer = certify(networks[0], box, claims, against=networks[1], pieces=pieces, progress=progress).answers[0]
-    return answer.upper[0], answer.reached_upper[0]

@@ -9,10 +9,14 @@ from ..pruning import prune
 from ..report.model_records import PruningRecord
 from ..scoring import significance
 from .ground import DataOptions, find_ground
+from .guaranteed_distance import guaranteed_distance
 from .imitation import judge_by, uniform_points
 from .models import describe, expect_model_path, read_model, write_model
 
 FOR_THE_FOLD = "fold"
+
+_PIECES = 1000
+"""Cells of the box for a proof: some seconds for networks of some hundred parameters, minutes for the largest."""
 
 
 def prune_model(
@@ -22,6 +26,7 @@ def prune_model(
     keep: str,
     fold: str = "sobolev",
     method: str = FOR_THE_FOLD,
+    prove: bool = False,
     box: str | None = None,
     data: DataOptions | None = None,
     columns: str = "x*",
@@ -31,6 +36,7 @@ def prune_model(
     - `keep`: a number of nodes per hidden layer, a fraction of them (with a decimal point), or one number for each
       layer, separated by commas, 0 for a layer that goes as a whole.
     - `method`: of `significance`, by whose scores nodes go; or "fold": the survivors that the fold can do best with.
+    - `prove`: also bounds the difference of their values over the whole box.
     """
     expect_model_path(out)
     kept = read_keep(keep)
@@ -41,7 +47,16 @@ def prune_model(
         scores = significance(surrogate, ground.box, method, samples=ground.samples)
     small = prune(surrogate, kept, significance=scores, box=ground.box, samples=ground.samples, fold=fold)
     judge = judge_by(surrogate, uniform_points(ground.box, jax.random.key(0)), str(model))
-    return PruningRecord(describe(surrogate, model), write_model(small, out), fold, judge(small), ground.warnings)
+    proved, reached = guaranteed_distance(surrogate, small, ground.box, pieces=_PIECES) if prove else (None, None)
+    return PruningRecord(
+        before=describe(surrogate, model),
+        after=write_model(small, out),
+        fold=fold,
+        evaluation=judge(small),
+        proved_difference=proved,
+        reached_difference=reached,
+        warnings=ground.warnings,
+    )
 
 
 def read_keep(text: str) -> int | float | list[int]:

@@ -65,12 +65,18 @@ class SignificanceRecord:
 
 @dataclass(frozen=True)
 class PruningRecord:
-    """A network before and after pruning; `evaluation` are the errors of the second as measured against the first."""
+    """A network before and after pruning; `evaluation` are the errors of the second as measured against the first.
+
+    Over the whole box their values differ by no more than `proved_difference`, and somewhere by `reached_difference`;
+    None where that was not asked for.
+    """
 
     before: NetworkRecord
     after: NetworkRecord
     fold: str
     evaluation: Evaluation
+    proved_difference: float | None
+    reached_difference: float | None
     warnings: tuple[str, ...]
 
 

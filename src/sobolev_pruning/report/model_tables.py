@@ -104,7 +104,11 @@ def significance_table(record: SignificanceRecord) -> Table:
 def pruning_table(record: PruningRecord) -> Table:
     """Before and after, and how well the small network imitates the large one."""
     title = f"{network_text(record.before)}\n{network_text(record.after)}"
-    return _errors_table(title, {f"fold {record.fold}": record.evaluation}, record.before.path)
+    table = _errors_table(title, {f"fold {record.fold}": record.evaluation}, record.before.path)
+    if record.proved_difference is not None:
+        proved, reached = error_text(record.proved_difference), error_text(record.reached_difference)
+        table.caption += f"\nProved: over the whole box values differ by at most {proved}; {reached} was found."
+    return table
 
 
 def shrinking_table(record: ShrinkingRecord) -> Table:
