@@ -3,6 +3,9 @@
 One box and a batch of 256, silu networks with 7 inputs. Both are timed in turn, and the ratios are medians. Beside them
 the ratio of the processor times to compile (lowering not counted). `--plot FILE` writes the ratios as a picture.
 
+A second table has the affine method over one box, and its time per parameter and noise symbol: one symbol for each
+input and each node, whose errors all later nodes and adjoints may depend on. It must not grow with the network.
+
     python benchmarks/enclosure_cost.py [--plot ratios.png] [--quick]
 """
 
@@ -23,6 +26,7 @@ from sobolev_pruning.scoring.program import nodes_and_adjoints
 BATCH, REPEATS = 256, 7
 WIDTHS, DEPTHS = (32, 64, 128, 256, 512, 1024), (2, 4, 6, 8, 12)
 USUAL_WIDTH, USUAL_DEPTH = 128, 6
+MOST_AFFINE_WIDTH = 256
 
 
 def network_of(width: int, depth: int):
@@ -66,6 +70,25 @@ def compared(width: int, depth: int, batch: int | None) -> dict[str, float]:
         "ratio": float(np.median([a / b for a, b in pairs])),
         "compile": compile_boxes / compile_points,
     }
+
+
+def affine_milliseconds(width: int, depth: int) -> float:
+    network = network_of(width, depth)
+    centre = np.random.default_rng(1).normal(size=7)
+    arguments = network, Interval(centre - 0.05, centre + 0.05)
+    program, _ = compiled(enclose(nodes_and_adjoints, method="affine"), *arguments)
+    seconds(program, arguments)
+    return 1e3 * float(np.median([seconds(program, arguments) for _ in range(3)]))
+
+
+def affine_table(shapes) -> Table:
+    table = Table("width", "depth", "parameters", "symbols", "ms, affine", "ns per parameter and symbol")
+    for width, depth in shapes:
+        n_parameters, symbols = network_of(width, depth).n_parameters, 7 + width * depth
+        milliseconds = affine_milliseconds(width, depth)
+        each = 1e6 * milliseconds / (n_parameters * symbols)
+        table.add_row(str(width), str(depth), f"{n_parameters:,}", f"{symbols:,}", f"{milliseconds:.3g}", f"{each:.3g}")
+    return table
 
 
 def plot(found: dict, path: Path) -> None:
@@ -118,6 +141,8 @@ def main() -> None:
                 end_section=batch is not None,
             )
     Console(width=120).print(table)
+    affine = [(width, depth) for width, depth in shapes if width <= MOST_AFFINE_WIDTH]
+    Console(width=120).print(affine_table(affine))
     if arguments.plot:
         plot(shapes, arguments.plot)
 
