@@ -4,10 +4,12 @@ import os
 import resource
 from importlib.metadata import version
 
-# Compiling takes most of the tests' time, and a third less by XLA's older code generator, which is also the one that
-# enclosures are compiled by. JAX 0.11 no longer has it.
+# Compiling takes most of the tests' time. XLA's older code generator, which is also the one that enclosures are
+# compiled by, takes a third less, and one thread for each program costs less than several; JAX 0.11 no longer has these
+# flags. Programs that run for a moment need no optimisation, also in processes that tests start.
 if version("jax").startswith("0.10."):
-    os.environ.setdefault("XLA_FLAGS", "--xla_cpu_use_fusion_emitters=false")
+    os.environ.setdefault("XLA_FLAGS", "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1")
+os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 
 import jax
 import pytest
@@ -20,6 +22,9 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 
 MOST_KIBIBYTES = 3 * 2**20
 """What this process may have taken before compiled programs are given up."""
+
+OPTIMISED = ("test_certify_", "test_enclosure_", "test_scoring_", "test_soundness")
+"""Files whose programs are optimised as users' are: rounding differs where a product is contracted into a sum."""
 
 _ROOMS = ["_foundation", "reference", "sampling", "surrogate", "training", "enclosure", "scoring", "pruning"]
 _ROOMS += ["evaluation", "interchange", "report", "pipeline"]
@@ -44,6 +49,15 @@ def compiled_programs_are_forgotten():
     yield
     if resource.getrusage(resource.RUSAGE_SELF).ru_maxrss > MOST_KIBIBYTES:
         jax.clear_caches()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def programs_are_optimised_where_it_matters(request):
+    """What enclosures promise must hold for optimised programs; the others compile in half the time without."""
+    quick = not request.path.name.startswith(OPTIMISED)
+    if jax.config.read("jax_disable_most_optimizations") and not quick:
+        jax.clear_caches()
+    jax.config.update("jax_disable_most_optimizations", quick)
 
 
 @pytest.fixture(scope="session")

@@ -20,13 +20,15 @@ MODULES = sorted(module.name for module in pkgutil.walk_packages(sobolev_pruning
 ROOMS = [name for name in MODULES if name.count(".") == 1 and not name.startswith("sobolev_pruning._")]
 
 HEAVY = {"matplotlib", "onnx", "onnxruntime", "jinja2", "diffrax", "pyarrow", "h5py", "typer", "distributed"}
+HEAVY |= {"scipy.stats", "scipy.optimize"}
 
 _REPORT_WHAT_IMPORTING_DOES = """
 import json, sys, jax
 before = dict(jax.config.values)
 import sobolev_pruning
 changed = sorted(name for name, value in jax.config.values.items() if before.get(name, value) != value)
-print(json.dumps({"changed": changed, "loaded": sorted({name.split(".")[0] for name in sys.modules})}))
+loaded = {".".join(name.split(".")[:length]) for name in sys.modules for length in (1, 2)}
+print(json.dumps({"changed": changed, "loaded": sorted(loaded)}))
 """
 
 

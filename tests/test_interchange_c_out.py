@@ -177,7 +177,7 @@ int main(void)
 }
 """
     )
-    flags = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g", "-O1"]
+    flags = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g", "-O0"]
     build = ["gcc", "-std=c99", *STRICT, *flags, "main.c", "-o", "main", "-lm"]
     done = subprocess.run(build, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

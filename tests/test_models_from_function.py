@@ -189,6 +189,12 @@ def test_laws_of_inputs_have_their_moments_and_boxes():
     np.testing.assert_array_equal(named.box, BOX)
 
 
+def test_a_covariance_that_is_none_is_refused():
+    for off_diagonal in ([0.5, 0.4], [2.0, 2.0], [1.0, 1.0]):
+        with pytest.raises(InputError, match="not symmetric and positive definite"):
+            Gaussian([0.0, 0.0], [[1.0, off_diagonal[0]], [off_diagonal[1], 1.0]])
+
+
 def test_a_users_samplers_serve_as_laws():
     def inputs(key, n):
         return jax.random.exponential(key, (n, 2), jnp.float64)

@@ -4,7 +4,6 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-import scipy.optimize
 
 from .._foundation.samples import Samples
 from ..reference import GaussianBasket
@@ -17,6 +16,8 @@ def fit_oracle(basket: GaussianBasket, samples: Samples) -> GaussianBasket:
     Minimises the order-1 loss with lambda 1 (`a = b = 1`) by least squares, from the true parameters. It knows the
     closed-form family, so its error is what the labels' noise alone costs: a yardstick for networks, not a bound.
     """
+    from scipy.optimize import least_squares  # slow to import
+
     d = basket.n_inputs
     value_scale = 1.0 / np.sqrt(np.var(samples.y))
     delta_scale = 1.0 / np.sqrt(d * np.var(samples.dydx))
@@ -34,7 +35,7 @@ def fit_oracle(basket: GaussianBasket, samples: Samples) -> GaussianBasket:
     labels = np.concatenate([value_scale * samples.y[:, None], delta_scale * samples.dydx], axis=1).ravel()
     jacobian = jax.jit(jax.jacfwd(predictions))
     start = np.concatenate([basket.weights, [basket.strike, 1.0]])
-    found = scipy.optimize.least_squares(
+    found = least_squares(
         lambda p: np.asarray(predictions(p)) - labels, start, jac=lambda p: np.asarray(jacobian(p)), method="lm"
     )
     return model(jnp.asarray(found.x))

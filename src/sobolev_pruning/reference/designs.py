@@ -7,7 +7,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import UInt32
-from scipy.stats import qmc
 
 from .._foundation.arrays import Points, PRNGKey
 from .._foundation.errors import InputError
@@ -74,6 +73,8 @@ def scrambled_sobol(key: PRNGKey, n: int, d: int) -> Points:
 @lru_cache(maxsize=16)
 def _direction_numbers(bits: int, d: int) -> UInt32[np.ndarray, "bits d"]:
     """Direction numbers of Joe and Kuo, read off points: in Gray-code order point `2^(j+1) - 1` is number `j`."""
+    from scipy.stats import qmc  # slow to import
+
     engine = qmc.Sobol(d, scramble=False, bits=_SOBOL_BITS)
     numbers = []
     for j in range(bits):
