@@ -4,6 +4,7 @@ import itertools
 import sys
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 
@@ -97,6 +98,11 @@ def test_critical_points_are_zeros_of_the_next_derivative_and_all_of_them(name, 
     assert len(changes) == len(points)
     for left, (point, _) in zip(changes, points):
         assert left <= point <= left + 22.0 / 1102
+
+
+def test_programs_of_this_file_are_optimised_as_those_of_users_are():
+    """Only then are products contracted into sums; other files' programs are not optimised."""
+    assert not jax.config.read("jax_disable_most_optimizations")
 
 
 def test_boxes_of_the_campaign_are_of_every_kind():
