@@ -110,6 +110,8 @@ def draw(errors, oracles, seconds, path: Path) -> None:
         panels[0][column].set_title(quantity, fontsize=10)
         panels[0][column].set_xlabel("pairs", fontsize=8)
         panels[1][column].set_xlabel("seconds of fine-tuning", fontsize=8)
+        panels[1][column].set_xticks(ticks := (5, 10, 20, 50, 100), map(str, ticks))
+        panels[1][column].minorticks_off()
     for row in panels:
         row[0].set_ylabel("error over the paper's best", fontsize=8)
     panels[0][0].legend(fontsize=7)
