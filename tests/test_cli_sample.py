@@ -3,13 +3,13 @@
 import json
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from types import ModuleType
 
 import numpy as np
 import pytest
 
 import black_boxes
 from command_line import call
+from dask_stand_in import stand_in
 from sobolev_pruning.sampling import black_box, read_samples
 from tolerances import AD_AGAINST_DIFFERENCES
 
@@ -144,28 +144,10 @@ def test_failures_are_counted_and_the_next_call_goes_on_with_them_alone(capsys, 
 
 
 def test_a_scheduler_does_the_work_with_its_workers(capsys, threads, monkeypatch):
-    """What the package `distributed` offers, played by a thread pool."""
-
-    class Client:
-        def __init__(self, address):
-            addresses.append(address)
-
-        def __enter__(self):
-            return self
-
-        def __exit__(self, *fault):
-            addresses.append("closed")
-
-        def get_executor(self):
-            return ThreadPoolExecutor(2)
-
-    addresses: list[str] = []
-    fake = ModuleType("distributed")
-    fake.Client = Client
-    monkeypatch.setitem(sys.modules, "distributed", fake)
+    clients = stand_in(monkeypatch)
     arguments = ["mine:price", "--box", BOX, "-n", 6]
     found(capsys, *arguments, "--scheduler", "tcp://scheduler:8786", "-o", "cluster.csv")
-    assert addresses == ["tcp://scheduler:8786", "closed"]
+    assert [(client.address, client.closed) for client in clients] == [("tcp://scheduler:8786", True)]
     found(capsys, *arguments, "-o", "here.csv")
     assert (threads / "cluster.csv").read_bytes() == (threads / "here.csv").read_bytes()
 

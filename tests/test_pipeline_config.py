@@ -120,17 +120,19 @@ def test_every_setting_of_a_training_reaches_it(samples, surrogate, monkeypatch)
         assert given[name] == getattr(settings, name) != TrainingConfig.model_fields[name].default, name
 
 
-def test_rounds_with_estimated_noise_follow_the_first_training(samples, surrogate, monkeypatch):
-    trainings = []
+def test_rounds_with_estimated_noise_follow_the_first_training(samples, surrogate, monkeypatch, tmp_path):
+    trainings, kept = [], []
 
     def counted(start, samples, order, **options):
         trainings.append((start, options.get("noise"), options.get("starts", 1)))
+        kept.append(options["checkpoints"])
         return training.fit(start, samples, order, **options)
 
     monkeypatch.setattr(stages, "fit", counted)
     optimiser = LevenbergMarquardtConfig(kind="levenberg-marquardt", iterations=1)
     settings = TrainingConfig(optimiser=optimiser, noise_rounds=2, starts=2)
-    stage = stages.trained(surrogate, samples, settings, jax.random.key(0), "fixed", None, False)
+    stage = stages.trained(surrogate, samples, settings, jax.random.key(0), "fixed", tmp_path, False)
+    assert kept == [tmp_path, tmp_path / "noise-1", tmp_path / "noise-2"]
     (_, none, starts), *rounds = trainings
     assert none is None and starts == 2 and [starts for *_, starts in rounds] == [1, 1]
     for begun, noise, _ in rounds:

@@ -12,7 +12,6 @@ from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 
 import jax
 import numpy as np
@@ -20,6 +19,7 @@ import pytest
 from jax.experimental.compilation_cache import compilation_cache
 
 from command_line import call
+from dask_stand_in import stand_in
 from sobolev_pruning import InputError
 from sobolev_pruning._foundation.errors import TrainingDiverged
 from sobolev_pruning.pipeline import StudyConfig, read_as, study, study_cell, study_networks
@@ -321,28 +321,7 @@ def test_without_dask_a_scheduler_is_refused_in_one_sentence(monkeypatch):
 
 
 def test_a_scheduler_gives_its_own_executor(monkeypatch):
-    """What the package `distributed` offers, played by a thread pool: nothing else of it is used."""
-
-    class Client:
-        def __init__(self, address):
-            if address != "tcp://scheduler:8786":
-                raise OSError("timed out")
-            self.address, self.closed = address, False
-            clients.append(self)
-
-        def __enter__(self):
-            return self
-
-        def __exit__(self, *fault):
-            self.closed = True
-
-        def get_executor(self):
-            return ThreadPoolExecutor(1)
-
-    clients: list[Client] = []
-    fake = ModuleType("distributed")
-    fake.Client = Client
-    monkeypatch.setitem(sys.modules, "distributed", fake)
+    clients = stand_in(monkeypatch)
     with open_executor(None, "tcp://scheduler:8786") as pool:
         assert [future.result() for _, future in outcomes(pool, [(0, pow, (3, 2))])] == [9]
         assert not clients[0].closed

@@ -90,6 +90,8 @@ def test_what_it_cannot_weigh_is_refused(truth):
     holed = replace(samples, dydx=np.where(np.arange(200)[:, None] == 7, np.nan, samples.dydx), missing=True)
     with pytest.raises(InputError, match="and samples with missing labels"):
         sp.fit(truth, holed, **fit)
+    with pytest.raises(InputError, match="and samples with missing labels"):
+        sp.fit(truth, samples, held_out=holed, **fit)
     with pytest.raises(InputError, match="leave incomplete samples out"):
         sp.label_noise(truth, holed)
     with pytest.raises(InputError, match=r"20 samples are too few .* of 3 labels each; give at least 30"):

@@ -125,7 +125,7 @@ def fit(
     _check_fresh(fresh, optimiser, training)
     _check_counts(patience, starts)
     mask = jax.tree.map(jnp.ones_like, surrogate.layers) if mask is None else _checked_mask(mask, surrogate.layers)
-    _check_noise(noise, order, weigh_by_stderr, fresh, training)
+    _check_noise(noise, order, weigh_by_stderr, fresh, training, held)
     loss = SobolevLoss.of(training, order, balance, weight, scaled, noise)
     for needed, name in ((1, "dydx"), (2, "hvp")):
         if order >= needed and getattr(held, name) is None:
@@ -264,10 +264,11 @@ def _check_noise(
     weigh_by_stderr: bool,
     fresh: AbstractReference | None,
     training: Samples,
+    held: Samples,
 ) -> None:
     if noise is None:
         return
-    if weigh_by_stderr or fresh is not None or training.missing:
+    if weigh_by_stderr or fresh is not None or training.missing or held.missing:
         raise InputError(
             "noise weighs the labels of fixed, complete samples by itself; leave weigh_by_stderr and fresh out, and "
             "samples with missing labels."
