@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from sobolev_pruning._foundation.errors import InputError
-from sobolev_pruning.enclosure import Interval, rounding
+from sobolev_pruning.enclosure import Interval, enclose, rounding
 
 INF = np.inf
 
@@ -47,6 +47,7 @@ def test_an_interval_is_a_pytree_that_vmap_and_jit_take():
     assert [str(path) for path, _ in jax.tree_util.tree_leaves_with_path(box)] == [
         "(GetAttrKey(name='lower'),)",
         "(GetAttrKey(name='upper'),)",
+            "(GetAttrKey(name='decoration'),)",
     ]
 
 
@@ -75,13 +76,44 @@ def test_midpoint_and_radius_cover_the_interval_exactly():
         assert Fraction(middle) + Fraction(radius) >= Fraction(high)
 
 
-def test_an_interval_says_whether_margins_were_tested_where_it_was_computed(monkeypatch):
-    box = Interval(0.0, 1.0) + 1.0
-    seen = []
-    jax.jit(lambda b: seen.append(b.guaranteed) or b)(box)
-    assert box.guaranteed and seen == [True]
+def test_an_interval_says_how_it_was_made_not_where_it_lies(monkeypatch):
+    box = Interval(0.0, 1.0)
+    inside = jax.jit(lambda b: b + 1.0)(box)
+    by_hand = Interval.unchecked(box.lower, box.upper)
+    assert box.guaranteed and (box + 1.0).guaranteed and inside.guaranteed and enclose(jnp.sin)(box).guaranteed
+    assert not by_hand.guaranteed and not (by_hand + box).guaranteed and not enclose(jnp.sin)(by_hand).guaranteed
+    with pytest.raises(InputError, match="guaranteed is not known under jit"):
+        jax.jit(lambda b: b.guaranteed)(box)
     monkeypatch.setattr(rounding, "tested_on", lambda device, dtype: dtype == np.float32)
-    assert not box.guaranteed and box.astype(np.float32).guaranteed
+    assert inside.guaranteed and not (box + 1.0).guaranteed and not enclose(jnp.cos)(box).guaranteed
+    assert not jax.jit(enclose(jnp.sinh))(box).guaranteed
+    assert enclose(jnp.cos)(Interval(np.float32(0.0), np.float32(1.0))).guaranteed
+
+
+def test_a_processor_without_tested_margins_claims_nothing(monkeypatch):
+    device = jax.devices("cpu")[0]
+    monkeypatch.setattr(rounding.platform, "machine", lambda: "aarch64")
+    assert not rounding.tested_on(device, np.float64)
+    monkeypatch.undo()
+    assert rounding.tested_on(device, np.float64) and not rounding.tested_on(device, jnp.bfloat16)
+    monkeypatch.setenv("XLA_FLAGS", "--xla_cpu_enable_fast_math=true")
+    assert not rounding.tested_on(device, np.float64)
+
+
+def test_a_decoration_says_where_a_function_is_defined_continuous_and_differentiable():
+    box = Interval(jnp.array([-1.0, 1.0]), jnp.array([2.0, 2.0]))
+    for function, defined, continuous, differentiable in (
+        (jnp.sqrt, [False, True], [False, True], [False, True]),
+        (jnp.floor, [True, True], [False, False], [False, False]),
+        (jnp.abs, [True, True], [True, True], [False, True]),
+        (jnp.exp, [True, True], [True, True], [True, True]),
+    ):
+        found = enclose(function)(box)
+        assert found.is_defined().tolist() == defined, function
+        assert found.is_continuous().tolist() == continuous, function
+        assert found.is_differentiable().tolist() == differentiable, function
+    assert (1.0 / box).is_defined().tolist() == [False, True]
+    assert not Interval.unchecked(box.lower, box.upper).is_defined().any()
 
 
 def test_margins_are_tested_on_processors_and_in_float64_on_some_gpus():

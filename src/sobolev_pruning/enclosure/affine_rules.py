@@ -198,7 +198,14 @@ def _maximum(method, a, b, **_):
 
 def _within(method, form: AffineForm, natural: Interval) -> AffineForm:
     form = method.tight(form)
-    return form.with_parts(form.center, form.polynomial, form.noise, form.error, form.range.intersection(natural))
+    # Where a point is infinite, `max(x, -inf)`, the form is made of differences that say nothing.
+    known = jnp.isfinite(form.center) & ~form.range.is_nai()
+    own = Interval.unchecked(*(jnp.where(known, *ends) for ends in zip(_ends(form.range), _ends(natural), strict=True)))
+    return form.with_parts(form.center, form.polynomial, form.noise, form.error, own.intersection(natural))
+
+
+def _ends(x: Interval):
+    return x.lower, x.upper
 
 
 def structural_maximum(method, a, b) -> Interval:

@@ -15,7 +15,7 @@ import numpy as np
 from jax import Array
 
 from .._foundation.activations import CONTINUOUS_DERIVATIVES
-from . import activation_ranges, arithmetic, transcendental
+from . import activation_ranges, arithmetic, powers, transcendental
 from .affine_form import AffineForm, deviation, rounded_error, tight
 from .affine_quadratic import product_of_linear, with_quadratic
 from .critical_points import CRITICAL_POINTS
@@ -209,7 +209,7 @@ def _reciprocal(a):
 
 def _power(exponent: float):
     def rule(a):
-        return transcendental.power(a, jnp.full(a.shape, exponent, a.dtype))
+        return powers.power(a, jnp.full(a.shape, exponent, a.dtype))
 
     return rule
 
@@ -229,7 +229,7 @@ def power_curve(exponent: float) -> Curve:
         _power(exponent),
         # The exponent minus 2 is rounded; a wider power covers it.
         lambda a: arithmetic.multiply(
-            transcendental.power(
+            powers.power(
                 a, Interval.unchecked(*(jnp.full(a.shape, exponent - 2 + s * 1e-12, a.dtype) for s in (-1, 1)))
             ),
             Interval.unchecked(

@@ -1,95 +1,99 @@
-"""Programs inside programs: nested jit, custom derivatives, checkpoints, cond, scan and while.
+"""Programs inside programs: cond, scan, while, and functions with a derivative of the user's own.
 
 A loop needs carries of one kind from turn to turn. They start as what they are, points or enclosures, and the body is
-traced until no further carry turns from a point into an enclosure; then the loop runs as a loop.
+traced until no further carry turns from a point into an enclosure; then the loop runs as a loop, decorations with it.
 """
+
+import functools
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
-from jax.extend.core import ClosedJaxpr
 from jax.extend.core import primitives as p
 
+from . import decorations
 from .arithmetic import select
+from .decorations import CUSTOM, full, joined
 from .interval import Interval, as_interval, broadcast
-from .library_functions import as_activation
+from .program import called, has_own_derivative
 from .registry import EnclosureError, source_line
 from .stacking import stack
 
-_BODY = {
-    "jit": "jaxpr",
-    "pjit": "jaxpr",
-    "closed_call": "call_jaxpr",
-    "core_call": "call_jaxpr",
-    "custom_jvp_call": "call_jaxpr",
-    "custom_vjp_call": "call_jaxpr",
-    "remat2": "jaxpr",
-    "checkpoint": "jaxpr",
-    "remat": "jaxpr",
-}
-
 
 def is_nested(equation) -> bool:
-    return equation.primitive.name in _BODY or equation.primitive in (p.cond_p, p.scan_p, p.while_p)
+    return equation.primitive in (p.cond_p, p.scan_p, p.while_p) or has_own_derivative(equation)
 
 
-def apply_nested(equation, operands, method, evaluate) -> list:
-    """Evaluates an equation that holds programs; `evaluate(jaxpr, consts, operands)` is the interpreter itself."""
-    name = equation.primitive.name
-    if name in _BODY:
-        body = as_activation(equation) or equation.params[_BODY[name]]
-        return evaluate(*_parts(body), operands)
+def apply_nested(equation, operands, method, evaluate: Callable) -> list:
+    """Evaluates an equation that holds programs; `evaluate(body, operands)` is the interpreter itself.
+
+    Operands and results are values with their decorations.
+    """
     if equation.primitive is p.cond_p:
         return _cond(equation, operands, method, evaluate)
     if equation.primitive is p.scan_p:
         return _scan(equation, operands, method, evaluate)
-    return _while(equation, operands, method, evaluate)
-
-
-def _parts(body):
-    return (body.jaxpr, body.consts) if isinstance(body, ClosedJaxpr) else (body, ())
+    if equation.primitive is p.while_p:
+        return _while(equation, operands, method, evaluate)
+    return [x._replace(flags=joined(x.flags, CUSTOM)) for x in evaluate(called(equation), operands)]
 
 
 def _known(value) -> bool:
     return not isinstance(value, jax.core.Tracer)
 
 
+def _interval(x, method):
+    """A value with its decoration as an interval and an array: what can leave a compiled branch or loop."""
+    value = as_interval(method.interval_of(x.value))
+    return x._replace(value=value, flags=jnp.asarray(full(x.flags, value.shape)))
+
+
 def _cond(equation, operands, method, evaluate) -> list:
     """The branch that is known to be taken; the hull of all branches where the box decides."""
     index, operands = operands[0], operands[1:]
     branches = equation.params["branches"]
-    bounds = method.interval_of(index)
-    if isinstance(bounds, Interval):
-        if _known(bounds.lower) and _known(bounds.upper):
-            first, last = int(bounds.lower), int(bounds.upper)
-            branches = branches[max(first, 0) : last + 1]
-            if len(branches) == 1:
-                return evaluate(*_parts(branches[0]), operands)
-        elif len(branches) > 2:
-            raise EnclosureError(
-                f"enclose: which branch of the switch at {source_line(equation)} is taken depends on the box; "
-                "choose it by a point, or write jnp.where."
-            )
-        results = [[as_interval(method.interval_of(x)) for x in evaluate(*_parts(b), operands)] for b in branches]
-        if _known(bounds.lower):
-            return [_hull(outcomes) for outcomes in zip(*results)]
-        zero, one = results
+    bounds = method.interval_of(index.value)
+    if not isinstance(bounds, Interval):
+        if _known(bounds):
+            return evaluate(branches[min(max(int(bounds), 0), len(branches) - 1)], operands)
+        return lax.switch(bounds, [_as_function(b, method, evaluate) for b in branches], *_arrays(operands, method))
+    if _known(bounds.lower) and _known(bounds.upper):
+        first, last = (min(max(int(end), 0), len(branches) - 1) for end in (bounds.lower, bounds.upper))
+        branches = branches[first : last + 1] or branches  # of nothing, anything is true
+        if len(branches) == 1:
+            return [x._replace(flags=joined(x.flags, index.flags)) for x in evaluate(branches[0], operands)]
+    elif len(branches) > 2:
+        raise EnclosureError(
+            f"enclose: which branch of the switch at {source_line(equation)} is taken depends on the box; "
+            "choose it by a point, or write jnp.where."
+        )
+    results = [[_interval(x, method) for x in evaluate(b, operands)] for b in branches]
+    if _known(bounds.lower):
+        merged = [functools.reduce(Interval.hull, [x.value for x in outcomes]) for outcomes in zip(*results)]
+    else:
         pick = Interval.unchecked(bounds.lower != 0, bounds.upper != 0)
-        return [select(broadcast(pick, x.shape), x, y) for x, y in zip(zero, one)]
-    if _known(index):
-        return evaluate(*_parts(branches[min(max(int(index), 0), len(branches) - 1)]), operands)
-
-    def branch(body):
-        return lambda *args: [as_interval(method.interval_of(x)) for x in evaluate(*_parts(body), args)]
-
-    return lax.switch(index, [branch(b) for b in branches], *[method.interval_of(x) for x in operands])
+        merged = [select(broadcast(pick, x.value.shape), x.value, y.value) for x, y in zip(*results)]
+    of_choice = decorations.anywhere(index.flags)
+    return [
+        outcomes[0]._replace(value=value, flags=joined(of_choice, *[x.flags for x in outcomes]))
+        for value, outcomes in zip(merged, zip(*results), strict=True)
+    ]
 
 
-def _hull(outcomes):
-    result = outcomes[0]
-    for other in outcomes[1:]:
-        result = result.hull(other)
-    return result
+def _as_function(body, method, evaluate) -> Callable:
+    return lambda *arguments: [_interval(x, method) for x in evaluate(body, arguments)]
+
+
+def _arrays(operands, method) -> list:
+    """Operands without forms, and with a decoration for every element, as compiled loops and branches take them."""
+    found = []
+    for x in operands:
+        value = method.interval_of(x.value)
+        value = value if isinstance(value, Interval) else jnp.asarray(value)
+        found.append(x._replace(value=value, flags=jnp.asarray(full(x.flags, value.shape))))
+    return found
 
 
 def _settle_carries(carries, step) -> list:
@@ -97,33 +101,31 @@ def _settle_carries(carries, step) -> list:
     while True:
         after = jax.eval_shape(step, carries)
         grown = [
-            as_interval(before) if isinstance(new, Interval) and not isinstance(before, Interval) else before
-            for before, new in zip(carries, after)
+            before._replace(value=as_interval(before.value))
+            if isinstance(new.value, Interval) and not isinstance(before.value, Interval)
+            else before
+            for before, new in zip(carries, after, strict=True)
         ]
-        if all(new is old for new, old in zip(grown, carries)):
+        if all(new is old for new, old in zip(grown, carries, strict=True)):
             return carries
         carries = grown
 
 
-def _same_kind(value, like):
-    return as_interval(value) if isinstance(like, Interval) else value
-
-
-def _to_arrays(values):
-    return [x if isinstance(x, Interval) else jnp.asarray(x) for x in values]
+def _same_kind(x, like):
+    return x._replace(value=as_interval(x.value)) if isinstance(like.value, Interval) else x
 
 
 def _scan(equation, operands, method, evaluate) -> list:
     params = equation.params
     n_consts, n_carry = _scan_counts(params)
-    body = _parts(params["jaxpr"])
+    body = params["jaxpr"]
     if method.unrolls(params["length"]):
         return _unrolled(params, body, operands, evaluate)
-    operands = _to_arrays(method.interval_of(x) for x in operands)
+    operands = _arrays(operands, method)
     consts, carries, xs = operands[:n_consts], operands[n_consts : n_consts + n_carry], operands[n_consts + n_carry :]
 
     def results(carries, slices):
-        return [method.interval_of(x) for x in evaluate(*body, [*consts, *carries, *slices])]
+        return _arrays(evaluate(body, [*consts, *carries, *slices]), method)
 
     if params["length"]:
         first = [jax.tree.map(lambda v: v[0], x) for x in xs]
@@ -131,7 +133,7 @@ def _scan(equation, operands, method, evaluate) -> list:
 
     def turn(carries, slices):
         out = results(carries, slices)
-        return [_same_kind(x, like) for x, like in zip(out[:n_carry], carries)], _to_arrays(out[n_carry:])
+        return [_same_kind(x, like) for x, like in zip(out[:n_carry], carries, strict=True)], out[n_carry:]
 
     carries, ys = lax.scan(turn, carries, xs, length=params["length"], reverse=params["reverse"])
     return [*carries, *ys]
@@ -151,28 +153,38 @@ def _unrolled(params, body, operands, evaluate) -> list:
     consts, carries, xs = operands[:n_consts], operands[n_consts : n_consts + n_carry], operands[n_consts + n_carry :]
     rows = []
     for turn in reversed(range(length)) if params["reverse"] else range(length):
-        out = evaluate(*body, [*consts, *carries, *[x[turn] for x in xs]])
+        slices = [
+            x._replace(value=x.value[turn], flags=x.flags if isinstance(x.flags, int) else x.flags[turn]) for x in xs
+        ]
+        out = evaluate(body, [*consts, *carries, *slices])
         carries = out[:n_carry]
         rows.append(out[n_carry:])
     if params["reverse"]:
         rows.reverse()
-    return [*carries, *[stack(column) for column in zip(*rows)]]
+    return [*carries, *[_stacked(column) for column in zip(*rows)]]
+
+
+def _stacked(column):
+    values, flags = [x.value for x in column], [x.flags for x in column]
+    if not all(isinstance(x, int) for x in flags):
+        flags = jnp.stack([jnp.asarray(full(x, np.shape(value))) for x, value in zip(flags, values, strict=True)])
+        return column[0]._replace(value=stack(values), flags=flags)
+    return column[0]._replace(value=stack(values), flags=joined(*flags))
 
 
 def _while(equation, operands, method, evaluate) -> list:
     params = equation.params
     n_cond, n_body = params["cond_nconsts"], params["body_nconsts"]
-    operands = _to_arrays(method.interval_of(x) for x in operands)
+    operands = _arrays(operands, method)
     cond_consts, body_consts = operands[:n_cond], operands[n_cond : n_cond + n_body]
-    condition, body = _parts(params["cond_jaxpr"]), _parts(params["body_jaxpr"])
 
     def step(carries):
-        return [method.interval_of(x) for x in evaluate(*body, [*body_consts, *carries])]
+        return _arrays(evaluate(params["body_jaxpr"], [*body_consts, *carries]), method)
 
     carries = _settle_carries(operands[n_cond + n_body :], step)
 
     def goes_on(carries):
-        verdict = evaluate(*condition, [*cond_consts, *carries])[0]
+        verdict = evaluate(params["cond_jaxpr"], [*cond_consts, *carries])[0].value
         if isinstance(method.interval_of(verdict), Interval):
             raise EnclosureError(
                 f"enclose: how often the loop at {source_line(equation)} runs depends on the box; "
@@ -181,6 +193,6 @@ def _while(equation, operands, method, evaluate) -> list:
         return verdict
 
     def turn(carries):
-        return [_same_kind(x, like) for x, like in zip(step(carries), carries)]
+        return [_same_kind(x, like) for x, like in zip(step(carries), carries, strict=True)]
 
     return list(lax.while_loop(goes_on, turn, carries))

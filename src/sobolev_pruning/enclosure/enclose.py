@@ -8,11 +8,15 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._foundation.errors import InputError
+from . import decorations
 from .affine_rules import AffineMethod
-from .interpreter import evaluate
+from .decorations import UNDEFINED, UNPROVED, Flags
+from .interpreter import Valued, evaluate
 from .interval import Interval, as_interval, is_interval
 from .interval_rules import IntervalMethod
-from .rounding import widen_subnormal
+from .program import written_out
+from .registry import line_of_error
+from .rounding import margins_tested, widen_subnormal
 from .split import Splitter
 
 METHODS = ("interval", "affine", "split")
@@ -59,7 +63,7 @@ def enclose(
         def over_piece(args, kwargs, slabs):
             return run(fn, args, kwargs, AffineMethod(symbols, slabs) if over == "affine" else IntervalMethod())
 
-        split = Splitter(over_piece, fn, pieces, over_slabs=over == "affine")
+        split = Splitter(over_piece, _traced(fn), pieces, over_slabs=over == "affine")
         return functools.wraps(fn)(lambda *args, **kwargs: split(*args, **kwargs))
 
     @functools.wraps(fn)
@@ -71,13 +75,16 @@ def enclose(
 
 def run(fn: Callable, args: tuple, kwargs: dict, method):
     """The result of `fn` in the arithmetic of `method`, intervals in place of its floating arrays."""
-    jaxpr, consts, leaves, structure = trace(fn, args, kwargs)
-    results = evaluate(jaxpr, consts, method.enter(leaves), method, only_ranges=True)
-    return jax.tree.unflatten(structure, [as_result(method.interval_of(x)) for x in results])
+    closed, leaves, structure = trace(fn, args, kwargs)
+    program, entering = written_out(closed), _of_operands(closed, leaves)
+    operands = [Valued(x) for x in method.enter([_enter(leaf) for leaf in leaves])]
+    results = evaluate(program, operands, method, only_ranges=True)
+    found = [as_result(method.interval_of(x.value), decorations.joined(x.flags, entering)) for x in results]
+    return jax.tree.unflatten(structure, found)
 
 
 def trace(fn: Callable, args: tuple, kwargs: dict):
-    """The program of `fn` for these arguments: jaxpr, constants, flat operands and the structure of the result."""
+    """The program of `fn` for these arguments, the operands it takes, and the structure of its result."""
     leaves, structure = jax.tree.flatten((args, kwargs), is_leaf=is_interval)
     dynamic = [i for i, leaf in enumerate(leaves) if isinstance(leaf, Interval | jax.Array | np.ndarray | np.generic)]
     if not any(isinstance(leaves[i], Interval) for i in dynamic):
@@ -88,12 +95,51 @@ def trace(fn: Callable, args: tuple, kwargs: dict):
         for i, value in zip(dynamic, values):
             filled[i] = value
         inner_args, inner_kwargs = jax.tree.unflatten(structure, filled)
-        return fn(*inner_args, **inner_kwargs)
+        return _traced(fn)(*inner_args, **inner_kwargs)
 
     avals = [jax.ShapeDtypeStruct(jnp.shape(_ends(leaves[i])), jnp.result_type(_ends(leaves[i]))) for i in dynamic]
     closed, shape = jax.make_jaxpr(flat, return_shape=True)(*avals)
-    operands = [_enter(leaves[i]) for i in dynamic]
-    return closed.jaxpr, closed.consts, operands, jax.tree.structure(shape)
+    return closed, [leaves[i] for i in dynamic], jax.tree.structure(shape)
+
+
+def _traced(fn: Callable) -> Callable:
+    """`fn`, with a sentence for what cannot be done with a number that is not known."""
+
+    @functools.wraps(fn)
+    def readable(*args, **kwargs):
+        try:
+            return fn(*args, **kwargs)
+        except (jax.errors.ConcretizationTypeError, jax.errors.TracerArrayConversionError) as error:
+            raise InputError(
+                f"enclose: {line_of_error(error)} asks for the value of a number that is enclosed, as `if`, `float` and "
+                "functions of NumPy do; write jnp.where or jax.lax.cond, and jax.numpy for numpy."
+            ) from None
+
+    return readable
+
+
+def _of_operands(closed, leaves) -> Flags:
+    """What the operands of a program and the machine that computes say of every result."""
+    found = [_of_operand(leaf) for leaf in leaves]
+    dtypes = {v.aval.dtype for equation in closed.eqns for v in equation.outvars if hasattr(v.aval, "dtype")}
+    dtypes = [dtype for dtype in dtypes if jnp.issubdtype(dtype, jnp.floating)]
+    if not all(margins_tested(leaf.lower, dtypes) for leaf in leaves if isinstance(leaf, Interval)):
+        found.append(UNPROVED)
+    return decorations.joined(*found)
+
+
+def _of_operand(leaf) -> Flags:
+    if isinstance(leaf, Interval):
+        if leaf.decoration is None:
+            return UNPROVED
+        if isinstance(leaf.decoration, np.ndarray) and not leaf.decoration.any():
+            return 0
+        return decorations.anywhere(jnp.asarray(leaf.decoration))
+    if not jnp.issubdtype(jnp.result_type(leaf), jnp.floating):
+        return 0
+    if not isinstance(leaf, jax.core.Tracer):
+        return UNDEFINED if np.isnan(np.asarray(leaf)).any() else 0
+    return decorations.where(jnp.isnan(leaf).any(), UNDEFINED)
 
 
 def _ends(leaf):
@@ -108,8 +154,9 @@ def _enter(leaf):
     return Interval.unchecked(*widen_subnormal(lower, upper))
 
 
-def as_result(value):
+def as_result(value, flags: Flags):
     """Floating results are intervals, also where they do not depend on the box; others stay what they are."""
-    if isinstance(value, Interval):
-        return value
-    return as_interval(value) if jnp.issubdtype(jnp.result_type(value), jnp.floating) else jnp.asarray(value)
+    if not isinstance(value, Interval) and not jnp.issubdtype(jnp.result_type(value), jnp.floating):
+        return jnp.asarray(value)
+    value = as_interval(value)
+    return Interval.unchecked(value.lower, value.upper, decorations.full(flags, value.shape))

@@ -1,5 +1,6 @@
 """Keeping the compiler from computing the same thing many times, and from moving it about."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
@@ -12,6 +13,7 @@ def stacked(*arrays: Array) -> Array:
     return jnp.concatenate([x[None] for x in arrays])
 
 
+@jax.custom_jvp
 def computed_once(x: Array) -> Array:
     """`x`, bit for bit, in a way that keeps XLA from computing it again wherever it is used.
 
@@ -23,3 +25,9 @@ def computed_once(x: Array) -> Array:
     weights = np.array([1, 0], integer).reshape((2,) + (1,) * x.ndim)
     bits = jnp.sum(lax.bitcast_convert_type(x, integer)[None] * weights, axis=0)
     return lax.bitcast_convert_type(bits.astype(integer), x.dtype)
+
+
+@computed_once.defjvp
+def _derivative_of_identity(primals, tangents):
+    (x,), (tangent,) = primals, tangents
+    return computed_once(x), tangent

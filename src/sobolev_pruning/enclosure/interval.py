@@ -11,6 +11,9 @@ from jaxtyping import ArrayLike
 from .._foundation.errors import InputError
 from .rounding import down, margins_tested, tiny, up, widen_subnormal
 
+BENT, KINKED, JUMPS, UNDEFINED, CUSTOM, UNPROVED = (1 << i for i in range(6))
+"""The flags of a decoration; `decorations` says what each means."""
+
 
 @jax.tree_util.register_pytree_with_keys_class
 class Interval:
@@ -26,9 +29,14 @@ class Interval:
     Endpoints are never denormal: XLA flushes denormals to 0, so the constructor moves such endpoints outward, to 0 or
     to the smallest normal number.
 
+    `decoration` says how an interval was made, elementwise: a `uint8` of flags, 0 where it is a box or the range of a
+    smooth function that is defined everywhere (the module `decorations` lists the flags; IEEE 1788 calls them by this
+    name). `guaranteed`, `is_defined`, `is_continuous` and `is_differentiable` read it.
+
     `Interval(lower, upper)` is the checked constructor: concrete endpoints that are NaN or in the wrong order raise
     `InputError` (values traced by `jit` cannot be checked). `Interval.unchecked(lower, upper)` checks and changes
-    nothing. An interval is a pytree of two leaves, so `jit`, `vmap` and `tree_map` work on it.
+    nothing, has no decoration, and nothing that is made of it is guaranteed. An interval is a pytree of three leaves of
+    one shape, so `jit`, `vmap` and `tree_map` work on it.
 
     **Arguments**: `lower`, `upper`: arrays that broadcast against each other; integers become the default float.
 
@@ -40,11 +48,12 @@ class Interval:
     ([0.5, 0.5], [1.0, 2.0], [False, True])
     """
 
-    __slots__ = ("lower", "upper")
+    __slots__ = ("decoration", "lower", "upper")
     __array_priority__ = 100  # so that `array * interval` asks the interval
 
     lower: Array
     upper: Array
+    decoration: Array | np.ndarray | None
 
     def __init__(self, lower: ArrayLike | Sequence, upper: ArrayLike | Sequence):
         lower, upper = jnp.asarray(lower), jnp.asarray(upper)
@@ -64,12 +73,13 @@ class Interval:
         upper = jnp.broadcast_to(upper, shape).astype(dtype)
         _check_endpoints(lower, upper)
         self.lower, self.upper = widen_subnormal(lower, upper)
+        self.decoration = np.zeros(shape, np.uint8)
 
     @classmethod
-    def unchecked(cls, lower, upper) -> "Interval":
-        """The interval with exactly these endpoints, which the caller vouches for."""
+    def unchecked(cls, lower, upper, decoration=None) -> "Interval":
+        """The interval with exactly these endpoints; without a decoration nothing is known of it."""
         interval = object.__new__(cls)
-        interval.lower, interval.upper = lower, upper
+        interval.lower, interval.upper, interval.decoration = lower, upper, decoration
         return interval
 
     @classmethod
@@ -87,21 +97,20 @@ class Interval:
     @classmethod
     def empty(cls, shape=(), dtype=float) -> "Interval":
         """Intervals of the given shape that hold no number: `[+inf, -inf]`."""
-        return cls.unchecked(jnp.full(shape, jnp.inf, dtype), jnp.full(shape, -jnp.inf, dtype))
+        return cls.unchecked(*(jnp.full(shape, end, dtype) for end in (jnp.inf, -jnp.inf)), np.zeros(shape, np.uint8))
 
     @classmethod
     def entire(cls, shape=(), dtype=float) -> "Interval":
         """All reals."""
-        return cls.unchecked(jnp.full(shape, -jnp.inf, dtype), jnp.full(shape, jnp.inf, dtype))
+        return cls.unchecked(*(jnp.full(shape, end, dtype) for end in (-jnp.inf, jnp.inf)), np.zeros(shape, np.uint8))
 
     def tree_flatten_with_keys(self):
-        """The two endpoint arrays with their names, for JAX."""
-        key = jax.tree_util.GetAttrKey
-        return ((key("lower"), self.lower), (key("upper"), self.upper)), None
+        """The endpoint arrays and the decoration with their names, for JAX."""
+        return tuple((jax.tree_util.GetAttrKey(name), getattr(self, name)) for name in _LEAVES), None
 
     @classmethod
     def tree_unflatten(cls, _, children):
-        """An interval from its endpoint arrays, unchecked, for JAX."""
+        """An interval from its leaves, unchecked, for JAX."""
         return cls.unchecked(*children)
 
     # What an array has.
@@ -128,26 +137,51 @@ class Interval:
 
     @property
     def guaranteed(self) -> bool:
-        """Whether rounding margins have been tested on the device that holds it, in its type: on CPU, and in float64 on
-        the GPUs of `rounding.TESTED_GPUS`.
+        """Whether all elements are proved to hold what they enclose, rounding included: made by the checked constructor
+        or by rules that are guaranteed, on a machine whose rounding margins have been tested (`rounding.tested_on`).
+
+        Not known under `jit` and `vmap`: ask the result.
         """
-        return margins_tested(self.lower)
+        if isinstance(self.decoration, jax.core.Tracer):
+            raise InputError("Interval.guaranteed is not known under jit, vmap or grad; ask the result, outside of it.")
+        return self.decoration is not None and not (np.asarray(self.decoration) & np.uint8(UNPROVED)).any()
+
+    def is_defined(self) -> Array:
+        """Where the enclosed function is a number everywhere in the box; False where that is not known."""
+        return self._lacks(UNDEFINED)
+
+    def is_continuous(self) -> Array:
+        """Where the enclosed function is defined and continuous everywhere in the box."""
+        return self._lacks(UNDEFINED | JUMPS)
+
+    def is_differentiable(self) -> Array:
+        """Where the enclosed function is continuously differentiable everywhere in the box."""
+        return self._lacks(UNDEFINED | JUMPS | KINKED)
+
+    def _lacks(self, flags: int) -> Array:
+        if self.decoration is None:
+            return jnp.zeros(self.shape, bool)
+        return (jnp.asarray(self.decoration) & np.uint8(flags)) == 0
 
     def __len__(self):
         return self.shape[0]
 
     def __getitem__(self, index):
-        return Interval.unchecked(self.lower[index], self.upper[index])
+        return self._moved(lambda x: x[index])
 
     def reshape(self, *shape):
         """The same intervals in another shape."""
-        return Interval.unchecked(self.lower.reshape(*shape), self.upper.reshape(*shape))
+        return self._moved(lambda x: x.reshape(*shape))
+
+    def _moved(self, move) -> "Interval":
+        return jax.tree.map(move, self)
 
     def astype(self, dtype):
         """The smallest interval of the given float type that contains this one."""
         from .arithmetic import convert
 
-        return convert(self, dtype)
+        found = convert(Interval.unchecked(self.lower, self.upper), dtype)
+        return Interval.unchecked(found.lower, found.upper, self.decoration)
 
     def __repr__(self):
         return f"Interval(lower={self.lower}, upper={self.upper})"
@@ -252,51 +286,56 @@ class Interval:
         """The members of both; empty where there are none."""
         lower, upper = jnp.maximum(self.lower, other.lower), jnp.minimum(self.upper, other.upper)
         none = lower > upper
-        return Interval.unchecked(jnp.where(none, jnp.inf, lower), jnp.where(none, -jnp.inf, upper))
+        lower, upper = jnp.where(none, jnp.inf, lower), jnp.where(none, -jnp.inf, upper)
+        return Interval.unchecked(lower, upper, _united(lower.shape, self, other))
 
     def hull(self, other: "Interval") -> "Interval":
         """The smallest interval that contains both (`convexHull` of the standard)."""
-        return Interval.unchecked(jnp.minimum(self.lower, other.lower), jnp.maximum(self.upper, other.upper))
+        lower, upper = jnp.minimum(self.lower, other.lower), jnp.maximum(self.upper, other.upper)
+        return Interval.unchecked(lower, upper, _united(lower.shape, self, other))
 
     # Arithmetic, rounded outward.
 
     def __neg__(self):
-        return Interval.unchecked(-self.upper, -self.lower)
+        return Interval.unchecked(-self.upper, -self.lower, self.decoration)
 
     def __pos__(self):
         return self
 
     def __abs__(self):
-        return _arithmetic().absolute(self)
+        found = _arithmetic().absolute(self)
+        return Interval.unchecked(found.lower, found.upper, _united(self.shape, self))
 
     def __add__(self, other):
-        return _arithmetic().add(*_pair(self, other))
+        return _operation("add", self, other)
 
     def __radd__(self, other):
-        return _arithmetic().add(*_pair(other, self))
+        return _operation("add", other, self)
 
     def __sub__(self, other):
-        return _arithmetic().subtract(*_pair(self, other))
+        return _operation("subtract", self, other)
 
     def __rsub__(self, other):
-        return _arithmetic().subtract(*_pair(other, self))
+        return _operation("subtract", other, self)
 
     def __mul__(self, other):
-        return _arithmetic().multiply(*_pair(self, other))
+        return _operation("multiply", self, other)
 
     def __rmul__(self, other):
-        return _arithmetic().multiply(*_pair(other, self))
+        return _operation("multiply", other, self)
 
     def __truediv__(self, other):
-        return _arithmetic().divide(*_pair(self, other))
+        return _operation("divide", self, other)
 
     def __rtruediv__(self, other):
-        return _arithmetic().divide(*_pair(other, self))
+        return _operation("divide", other, self)
 
     def __pow__(self, exponent: int):
         if not isinstance(exponent, int):
             raise InputError("interval ** exponent takes an integer; for others use enclose(jnp.power)(a, b).")
-        return _arithmetic().integer_power(self, exponent)
+        found = _arithmetic().integer_power(self, exponent)
+        undefined = self.contains(0.0) if exponent < 0 else np.False_
+        return Interval.unchecked(found.lower, found.upper, _united(self.shape, self, undefined=undefined, made=found.lower))
 
     def __matmul__(self, other):
         from .enclose import enclose
@@ -309,6 +348,9 @@ class Interval:
         return enclose(jnp.matmul)(other, self)
 
 
+_LEAVES = ("lower", "upper", "decoration")
+
+
 def _arithmetic():
     # The rules are written on intervals, so they can only be looked up once this module is complete.
     from . import arithmetic
@@ -316,12 +358,33 @@ def _arithmetic():
     return arithmetic
 
 
-def _pair(a, b):
+def _operation(name: str, a, b) -> Interval:
+    """The rule of that name by element, with the decorations of both operands."""
     dtype = a.dtype if isinstance(a, Interval) else b.dtype
     a = a if isinstance(a, Interval) else jnp.asarray(a, dtype)
     b = b if isinstance(b, Interval) else jnp.asarray(b, dtype)
     shape = jnp.broadcast_shapes(a.shape, b.shape)
-    return broadcast(a, shape), broadcast(b, shape)
+    found = getattr(_arithmetic(), name)(broadcast(a, shape), broadcast(b, shape))
+    undefined = np.False_
+    if name == "divide":
+        undefined = (b.lower <= 0) & (b.upper >= 0) if isinstance(b, Interval) else b == 0
+    return Interval.unchecked(found.lower, found.upper, _united(shape, a, b, undefined=undefined, made=found.lower))
+
+
+def _united(shape, *operands, undefined=np.False_, made=None):
+    """The decoration of what is made of these operands, where points have none; None where an interval has none.
+
+    `made` are endpoints that were rounded.
+    """
+    intervals = [x for x in operands if isinstance(x, Interval)]
+    if any(x.decoration is None for x in intervals):
+        return None
+    concrete = not any(isinstance(x, jax.core.Tracer) for x in (undefined, *(i.decoration for i in intervals)))
+    library = np if concrete else jnp
+    result = library.where(library.broadcast_to(library.asarray(undefined), shape), np.uint8(UNDEFINED), np.uint8(0))
+    for x in intervals:
+        result = result | library.broadcast_to(library.asarray(x.decoration), shape)
+    return result if made is None or margins_tested(made) else result | np.uint8(UNPROVED)
 
 
 def _or_zero(value, condition):
@@ -349,7 +412,7 @@ def is_interval(value) -> bool:
 
 
 def broadcast(value, shape):
-    """`value`, an array or an interval, broadcast to `shape`."""
+    """`value`, an array or the endpoints of an interval, broadcast to `shape`."""
     if isinstance(value, Interval):
         return Interval.unchecked(jnp.broadcast_to(value.lower, shape), jnp.broadcast_to(value.upper, shape))
     return jnp.broadcast_to(value, shape)

@@ -6,10 +6,10 @@ from jax.extend.core import Primitive
 from jax.extend.core import primitives as p
 
 from .._foundation.activations import activation_p
-from . import activation_ranges, arithmetic, contraction, structural, transcendental
+from . import activation_ranges, arithmetic, contraction, integers, powers, structural, transcendental
 from .arithmetic import Operand
 from .interval import Interval, as_interval
-from .registry import Rule, missing_rule, user_rule
+from .registry import EnclosureError, Rule, missing_rule, source_line, user_rule
 
 
 def _plain(rule: Rule) -> Rule:
@@ -18,9 +18,9 @@ def _plain(rule: Rule) -> Rule:
 
 
 def _convert(a: Operand, *, new_dtype, **_):
-    if jnp.issubdtype(new_dtype, jnp.integer) and jnp.issubdtype(a.dtype, jnp.floating):
-        a = Interval.unchecked(jnp.trunc(a.lower), jnp.trunc(a.upper))
-    return arithmetic.convert(a, new_dtype)
+    if jnp.issubdtype(new_dtype, jnp.floating):
+        return arithmetic.convert(a, new_dtype)
+    return integers.convert(a, new_dtype)
 
 
 def is_known_zero(value, other) -> bool:
@@ -31,11 +31,25 @@ def is_known_zero(value, other) -> bool:
 def _add(a: Operand, b: Operand) -> Operand:
     if is_known_zero(b, a):
         return a
-    return b if is_known_zero(a, b) else arithmetic.add(a, b)
+    return b if is_known_zero(a, b) else _on_points(arithmetic.add, jnp.add, a, b)
+
+
+def _subtract(a: Operand, b: Operand) -> Interval:
+    return _on_points(arithmetic.subtract, jnp.subtract, a, b)
 
 
 def _multiply(a: Operand, b: Operand) -> Interval:
-    return arithmetic.square(a) if a is b else arithmetic.multiply(a, b)
+    return arithmetic.square(a) if a is b else _on_points(arithmetic.multiply, jnp.multiply, a, b)
+
+
+def _on_points(rule: Rule, function: Rule, a: Operand, b: Operand) -> Interval:
+    """The rule; whole numbers among points are added and multiplied without rounding, so that exponents stay whole."""
+    found = rule(a, b)
+    if isinstance(a, Interval) or isinstance(b, Interval):
+        return found
+    value = function(jnp.asarray(a), jnp.asarray(b))
+    whole = (a == jnp.floor(a)) & (b == jnp.floor(b)) & (jnp.abs(value) < 0.5 / jnp.finfo(value.dtype).eps)
+    return Interval.unchecked(jnp.where(whole, value, found.lower), jnp.where(whole, value, found.upper))
 
 
 def _one_minus_square(a: Operand) -> Interval:
@@ -53,14 +67,16 @@ def _compare_equal(a: Operand, b: Operand):
     return jnp.ones(a.shape, bool) if a is b else arithmetic.equal(a, b)
 
 
-def _is_finite(a: Interval):
-    return jnp.ones(a.shape, bool)
+def _is_finite(a: Operand):
+    """A real number is finite; what is unbounded may have overflowed."""
+    a = as_interval(a)
+    return Interval.unchecked(jnp.isfinite(a.lower) & jnp.isfinite(a.upper), jnp.ones(a.shape, bool))
 
 
 _ELEMENTWISE: dict[Primitive, Rule] = {
     p.add_p: _add,
     p.add_jaxvals_p: arithmetic.add,
-    p.sub_p: arithmetic.subtract,
+    p.sub_p: _subtract,
     p.mul_p: _multiply,
     p.div_p: arithmetic.divide,
     p.neg_p: arithmetic.negate,
@@ -83,9 +99,10 @@ _ELEMENTWISE: dict[Primitive, Rule] = {
     p.not_p: arithmetic.logical_not,
     p.and_p: arithmetic.logical_and,
     p.or_p: arithmetic.logical_or,
+    p.xor_p: integers.exclusive_or,
     p.select_n_p: arithmetic.select,
     p.is_finite_p: _is_finite,
-    p.pow_p: transcendental.power,
+    p.pow_p: powers.power,
     p.exp_p: transcendental.exp,
     p.expm1_p: transcendental.expm1,
     p.log_p: transcendental.log,
@@ -120,10 +137,21 @@ _WITH_PARAMETERS: dict[Primitive, Rule] = {
     **{q: structural.monotone_reduction(q) for q in (p.reduce_and_p, p.reduce_or_p)},
 }
 
+ELEMENTWISE = frozenset({*_ELEMENTWISE, activation_p, p.integer_pow_p, p.round_p, p.convert_element_type_p})
+"""Primitives whose results depend, element by element, on the same element of their operands."""
+
 RULES: dict[Primitive, Rule] = {
     **{primitive: _plain(rule) for primitive, rule in _ELEMENTWISE.items()},
     **_WITH_PARAMETERS,
 }
+
+# Rules that serve integers as they stand: they compare, choose and convert.
+_OF_ORDER = frozenset(
+    {
+        *(p.max_p, p.min_p, p.clamp_p, p.sign_p, p.select_n_p, p.convert_element_type_p, p.sort_p),
+        *(p.reduce_max_p, p.reduce_min_p, p.cummax_p, p.cummin_p, p.argmax_p, p.argmin_p, p.top_k_p),
+    }
+)
 
 # Exact on points of floating type: these do not turn a point into an interval.
 EXACT = frozenset(structural.MOVING) | {
@@ -135,7 +163,12 @@ EXACT = frozenset(structural.MOVING) | {
 
 def rule_for(equation) -> Rule:
     primitive = equation.primitive
-    rule = user_rule(primitive) or RULES.get(primitive)
+    user = user_rule(primitive)
+    if user is not None:
+        return user.rule
+    rule = RULES.get(primitive)
+    if any(jnp.issubdtype(v.aval.dtype, jnp.integer) for v in equation.outvars) and primitive not in _OF_ORDER:
+        rule = integers.RULES.get(primitive)
     if rule is None and primitive.name in structural.MOVING:
         rule = structural.moving_rule(primitive)
     if rule is None:
@@ -152,6 +185,23 @@ def is_exact_at_points(equation, operands) -> bool:
             equation.params["new_dtype"], jnp.result_type(operands[0])
         )
     return not any(jnp.issubdtype(v.aval.dtype, jnp.floating) for v in equation.outvars)
+
+
+def expect_known_numbers(equation) -> None:
+    """Refuses what no rule knows the rounding of: complex numbers, and floats that are neither float64 nor float32."""
+    for variable in (*equation.invars, *equation.outvars):
+        dtype = getattr(variable.aval, "dtype", np.dtype(float))
+        if jnp.issubdtype(dtype, jnp.complexfloating):
+            raise EnclosureError(
+                f"enclose: {equation.primitive.name}, produced at {source_line(equation)}, computes with complex numbers; "
+                "write real and imaginary parts apart."
+            )
+        known = dtype in (jnp.float64, jnp.float32) or equation.primitive is p.convert_element_type_p
+        if jnp.issubdtype(dtype, jnp.floating) and not known:
+            raise EnclosureError(
+                f"enclose: {equation.primitive.name}, produced at {source_line(equation)}, computes in {dtype}, whose "
+                "rounding no rule bounds; convert to float64 or float32 first."
+            )
 
 
 class IntervalMethod:
@@ -184,4 +234,6 @@ def apply_interval_rule(equation, operands) -> list:
         result = equation.primitive.bind(*operands, **equation.params)
     else:
         result = rule_for(equation)(*operands, **equation.params)
-    return list(result) if equation.primitive.multiple_results else [result]
+    results = list(result) if equation.primitive.multiple_results else [result]
+    # The interpreter keeps the decorations; a user's rule may have made some of its own.
+    return [Interval.unchecked(x.lower, x.upper) if isinstance(x, Interval) else x for x in results]

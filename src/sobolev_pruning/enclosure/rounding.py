@@ -7,6 +7,9 @@ the last place for correctly rounded operations, down to the smallest normal num
 each primitive: `docs/derivations/rounding-margins.md`.
 """
 
+import os
+import platform
+
 import jax
 import numpy as np
 from jax import Array, lax
@@ -37,15 +40,26 @@ def _constant(value: float, like) -> Array:
     return lax.convert_element_type(np.float64(value), jnp.result_type(like))
 
 
-def margins_tested(x) -> bool:
-    """Whether the margins have been tested where `x` lies; under `jit`, where JAX computes by default."""
+TESTED_PROCESSORS = ("x86_64", "AMD64")
+"""What `platform.machine()` says of processors on which margins have been tested, in float64 and float32."""
+
+
+def margins_tested(x, dtypes=()) -> bool:
+    """Whether the margins of the type of `x`, and of `dtypes`, have been tested where `x` lies; under `jit`, where JAX
+    computes by default.
+    """
     concrete = isinstance(x, jax.Array) and not isinstance(x, jax.core.Tracer)
-    return all(tested_on(device, jnp.result_type(x)) for device in (x.devices() if concrete else jax.devices()))
+    devices = x.devices() if concrete else jax.devices()
+    return all(tested_on(device, dtype) for device in devices for dtype in (jnp.result_type(x), *dtypes))
 
 
 def tested_on(device, dtype) -> bool:
-    """Whether the margins of this type have been tested on a device of this kind."""
-    return device.platform == "cpu" or (device.device_kind in TESTED_GPUS and dtype == jnp.float64)
+    """Whether the margins of this type have been tested on a device of this kind, compiled as JAX compiles by default."""
+    if "fast_math=true" in os.environ.get("XLA_FLAGS", ""):
+        return False
+    if device.platform == "cpu":
+        return platform.machine() in TESTED_PROCESSORS and dtype in (jnp.float64, jnp.float32)
+    return device.device_kind in TESTED_GPUS and dtype == jnp.float64
 
 
 def down(computed: Array, relative: float | None = None, absolute: Array | float = 0.0) -> Array:

@@ -79,6 +79,7 @@ class _Program:
 
     def __init__(self, fn, point, leaves, structure, boxes):
         self._structure_out, self._like, self._dtypes = None, None, [leaves[i].dtype for i in boxes]
+        self.decorations = [leaves[i].decoration for i in boxes]
         shapes = [leaves[i].shape for i in boxes]
         sizes = [int(np.prod(shape)) for shape in shapes]
         places = [i for i, x in enumerate(leaves) if i not in boxes and _is_array(x)]
@@ -96,17 +97,21 @@ class _Program:
             return jax.tree.unflatten(structure, full)
 
         def bounds(piece, directions, points):
-            ends = [Interval.unchecked(*pair) for pair in zip(parts(piece.lower), parts(piece.upper))]
+            ends = [
+                Interval.unchecked(low, high, decoration)
+                for low, high, decoration in zip(parts(piece.lower), parts(piece.upper), self.decorations, strict=True)
+            ]
             args, kwargs = filled(ends, points)
             slabs = Slabs(directions, piece.below, piece.above) if directions.shape[0] else None
             result = fn(args, kwargs, slabs)
             intervals, self._structure_out = jax.tree.flatten(result, is_leaf=is_interval)
             self._like = [(x.shape, x.dtype, isinstance(x, Interval)) for x in intervals]
-            intervals = [x if isinstance(x, Interval) else Interval.unchecked(x, x) for x in intervals]
-            return tuple(
+            intervals = [x if isinstance(x, Interval) else Interval(x, x) for x in intervals]
+            ends = [
                 jnp.concatenate([jnp.ravel(getattr(x, side)).astype(float) for x in intervals])
                 for side in ("lower", "upper")
-            )
+            ]
+            return *ends, jnp.concatenate([jnp.ravel(x.decoration) for x in intervals])
 
         def values(flat, points):
             args, kwargs = filled(parts(flat), points)
@@ -117,26 +122,27 @@ class _Program:
         self._values = jax.jit(lambda x, points: jax.lax.map(lambda y: values(y, points), x, batch_size=256))
         self.points: list = []
 
-    def bounds(self, pieces: list[Piece], directions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Bounds over any number of pieces, in batches; the last is filled up with copies."""
+    def bounds(self, pieces: list[Piece], directions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Bounds and decorations over any number of pieces, in batches; the last is filled up with copies."""
         results = []
         for start in range(0, len(pieces), BATCH):
             chosen = [pieces[min(i, len(pieces) - 1)] for i in range(start, start + BATCH)]
-            low, high = self._bounds(Piece(*map(np.stack, zip(*chosen))), directions, self.points)
+            found = self._bounds(Piece(*map(np.stack, zip(*chosen))), directions, self.points)
             count = min(BATCH, len(pieces) - start)
-            results.append((np.asarray(low)[:count], np.asarray(high)[:count]))
+            results.append([np.asarray(part)[:count] for part in found])
         return tuple(np.concatenate(side) for side in zip(*results))
 
     def values(self, x: np.ndarray) -> np.ndarray:
         return np.asarray(self._values(x, self.points))
 
-    def restore(self, lower: np.ndarray, upper: np.ndarray):
+    def restore(self, lower: np.ndarray, upper: np.ndarray, decoration: np.ndarray):
         """Flat bounds in the pytree of the result."""
         outputs, start = [], 0
         for shape, dtype, is_box in self._like:
             size = int(np.prod(shape))
             low, high = (jnp.asarray(x[start : start + size].reshape(shape), dtype) for x in (lower, upper))
-            outputs.append(Interval.unchecked(low, high) if is_box else low)
+            flags = decoration[start : start + size].reshape(shape)
+            outputs.append(Interval.unchecked(low, high, flags) if is_box else low)
             start += size
         return jax.tree.unflatten(self._structure_out, outputs)
 
@@ -182,8 +188,8 @@ def _refine(program: _Program, lower: np.ndarray, upper: np.ndarray, budget: int
     judge = _Judge(program, lower, upper, most)
     directions = judge.directions
     first = whole(lower, upper, directions)
-    (low,), (high,) = program.bounds([first], directions)
-    queue = [(-judge.badness(low[None], high[None])[0], 0, 0, first, low, high)]
+    (low,), (high,), (decoration,) = program.bounds([first], directions)
+    queue = [(-judge.badness(low[None], high[None])[0], 0, 0, first, low, high, decoration)]
     cuts: list[int] = []
     made = 1
     while queue[0][0] < 0 and len(queue) < budget and judge.axes:
@@ -203,22 +209,23 @@ def _refine(program: _Program, lower: np.ndarray, upper: np.ndarray, budget: int
         if done < len(parts):
             fresh = program.bounds(list(parts[done:]), directions)
             known = [np.concatenate(both) for both in zip(known, fresh)] if known else fresh
-        lows, highs = known
+        lows, highs, flags = known
         # A part lies inside its parent, so the parent's bounds hold for it, too.
         lows = np.maximum(lows, np.stack([old[4] for old in parents]))
         highs = np.minimum(highs, np.stack([old[5] for old in parents]))
-        for score, old, part, low, high in zip(judge.badness(lows, highs), parents, parts, lows, highs):
-            heapq.heappush(queue, (-score, made, old[2] + 1, part, low, high))
+        for score, old, *made_of in zip(judge.badness(lows, highs), parents, parts, lows, highs, flags, strict=True):
+            heapq.heappush(queue, (-score, made, old[2] + 1, *made_of))
             made += 1
-    return np.min([entry[4] for entry in queue], axis=0), np.max([entry[5] for entry in queue], axis=0)
+    lows, highs, flags = ([entry[i] for entry in queue] for i in (4, 5, 6))
+    return np.min(lows, axis=0), np.max(highs, axis=0), np.bitwise_or.reduce(flags, axis=0)
 
 
-def _best_cut(program, judge, entry) -> tuple[int, np.ndarray, np.ndarray]:
-    """The cut whose parts are least bad, tried out on a piece, with the bounds of its parts."""
+def _best_cut(program, judge, entry) -> tuple[int, np.ndarray, np.ndarray, np.ndarray]:
+    """The cut whose parts are least bad, tried out on a piece, with bounds and decorations of its parts."""
     parts = [halved(entry[3], axis, judge.directions) for axis in judge.axes]
-    lows, highs = program.bounds([part for pair in parts for part in pair], judge.directions)
+    lows, highs, flags = program.bounds([part for pair in parts for part in pair], judge.directions)
     scores = judge.badness(np.maximum(lows, entry[4]), np.minimum(highs, entry[5]))
     ends = np.cumsum([0, *map(len, parts)])
     best = int(np.argmin([scores[first:last].sum() for first, last in itertools.pairwise(ends)]))
     of_best = slice(ends[best], ends[best + 1])
-    return judge.axes[best], lows[of_best], highs[of_best]
+    return judge.axes[best], lows[of_best], highs[of_best], flags[of_best]

@@ -5,7 +5,6 @@ Monotone functions are evaluated at both endpoints, sine and cosine also at the 
 `TESTED`, are four times the largest error seen (float64), or above the largest error over all numbers (float32).
 """
 
-import functools
 import math
 
 import jax
@@ -14,7 +13,7 @@ import numpy as np
 from jax import Array, lax
 
 from . import elementary, special
-from .arithmetic import Operand, compiled, integer_power, settle
+from .arithmetic import Operand, compiled, settle
 from .interval import Interval, as_interval
 from .rounding import down, roundoff, up
 
@@ -156,31 +155,3 @@ def _wave(name: str, function, derivative, sign_after_zero: float):
 
 sin = _wave("sin", lax.sin, lax.cos, 1.0)
 cos = _wave("cos", lax.cos, lambda x: -lax.sin(x), -1.0)
-
-
-@compiled
-def _power_of_positive(a: Operand, b: Operand) -> Interval:
-    """`a**b` for the part of `a` that is not negative: `b log a` is bilinear, so the extremes are at corners."""
-    a, b = as_interval(a), as_interval(b)
-    relative = relative_error("pow", a.dtype)
-    a_lower, a_upper = jnp.maximum(a.lower, 0.0), jnp.maximum(a.upper, 0.0)
-    corners = [lax.pow(*jnp.broadcast_arrays(x, y)) for x in (a_lower, a_upper) for y in (b.lower, b.upper)]
-    lower = jnp.maximum(down(functools.reduce(jnp.minimum, corners), relative), 0.0)
-    upper = up(functools.reduce(jnp.maximum, corners), relative)
-    upper = jnp.where(a.upper == 0, 0.0, upper)  # of the powers of 0, only those of positive exponent exist
-    undefined = (a.upper < 0) | ((a.upper == 0) & (b.upper <= 0))
-    return settle(jnp.where(undefined, jnp.inf, lower), jnp.where(undefined, -jnp.inf, upper), a, b)
-
-
-def power(a: Operand, b: Operand) -> Interval:
-    """`a**b`. A known integer exponent also takes negative bases; any other is defined for `a >= 0` alone."""
-    if not isinstance(b, Interval):
-        if jnp.issubdtype(jnp.result_type(b), jnp.integer):
-            if not isinstance(b, jax.core.Tracer) and np.ptp(np.asarray(b)) == 0:
-                return integer_power(a, int(np.ravel(np.asarray(b))[0]))
-            b = jnp.asarray(b, a.dtype)
-        elif not isinstance(b, jax.core.Tracer) and np.size(b):
-            exponent = np.unique(np.asarray(b))
-            if exponent.size == 1 and float(exponent[0]).is_integer() and abs(exponent[0]) < 1024:
-                return integer_power(a, int(exponent[0]))
-    return _power_of_positive(a, b)
