@@ -121,11 +121,24 @@ def divide(a, b):
 
 
 def power(a, b):
-    """`x^y` for `x > 0`, and 0 for `x = 0 < y`."""
-    if a[1] < 0 or (a[1] == 0 and b[1] <= 0):
-        return None
-    if a[1] == 0:
-        return ZERO, ZERO
+    """`x^y` for `x > 0`, for `x < 0` where y is whole, `0^y = 0` for y > 0, and `0^0 = 1`."""
+    found = []
+    if a[0] <= 0 <= a[1]:
+        found += [ZERO] * (b[1] > 0) + [ONE] * (b[0] <= 0 <= b[1])
+    if a[1] > 0:
+        found += _power_of_positive((max(a[0], 0.0), a[1]), b)
+    if a[0] < 0:
+        size = (max(-a[1], 0.0), -a[0])
+        for odd, sign in ((0, 1), (1, -1)):
+            first = 2.0 * math.ceil((b[0] - odd) / 2) + odd if math.isfinite(b[0]) else b[0]
+            last = 2.0 * math.floor((b[1] - odd) / 2) + odd if math.isfinite(b[1]) else b[1]
+            if first <= last:
+                found += [sign * x for x in _power_of_positive(size, (first, last))]
+    return _hull(found) if found else None
+
+
+def _power_of_positive(a, b) -> list:
+    """The extremes of `x^y` for `x > 0`."""
 
     def corner(x, y):
         if y == 0 or x == 1:
@@ -137,7 +150,7 @@ def power(a, b):
         exponent = (ball(y) * ball(x).log()).max(ball(-1000)).min(ball(1000))
         return exponent.exp()
 
-    return _hull(corner(max(x, 0.0), y) for x in a for y in b)
+    return [corner(x, y) for x in a for y in b]
 
 
 def maximum(a, b):

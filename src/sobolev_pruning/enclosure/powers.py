@@ -86,13 +86,15 @@ def _power(a: Operand, b: Operand) -> Interval:
     """`a**b` for an interval of exponents."""
     a, b = as_interval(a), as_interval(b)
     found = _power_of_positive(a, b)
-    # Of a negative base: the whole exponents in b.
-    size = _power_of_positive(absolute(Interval.unchecked(a.lower, jnp.minimum(a.upper, 0.0))), b)
-    first, last = jnp.ceil(b.lower), jnp.floor(b.upper)
-    some = (a.lower < 0) & (first <= last)
-    one = first == last
-    even = jnp.mod(first, 2) == 0
-    lower = jnp.where(one & even, size.lower, -size.upper)
-    upper = jnp.where(one & ~even, -size.lower, size.upper)
-    lower, upper = jnp.where(some, lower, jnp.inf), jnp.where(some, upper, -jnp.inf)
-    return settle(jnp.minimum(found.lower, lower), jnp.maximum(found.upper, upper), a, b)
+    lower, upper = found.lower, found.upper
+    # Of a negative base, the even and the odd exponents in b.
+    size = absolute(Interval.unchecked(a.lower, jnp.minimum(a.upper, 0.0)))
+    for odd in (0, 1):
+        first = 2 * jnp.ceil((b.lower - odd) / 2) + odd
+        last = 2 * jnp.floor((b.upper - odd) / 2) + odd
+        some = (a.lower < 0) & (first <= last)
+        powers = _power_of_positive(size, Interval.unchecked(first, last))
+        low, high = (-powers.upper, -powers.lower) if odd else (powers.lower, powers.upper)
+        lower = jnp.where(some, jnp.minimum(lower, low), lower)
+        upper = jnp.where(some, jnp.maximum(upper, high), upper)
+    return settle(lower, upper, a, b)
