@@ -3,6 +3,7 @@
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 
 import numpy as np
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -24,7 +25,9 @@ def certificate_table(record: CertificateRecord) -> Table:
         f"{network_text(record.network)}\nCertificate over {_box_text(found.lower, found.upper)}",
         ["Claim", "Answer"],
         ["Proved bounds", "Reached by points"],
-        f"{count_text(found.pieces)} pieces of the box were enclosed ({found.method}).",
+        f"{count_text(found.pieces)} pieces of the box were enclosed ({escape(found.method)})."
+        + (f" Rests on the rules {escape(', '.join(found.rules))}, which are trusted." if found.rules else "")
+        + f"\nProved: {found.semantics}.",
     )
     for answer in found.answers:
         status = Text(answer.status, style=_STYLES[answer.status])
@@ -34,7 +37,7 @@ def certificate_table(record: CertificateRecord) -> Table:
                 name = f"  entry {', '.join(str(i) for i in index[1:] or index)}"
                 name += f" of output {index[0]}" if answer.shape[0] > 1 and len(index) > 1 else ""
                 table.add_row(Text(name, style="dim"), "", *_extent(answer, slice(entry, entry + 1)))
-        if answer.point is not None and answer.status == "refuted":
+        if answer.status == "refuted":
             table.add_row(Text(f"  at {_point_text(answer.point)}", style="dim"), "", "", "")
         if answer.status == "undecided":
             table.add_row(Text(f"  gap {error_text(answer.gap)} near {_box_text(*answer.where)}", style="dim"), "", "")
@@ -44,7 +47,7 @@ def certificate_table(record: CertificateRecord) -> Table:
 def _extent(answer: Answer, entries: slice) -> tuple[str, str]:
     lower, upper = min(answer.lower[entries]), max(answer.upper[entries])
     reached = min(answer.reached_lower[entries]), max(answer.reached_upper[entries])
-    known = reached[0] <= reached[1]
+    known = np.isfinite(reached).all()
     return (
         f"{outward_text(lower, up=False)} to {outward_text(upper, up=True)}",
         f"{reached[0]:.{_DIGITS}g} to {reached[1]:.{_DIGITS}g}" if known else MISSING,

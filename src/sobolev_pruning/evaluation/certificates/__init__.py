@@ -1,5 +1,5 @@
 from .certify import certify as certify
-from .certify import check_certificate as check_certificate
+from .check import check_certificate as check_certificate
 from .claim_text import claim_text as claim_text
 from .claim_text import read_claims as read_claims
 from .claims import Claim as Claim
@@ -11,6 +11,6 @@ from .claims import Within as Within
 from .claims import basket_claims as basket_claims
 from .claims import claim_from_json as claim_from_json
 from .claims import claim_to_json as claim_to_json
+from .reading import load_certificate as load_certificate
 from .record import Answer as Answer
 from .record import Certificate as Certificate
-from .record import load_certificate as load_certificate

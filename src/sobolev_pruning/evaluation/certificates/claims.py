@@ -1,7 +1,11 @@
-"""What can be claimed about a surrogate over a box, and the claims that a priced basket must satisfy."""
+"""What can be claimed about a surrogate over a box, and the claims that a priced basket must satisfy.
 
+A claim holds plain Python numbers in tuples, whatever arrays it was given: so claims compare, hash, and survive a file.
+"""
+
+import operator
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Literal, TypeAlias, get_args
 
 import jax.numpy as jnp
@@ -30,8 +34,8 @@ class Range:
     tolerance: float = 0.05
 
     def __post_init__(self):
-        _check_quantity(self, self.of, self.direction)
-        _check_number(self, "tolerance", self.tolerance, positive=True)
+        _check_quantity(self)
+        _check_number(self, "tolerance", positive=True)
 
 
 @dataclass(frozen=True)
@@ -44,12 +48,15 @@ class Within:
     direction: tuple[float, ...] | None = None
 
     def __post_init__(self):
-        _check_quantity(self, self.of, self.direction)
+        _check_quantity(self)
         if self.lower is None and self.upper is None:
             raise InputError("Within claims nothing: give lower, upper or both.")
         for name in ("lower", "upper"):
-            if getattr(self, name) is not None and np.isnan(float64_array(getattr(self, name), name)).any():
-                raise InputError(f"Within: {name} holds NaN; give numbers.")
+            if getattr(self, name) is not None:
+                bound = _numbers(self, name)
+                if np.isnan(bound).any():
+                    raise InputError(f"Within: {name} holds NaN; give numbers.")
+                _put(self, name, _tuples(bound.tolist()))
 
 
 @dataclass(frozen=True)
@@ -64,9 +71,15 @@ class Monotone:
     margin: float = 0.0
 
     def __post_init__(self):
-        _check_number(self, "margin", self.margin)
+        _check_number(self, "margin")
+        try:
+            _put(self, "inputs", tuple(operator.index(i) for i in self.inputs))
+        except TypeError:
+            raise InputError(f"Monotone: inputs is {self.inputs!r}; give whole numbers, counted from 0.") from None
         if not self.inputs:
             raise InputError("Monotone names no inputs; give at least one, counted from 0.")
+        if not isinstance(self.increasing, bool):
+            raise InputError(f"Monotone: increasing is {self.increasing!r}; give True or False.")
 
 
 @dataclass(frozen=True)
@@ -77,7 +90,13 @@ class Convex:
     margin: float = 0.0
 
     def __post_init__(self):
-        _check_number(self, "margin", self.margin)
+        _check_number(self, "margin")
+        if self.directions is None:
+            return
+        directions = _numbers(self, "directions")
+        if directions.ndim != 2 or directions.size == 0:
+            raise InputError("Convex: directions must be one or more vectors, one number per input each.")
+        _put(self, "directions", _tuples(directions.tolist()))
 
 
 @dataclass(frozen=True)
@@ -93,10 +112,10 @@ class Distance:
     tolerance: float = 0.5
 
     def __post_init__(self):
-        _check_quantity(self, self.of, None)
+        _check_quantity(self)
         if self.bound is not None:
-            _check_number(self, "bound", self.bound)
-        _check_number(self, "tolerance", self.tolerance, positive=True)
+            _check_number(self, "bound")
+        _check_number(self, "tolerance", positive=True)
 
 
 Claim: TypeAlias = Range | Within | Monotone | Convex | Distance
@@ -117,11 +136,15 @@ def claim_to_json(claim: Claim) -> dict:
 def claim_from_json(record: dict) -> Claim:
     """The claim that `claim_to_json` wrote; raises `InputError` where it is none."""
     try:
-        fields = dict(record)
-        kind = _KINDS[fields.pop("claim")]
-        return kind(**{name: _tuples(value) for name, value in fields.items()})
-    except (KeyError, TypeError, AttributeError):
-        raise InputError(f"{record!r} is no claim of this version; certify again.") from None
+        values = dict(record)
+        kind = _KINDS[values.pop("claim")]
+        if set(values) != {field.name for field in fields(kind)}:
+            raise KeyError
+        return kind(**{name: _tuples(value) for name, value in values.items()})
+    except InputError:
+        raise
+    except (KeyError, TypeError, ValueError):
+        raise InputError(f"{_shortened(record)} is no claim of this version; certify again.") from None
 
 
 def basket_claims(basket: GaussianBasket, *, delta_margin: float = 0.0, gamma_margin: float = 0.0) -> tuple[Claim, ...]:
@@ -172,19 +195,46 @@ def broadcast_bound(bound: ArrayOrList | None, shape: tuple[int, ...], default: 
         ) from None
 
 
-def _check_quantity(claim, of, direction) -> None:
-    if of not in ORDER:
-        raise InputError(f"{type(claim).__name__}: of is {of!r}; choose one of {', '.join(ORDER)}.")
-    if isinstance(claim, Distance) and of == "curvature":
-        raise InputError("Distance: of curvature is not defined without a direction; take value, gradient or hessian.")
-    if not isinstance(claim, Distance) and (direction is None) == (of == "curvature"):
-        raise InputError(f"{type(claim).__name__}: give a direction with curvature, and with nothing else.")
+def _check_quantity(claim) -> None:
+    of, kind = claim.of, type(claim).__name__
+    if not isinstance(of, str) or of not in ORDER:
+        raise InputError(f"{kind}: of is {_shortened(of)}; choose one of {', '.join(ORDER)}.")
+    if isinstance(claim, Distance):
+        if of == "curvature":
+            raise InputError("Distance: of curvature needs a direction, which it has not; take value, gradient or hessian.")
+        return
+    if (claim.direction is None) == (of == "curvature"):
+        raise InputError(f"{kind}: give a direction with curvature, and with nothing else.")
+    if claim.direction is not None:
+        direction = _numbers(claim, "direction")
+        if direction.ndim != 1:
+            raise InputError(f"{kind}: direction must be one vector, one number per input.")
+        _put(claim, "direction", tuple(direction.tolist()))
 
 
-def _check_number(claim, name: str, value: float, positive: bool = False) -> None:
-    if not np.isfinite(value) or value < 0 or (positive and value == 0):
+def _check_number(claim, name: str, positive: bool = False) -> None:
+    number = _numbers(claim, name)
+    if number.ndim or not np.isfinite(number) or number < 0 or (positive and number == 0):
         needed = "above 0" if positive else "of 0 or more"
-        raise InputError(f"{type(claim).__name__}: {name} is {value}; give a finite number {needed}.")
+        found = _shortened(getattr(claim, name))
+        raise InputError(f"{type(claim).__name__}: {name} is {found}; give a finite number {needed}.")
+    _put(claim, name, float(number))
+
+
+def _numbers(claim, name: str) -> np.ndarray:
+    try:
+        return float64_array(getattr(claim, name), f"{type(claim).__name__}: {name}")
+    except OverflowError:
+        raise InputError(f"{type(claim).__name__}: {name} is too large for a float; give smaller numbers.") from None
+
+
+def _put(claim, name: str, value) -> None:
+    object.__setattr__(claim, name, value)  # claims are frozen once they are made
+
+
+def _shortened(value) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:80]}..."
 
 
 def _tuples(value):

@@ -1,4 +1,4 @@
-"""The certificate: what was proved, for which weights, over which box; as a record and as a file."""
+"""The certificate: what was proved, for which weights, over which box."""
 
 import hashlib
 import json
@@ -15,10 +15,22 @@ from ..._foundation.errors import InputError
 from ..._foundation.files import write_atomically
 from ...reference import AbstractReference
 from ...surrogate import Surrogate, to_tensors
-from .claims import Claim, claim_from_json, claim_to_json
+from .claims import Claim, claim_to_json
 
-_FORMAT = "sobolev_pruning.certificate"
-_SCHEMA = 1
+FORMAT = "sobolev_pruning.certificate"
+SCHEMA = 2
+MOST_BYTES = 2**26
+"""More than the entries of a Hessian of a hundred inputs need, and little enough to be read anywhere."""
+
+MARGINS = "outward by the proved or tested error of each operation (docs/derivations/certificates.md)"
+
+SEMANTICS = (
+    "holds for the models as functions of real numbers (weights as stored, every operation exact) at every real point "
+    "of the box; the rounding of the proof is included"
+)
+
+OUTWARD = 1e-9
+"""Numbers are recorded weaker by this part of their size, so that another machine's rounding can prove them again."""
 
 Status = Literal["proved", "refuted", "undecided"]
 
@@ -30,9 +42,11 @@ class Answer:
     - `lower`, `upper`: proved bounds of every entry over the box, whatever the status, flat; `bounds` gives them in
       their `shape`. For `Distance` of the norm, for `Convex` of the second derivative along each direction, or of the
       smallest eigenvalue.
-    - `reached_lower`, `reached_upper`: the extremes at points, enclosed there: the true range reaches at least from the
-      first to the second.
-    - `point`: for "refuted" the input that refutes, with `evidence`, bounds of the failing entry at that point.
+    - `reached_lower`, `reached_upper`: every entry is at or below the first at its point in `lowest_at`, and at or above
+      the second at its point in `highest_at`, as enclosed there: so far at least does the true range reach. Infinite
+      the other way, with None for the point, where no point is known.
+    - `point`: for "refuted" the input that refutes, with `entry`, the place in the flat arrays of the entry that fails
+      there, and `evidence`, bounds of it at that point.
     - `gap`: for "undecided" how far the worst cell is from the claim, relative to the reached spread of that entry, and
       `where` that cell is (lower and upper corner of a box of inputs around it).
     """
@@ -44,7 +58,10 @@ class Answer:
     upper: tuple[float, ...]
     reached_lower: tuple[float, ...]
     reached_upper: tuple[float, ...]
+    lowest_at: tuple[tuple[float, ...] | None, ...]
+    highest_at: tuple[tuple[float, ...] | None, ...]
     point: tuple[float, ...] | None = None
+    entry: int | None = None
     evidence: tuple[float, float] | None = None
     gap: float = 0.0
     where: tuple[tuple[float, ...], tuple[float, ...]] | None = None
@@ -59,9 +76,10 @@ class Answer:
 class Certificate:
     """Answers to claims about one surrogate over one box.
 
-    `weights` and `against` are SHA-256 digests of the tensors (the latter None without a second model); `method` says
+    `weights` and `against` are SHA-256 digests of the tensors (the latter None where no claim compares); `method` says
     how cells were enclosed, `pieces` how many enclosures were made, `budget` how many were allowed, `versions` what
-    computed it.
+    computed it. `rules` names the enclosure rules that the proof used and that are not the package's own: they are
+    trusted. `semantics` says in words what kind of statement the answers are.
     """
 
     answers: tuple[Answer, ...]
@@ -74,6 +92,8 @@ class Certificate:
     pieces: int
     budget: int
     versions: dict[str, str]
+    rules: tuple[str, ...] = ()
+    semantics: str = SEMANTICS
 
     @property
     def proved(self) -> bool:
@@ -81,54 +101,50 @@ class Certificate:
         return all(answer.status == "proved" for answer in self.answers)
 
     def save(self, path: str | Path) -> None:
-        """Writes the certificate as JSON, aside and renamed; `check_certificate` proves it again from there."""
-        content = {"format": _FORMAT, "schema": _SCHEMA} | asdict(self)
-        for record, answer in zip(content["answers"], self.answers):
-            record["claim"] = claim_to_json(answer.claim)
-        write_atomically(path, json.dumps(_plain(content), indent=1, allow_nan=False) + "\n")
+        """Writes the certificate as JSON, aside and renamed; `check_certificate` proves it again from there.
+
+        Raises `InputError` where the file cannot be written.
+        """
+        data = encoded(self)
+        if len(data) > MOST_BYTES:
+            raise InputError(f"The certificate takes {len(data) >> 20} MiB, too much to be read again; claim less in it.")
+        try:
+            write_atomically(path, data)
+        except InputError:
+            raise
+        except (OSError, ValueError) as error:  # a full disk; a name with a null character
+            raise InputError(
+                f"The certificate could not be written to {str(path)!r} ({_reason(error)}); "
+                "free space, or choose another file."
+            ) from None
 
 
-MARGINS = "outward by the proved or tested error of each operation (docs/derivations/certificates.md)"
+def encoded(certificate: Certificate) -> bytes:
+    """The certificate as JSON, with the digest of all the rest; infinity, which JSON lacks, is a string."""
+    content = asdict(certificate)
+    for record, answer in zip(content["answers"], certificate.answers):
+        record["claim"] = claim_to_json(answer.claim)
+    content = _plain({"format": FORMAT, "schema": SCHEMA} | content)
+    content["digest"] = content_digest(content)
+    return (json.dumps(content, indent=1, allow_nan=False) + "\n").encode()
 
 
-def load_certificate(path: str | Path) -> Certificate:
-    """Reads what `Certificate.save` wrote; raises `InputError` where it is missing, damaged or of another kind."""
-    path = Path(path)
-    try:
-        content = _infinite(json.loads(path.read_text()))
-    except OSError:
-        raise InputError(f"There is no file {path} to read; check the path of the certificate.") from None
-    except (ValueError, RecursionError):
-        raise InputError(f"{path} is not JSON; it may be cut short: certify again.") from None
-    if (
-        not isinstance(content, dict)
-        or content.pop("format", None) != _FORMAT
-        or content.pop("schema", None) != _SCHEMA
-    ):
-        raise InputError(f"{path} is no certificate of schema {_SCHEMA}; give a file written by Certificate.save.")
-    try:
-        answers = tuple(
-            Answer(
-                **{
-                    name: claim_from_json(value) if name == "claim" else _frozen(value)
-                    for name, value in answer.items()
-                }
-            )
-            for answer in content.pop("answers")
-        )
-        certificate = Certificate(answers=answers, **{name: _frozen(value) for name, value in content.items()})
-        for answer in answers:
-            ends = [np.asarray(end, float).reshape(answer.shape) for end in (answer.lower, answer.upper)]
-            if answer.status not in ("proved", "refuted", "undecided") or np.isnan(ends).any():
-                raise ValueError
-        box = [np.asarray(end, float) for end in (certificate.lower, certificate.upper)]
-        if box[0].ndim != 1 or box[0].shape != box[1].shape or not isinstance(certificate.budget, int):
-            raise ValueError
-    except InputError:
-        raise
-    except (TypeError, ValueError, AttributeError):
-        raise InputError(f"{path} does not hold all parts of a certificate; certify again.") from None
-    return certificate
+def content_digest(content: dict) -> str:
+    """SHA-256 of the canonical JSON of all but the digest itself."""
+    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def _plain(value):
+    if isinstance(value, dict):
+        return {name: _plain(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return str(value) if isinstance(value, float) and np.isinf(value) else value
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)
 
 
 def digest(model: Surrogate | AbstractReference) -> str:
@@ -154,25 +170,3 @@ def digest(model: Surrogate | AbstractReference) -> str:
 def versions() -> dict[str, str]:
     packages = {name: version(name) for name in ("sobolev-pruning", "jax", "jaxlib", "numpy")}
     return packages | {"python": platform.python_version()}
-
-
-def _plain(value):
-    """Infinity, which JSON lacks, as a string."""
-    if isinstance(value, dict):
-        return {name: _plain(item) for name, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return str(value) if isinstance(value, float) and np.isinf(value) else value
-
-
-def _infinite(value):
-    """The inverse of `_plain`."""
-    if isinstance(value, dict):
-        return {name: _infinite(item) for name, item in value.items()}
-    if isinstance(value, list):
-        return [_infinite(item) for item in value]
-    return float(value) if value in ("inf", "-inf") else value
-
-
-def _frozen(value):
-    return tuple(_frozen(item) for item in value) if isinstance(value, list) else value
