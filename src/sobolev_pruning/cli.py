@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from ._foundation.errors import InputError
+from ._foundation.errors import ContradictionFound, InputError
 
 _INTERRUPTED = 130
 """Typer's exit status after a keyboard interrupt, which it keeps to itself."""
@@ -385,6 +385,9 @@ def main() -> None:
     except InputError as error:
         Console(stderr=True).print(f"[bold red]Error:[/bold red] {escape(str(error))}", soft_wrap=True, highlight=False)
         sys.exit(2)
+    except ContradictionFound as error:
+        Console(stderr=True).print(f"[bold red]Error:[/bold red] {escape(str(error))}", soft_wrap=True, highlight=False)
+        sys.exit(1)
     except SystemExit as ended:
         if ended.code != _INTERRUPTED:
             raise

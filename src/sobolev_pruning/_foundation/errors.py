@@ -8,5 +8,9 @@ class InputError(ValueError):
     """
 
 
+class ContradictionFound(RuntimeError):
+    """A proof of this package is contradicted by what it saw itself: a fault of ours, never the user's."""
+
+
 class TrainingDiverged(InputError):
     """A loss became infinite or not a number; the message names the step and the likely cause."""

@@ -16,7 +16,7 @@ from .affine_form import AffineForm, condensed, lift, narrowed, no_rows, promote
 from .affine_slabs import Slabs, between_planes, planes_of
 from .contraction import midpoint_radius
 from .interval import Interval
-from .interval_rules import apply_interval_rule, is_known_zero, rule_for
+from .interval_rules import apply_interval_rule, is_known_one, is_known_zero, rule_for
 from .registry import user_rule
 
 _LONGEST_UNROLLED = 16
@@ -150,6 +150,8 @@ def _lifted(value):
 
 
 def _multiply(method, a, b, **_):
+    if is_known_one(a, b) or is_known_one(b, a):
+        return b if is_known_one(a, b) else a
     if a is b:
         return _curve(method, a, "square")
     return affine_product.multiply(method.tight(a), method.tight(b))

@@ -124,6 +124,8 @@ def divide(a: Operand, b: Operand) -> Interval:
     lower, upper = jnp.where(only_zero, 0.0, lower), jnp.where(only_zero, 0.0, upper)
     undefined = (b.lower == 0) & (b.upper == 0)
     lower, upper = jnp.where(undefined, jnp.inf, lower), jnp.where(undefined, -jnp.inf, upper)
+    whole = (b.lower == 1) & (b.upper == 1)
+    lower, upper = jnp.where(whole, a.lower, lower), jnp.where(whole, a.upper, upper)
     unknown = a.is_nai() | b.is_nai()
     return settle(jnp.where(unknown, jnp.nan, lower), jnp.where(unknown, jnp.nan, upper), a, b)
 

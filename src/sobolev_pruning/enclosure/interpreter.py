@@ -33,7 +33,6 @@ def evaluate(program: Program, arguments: list[Valued], method, only_ranges: boo
     """
     environment = {v: Valued(_array(c), decorations.of_point(c)) for v, c in program.constants.items()}
     environment.update(zip(program.inputs, arguments, strict=True))
-    producers = program.producers()
 
     def read(variable) -> Valued:
         if isinstance(variable, Literal):
@@ -51,7 +50,7 @@ def evaluate(program: Program, arguments: list[Valued], method, only_ranges: boo
     for i in kept:
         equation = program.equations[i]
         try:
-            results = _apply(equation, [read(v) for v in equation.invars], method, producers, environment)
+            results = _apply(equation, [read(v) for v in equation.invars], method, program.producers, environment)
         except EnclosureError as error:  # inside a library function only the call has a line of the user's
             if UNKNOWN_LINE not in str(error) or program.callers[i] is None:
                 raise

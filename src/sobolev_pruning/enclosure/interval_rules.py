@@ -38,7 +38,14 @@ def _subtract(a: Operand, b: Operand) -> Interval:
     return _on_points(arithmetic.subtract, jnp.subtract, a, b)
 
 
-def _multiply(a: Operand, b: Operand) -> Interval:
+def is_known_one(value, other) -> bool:
+    """Whether `value` is an array of ones, known when the program is traced, that leaves `other` as it is."""
+    return isinstance(value, np.ndarray) and value.shape == other.shape and bool((value == 1).all())
+
+
+def _multiply(a: Operand, b: Operand) -> Operand:
+    if is_known_one(a, b) or is_known_one(b, a):
+        return b if is_known_one(a, b) else a
     return arithmetic.square(a) if a is b else _on_points(arithmetic.multiply, jnp.multiply, a, b)
 
 

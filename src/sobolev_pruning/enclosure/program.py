@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, Var
 
+from .chosen import with_plain_comparison
 from .libraries import in_libraries
 from .library_functions import as_activation
 
@@ -23,7 +24,8 @@ _CALLS = {
 class Program(NamedTuple):
     """Equations in order, `constants` by variable, and the variables that enter and leave.
 
-    `callers[i]` is the call that equation i was written out of, None where it stands in the program itself.
+    `callers[i]` is the call that equation i was written out of, None where it stands in the program itself;
+    `producers` has the equation that each variable comes from.
     """
 
     equations: list[JaxprEqn]
@@ -31,10 +33,7 @@ class Program(NamedTuple):
     constants: dict[Var, object]
     inputs: list[Var]
     outputs: list[Var | Literal]
-
-    def producers(self) -> dict[Var, JaxprEqn]:
-        """The equation that each variable comes from."""
-        return {variable: equation for equation in self.equations for variable in equation.outvars}
+    producers: dict[Var, JaxprEqn]
 
 
 def written_out(body: ClosedJaxpr | Jaxpr) -> Program:
@@ -43,7 +42,7 @@ def written_out(body: ClosedJaxpr | Jaxpr) -> Program:
     Functions with a derivative of the user's own (`custom_jvp`) stay calls: see `has_own_derivative`.
     """
     jaxpr, constants = parts(body)
-    program = Program([], [], dict(zip(jaxpr.constvars, constants, strict=True)), list(jaxpr.invars), [])
+    program = Program([], [], dict(zip(jaxpr.constvars, constants, strict=True)), list(jaxpr.invars), [], {})
     names = _write(jaxpr, {}, None, program)
     program.outputs.extend(_renamed(v, names) for v in jaxpr.outvars)
     return program
@@ -71,7 +70,9 @@ def _write(jaxpr: Jaxpr, names: dict, caller: JaxprEqn | None, program: Program)
         if caller is not None:  # one body may be called many times
             results = [Var(v.aval) for v in equation.outvars]
             names.update(zip(equation.outvars, results, strict=True))
-        program.equations.append(equation.replace(invars=operands, outvars=results))
+        equation = with_plain_comparison(equation.replace(invars=operands, outvars=results), program.producers)
+        program.equations.append(equation)
+        program.producers.update(dict.fromkeys(results, equation))
         program.callers.append(caller)
     return names
 

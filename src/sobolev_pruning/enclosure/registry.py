@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
-from jax.extend.core import Primitive
+from jax.extend.core import ClosedJaxpr, Jaxpr, Primitive
 
 from .._foundation.errors import InputError
 from .libraries import in_libraries
@@ -64,10 +64,23 @@ def user_rule(primitive: Primitive) -> UserRule | None:
     return _USER_RULES.get(primitive)
 
 
-def user_rules() -> tuple[str, ...]:
-    """The primitives that have a rule of the user's, by name, with what is promised of it."""
+def user_rules_in(fn: Callable, *args) -> tuple[str, ...]:
+    """The primitives in the program of `fn` that have a rule of the user's, by name, with what is promised of each."""
+    if not _USER_RULES:
+        return ()
     said = {True: "guaranteed by its author", False: "not guaranteed"}
-    return tuple(sorted(f"{primitive.name} ({said[user.guaranteed]})" for primitive, user in _USER_RULES.items()))
+    found = _primitives(jax.make_jaxpr(fn)(*args).jaxpr).intersection(_USER_RULES)
+    return tuple(sorted(f"{primitive.name} ({said[_USER_RULES[primitive].guaranteed]})" for primitive in found))
+
+
+def _primitives(jaxpr) -> set[Primitive]:
+    found = set()
+    for equation in jaxpr.eqns:
+        found.add(equation.primitive)
+        for part in jax.tree.leaves(list(equation.params.values()), is_leaf=lambda x: isinstance(x, Jaxpr | ClosedJaxpr)):
+            if isinstance(part, Jaxpr | ClosedJaxpr):
+                found |= _primitives(part.jaxpr if isinstance(part, ClosedJaxpr) else part)
+    return found
 
 
 def source_line(equation) -> str:

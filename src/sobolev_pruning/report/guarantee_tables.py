@@ -40,7 +40,8 @@ def certificate_table(record: CertificateRecord) -> Table:
         if answer.status == "refuted":
             table.add_row(Text(f"  at {_point_text(answer.point)}", style="dim"), "", "", "")
         if answer.status == "undecided":
-            table.add_row(Text(f"  gap {error_text(answer.gap)} near {_box_text(*answer.where)}", style="dim"), "", "")
+            said = f"gap {error_text(answer.gap)} near {_box_text(*answer.where)}" if answer.reason is None else answer.reason
+            table.add_row(Text(f"  {said}", style="dim"), "", "")
     return table
 
 

@@ -2,8 +2,10 @@
 
 import numpy as np
 
+from ..._foundation.errors import ContradictionFound
 from .claims import Convex, Distance
 from .cover import Cover
+from .obstacles import obstacle_to
 from .quantities import Quantities
 from .record import OUTWARD, Answer, Status
 from .semidefinite import negative_curvature
@@ -23,12 +25,14 @@ def answer_of(target: Target, quantities: Quantities, cover: Cover) -> Answer:
     points, (reached_lower, reached_upper) = _extremes(target, quantities, cover)
     evidence = _evidence(target) if target.status == "refuted" else None
     status = status_of(target, lower, upper, reached_lower, reached_upper, evidence)
-    gap, where = 0.0, None
+    _expect_no_contradiction(target, quantities, cover, lower, upper)
+    gap, where, reason = 0.0, None, None
     if status == "undecided":
         excess = target.excess(cover.bounds, cover.reached)
         worst = int(excess.argmax())
         gap = max(float(excess[worst]), 0.0)
         where = tuple(tuple(end.tolist()) for end in quantities.coordinates.box_around(cover.cells[[worst]]))
+        reason = obstacle_to(target, quantities, cover, worst)
     return Answer(
         claim=target.claim,
         status=status,
@@ -44,7 +48,32 @@ def answer_of(target: Target, quantities: Quantities, cover: Cover) -> Answer:
         evidence=evidence,
         gap=gap,
         where=where,
+        reason=reason,
     )
+
+
+def _expect_no_contradiction(target: Target, quantities: Quantities, cover: Cover, lower, upper) -> None:
+    """The last line of defence: what was seen at points, in floats, must lie within what was proved.
+
+    Floats are trusted as far as the enclosure of the same program at the same point is wide, and a little more.
+    """
+    columns, reached = target.columns, cover.reached
+    entries = np.arange(len(columns))
+    for values, points in ((reached.smallest, reached.smallest_at), (reached.largest, reached.largest_at)):
+        seen, places = values[columns], points[columns]
+        low, high = bounds_at(quantities, target, places)
+        low, high = low[entries, entries], high[entries, entries]
+        with np.errstate(invalid="ignore"):
+            known = np.isfinite(low) & np.isfinite(high)
+            slack = np.where(known, high - low, 0.0) + 1e-6 * np.abs(seen) + 1e-300
+            outside = (seen < lower - slack) | (seen > upper + slack) | (known & ((low > upper) | (high < lower)))
+        if outside.any():
+            entry = int(np.argmax(outside))
+            raise ContradictionFound(
+                f"This is a fault of sobolev-pruning, not of your input: {float(seen[entry])!r} was seen at "
+                f"{places[entry].tolist()}, outside the bounds [{float(lower[entry])!r}, {float(upper[entry])!r}] that were "
+                "proved; no certificate is made. Please report it, with the model and the box."
+            )
 
 
 def status_of(target: Target, lower, upper, reached_lower, reached_upper, evidence) -> Status:

@@ -52,13 +52,14 @@ def certify(
     interval = as_box(box, surrogate.widths[0])
     lower, upper = np.asarray(interval.lower), np.asarray(interval.upper)
     check_claims(surrogate, claims, against, pieces)
-    answers, methods, used = {}, [], 0
+    answers, methods, rules, used = {}, [], set(), 0
     for group in grouped(surrogate, claims, against):
         quantities, targets = prepared(group, lower, upper)
         with progress_bar(pieces, progress) as show:
             cover = prove(quantities, targets, pieces, show)
         answers |= {number: answer_of(target, quantities, cover) for number, target in zip(group.numbers, targets)}
         methods.append(quantities.method)
+        rules.update(quantities.rules)
         used += cover.pieces
     compared = any(isinstance(claim, Distance) for claim in claims)
     return Certificate(
@@ -72,4 +73,5 @@ def certify(
         pieces=used,
         budget=pieces,
         versions=versions(),
+        rules=tuple(sorted(rules)),
     )

@@ -59,7 +59,7 @@ def check_certificate(
     budget = 2 * recorded.pieces + _SPARE if pieces is None else pieces
     claims = [answer.claim for answer in recorded.answers]
     check_claims(surrogate, claims, against, budget)
-    methods, used = [], 0
+    methods, rules, used = [], set(), 0
     lower, upper = np.asarray(recorded.lower), np.asarray(recorded.upper)
     for group in grouped(surrogate, claims, against):
         quantities, targets = prepared(group, lower, upper)
@@ -82,9 +82,15 @@ def check_certificate(
                     "checking; certify again, or allow more pieces."
                 )
         methods.append(quantities.method)
+        rules.update(quantities.rules)
         used += cover.pieces
     again = replace(
-        recorded, method=", ".join(dict.fromkeys(methods)), pieces=used, budget=budget, rules=(), versions=versions()
+        recorded,
+        method=", ".join(dict.fromkeys(methods)),
+        pieces=used,
+        budget=budget,
+        rules=tuple(sorted(rules)),
+        versions=versions(),
     )
     if again.rules != recorded.rules:
         raise InputError(f"The certificate {path} rests on other enclosure rules than this check; certify again.")

@@ -191,7 +191,7 @@ def _variation(models, lower, upper, half) -> np.ndarray:
     for model in models:
         matrix, offset = np.asarray(model.matrix.mid()), np.asarray(model.offset.mid())
         gradients = np.asarray(jax.jit(jax.vmap(model.gradient))(points @ matrix.T + offset)) * half
-        gradients = gradients.reshape(-1, len(half))
+        gradients = np.nan_to_num(gradients.reshape(-1, len(half)), nan=0.0, posinf=0.0, neginf=0.0)
         product = gradients.T @ gradients
         total += product / max(np.trace(product), 1e-300)
     return total

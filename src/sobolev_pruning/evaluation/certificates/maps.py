@@ -15,6 +15,8 @@ import numpy as np
 
 from ..._foundation.activations import CONTINUOUS_DERIVATIVES, activate
 from ...enclosure import Interval
+from ...enclosure.decorations import BENT, KINKED
+from ...enclosure.registry import user_rules_in
 from ...reference import AbstractReference, GaussianBasket
 from ...surrogate import Surrogate
 
@@ -24,7 +26,8 @@ class MappedModel(NamedTuple):
 
     `value`, `gradient`, `hessian` take z, `(m,)`, and give `(k,)`, `(k, d)`, `(k, d, d)`, derivatives in x;
     `curvature(z, v)` the second derivative along v, `(k,)`; `inner_hessian` that in z, `(k, m, m)`.
-    `smoothness` is how often the model is continuously differentiable.
+    `smoothness` is how often the model is continuously differentiable at most; `decoration` is that of its values over
+    all inputs, None where it has to be found out over the box.
     """
 
     matrix: Interval
@@ -35,6 +38,7 @@ class MappedModel(NamedTuple):
     curvature: Callable
     inner_hessian: Callable
     smoothness: float
+    decoration: int | None = None
 
 
 def mapped(model: Surrogate | AbstractReference) -> MappedModel:
@@ -79,7 +83,13 @@ def _network(network: Surrogate) -> MappedModel:
         curvature=curvature,
         inner_hessian=jax.jacfwd(jax.jacrev(tail)),
         smoothness=CONTINUOUS_DERIVATIVES[network.activation],
+        decoration=_of_activation(network) if not user_rules_in(tail, jnp.zeros(first.bias.shape)) else None,
     )
+
+
+def _of_activation(network: Surrogate) -> int:
+    smoothness = CONTINUOUS_DERIVATIVES[network.activation] if len(network.layers) > 1 else math.inf
+    return {0: KINKED, 1: BENT}.get(smoothness, 0)
 
 
 def _basket(basket: GaussianBasket) -> MappedModel:

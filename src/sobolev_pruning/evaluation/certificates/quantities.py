@@ -8,12 +8,25 @@ import numpy as np
 
 from ..._foundation.compilation import quick_compilation
 from ...enclosure import Interval, enclose
+from ...enclosure.decorations import BENT, CUSTOM, JUMPS, KINKED, UNDEFINED, UNPROVED, anywhere, joined
+from ...enclosure.registry import user_rules_in
+from .claims import ORDER
 from .coordinates import Cells, Coordinates
 from .maps import MappedModel
 from .semidefinite import Metric, smallest_eigenvalue, smallest_eigenvalue_of
 
 BATCH = 256
 """Cells per call: one compiled shape, small enough to stay in cache."""
+
+
+OBSTACLES = (
+    UNPROVED | UNDEFINED,
+    UNPROVED | UNDEFINED | JUMPS | CUSTOM,
+    UNPROVED | UNDEFINED | JUMPS | CUSTOM | KINKED,
+    UNPROVED | UNDEFINED | JUMPS | CUSTOM | KINKED | BENT,
+)
+"""By the order of a derivative: what in the decoration of a model over a cell keeps the enclosure of the derivative's
+program from bounding it. First derivatives at kinks are Clarke sets, as are second ones where the first are kinked."""
 
 
 class Part(NamedTuple):
@@ -28,6 +41,11 @@ class Part(NamedTuple):
     difference: bool = False
     norm: bool = False
 
+    @property
+    def order(self) -> int:
+        """The highest derivative in it."""
+        return 2 if self.of == "eigenvalue" else ORDER[self.of]
+
 
 class Bounds(NamedTuple):
     """Enclosures of all columns, `(n, columns)`."""
@@ -41,7 +59,10 @@ class Quantities:
 
     Three ways of enclosing, by what is needed: natural intervals on one coordinate; where there are two or three, or a
     difference whose terms cancel, the mean-value form `q(middle) + q'(cell) (cell - middle)`, intersected with the
-    natural one; affine forms where a cell is a box of all inputs.
+    natural one where the models are smooth enough; affine forms where a cell is a box of all inputs.
+
+    How smooth a model is, is derived from its program, over the box and, where that does not suffice, over every cell.
+    What an obstacle keeps from being bounded is unbounded. `rules` names the user's rules among those used.
     """
 
     def __init__(self, models: list[MappedModel], coordinates: Coordinates, parts: list[Part], order: int):
@@ -55,6 +76,8 @@ class Quantities:
         else:
             self.method = "mean value" if smooth and (coordinates.rank > 1 or len(models) > 1) else "interval"
         self._raw = list(dict.fromkeys(part._replace(norm=False) for part in parts))
+        self._flags, self._watched = self._over_box(order)
+        self.rules = user_rules_in(self._at_point, jnp.zeros(len(coordinates.centre)))
         self._enclosed = jax.jit(
             jax.vmap(self._enclosure(), in_axes=(0, 0, None)), compiler_options=quick_compilation()
         )
@@ -71,13 +94,51 @@ class Quantities:
             start += size
         self.size = start
 
-    def _program(self, y, xi, remainder):
-        """The raw parts at coordinates (y, xi)."""
+    def _over_box(self, order: int) -> tuple[int, list[int]]:
+        """The decoration of the models' values over the box, and which of them must be watched over every cell."""
+        known = joined(*[model.decoration for model in self.models if model.decoration is not None])
+        unknown = [i for i, model in enumerate(self.models) if model.decoration is None]
+        if not unknown:
+            return known, []
+        root = self._coordinates_of(self.coordinates.root())
+        found = jax.jit(self._enclosed_values(unknown))(*root, self.coordinates.remainder)
+        over_box = [int(np.bitwise_or.reduce(np.ravel(value.decoration))) for value in found]
+        watched = [i for i, flags in zip(unknown, over_box, strict=True) if flags & OBSTACLES[order + 1]]
+        return joined(known, *[f for i, f in zip(unknown, over_box, strict=True) if i not in watched]), watched
+
+    def _enclosed_values(self, of: list[int]):
+        """The enclosure of the values of these models over a cell, for its decorations."""
+        return enclose(lambda *cell: self._values(self._inner(*cell), of)) if of else lambda *cell: ()
+
+    def _values(self, inner, of: list[int]) -> tuple:
+        return tuple(self.models[i].value(inner[i]) for i in of)
+
+    def _coordinates_of(self, cells: Cells) -> tuple[Interval, Interval]:
+        """y and xi of one cell."""
+        r = self.coordinates.rank
+        lower, upper = cells.lower[0], cells.upper[0]
+        return Interval(lower[:r], upper[:r]), Interval(lower[r:], upper[r:])
+
+    def _inner(self, y, xi, remainder) -> list:
+        """What the tails of the models are functions of, at coordinates (y, xi)."""
         inner = []
         for along, across, e in zip(*self._maps, remainder):
             z = along @ y + e
             inner.append(z if self.coordinates.exact else z + across @ xi)
+        return inner
+
+    def _program(self, y, xi, remainder):
+        """The raw parts at coordinates (y, xi)."""
+        inner = self._inner(y, xi, remainder)
         return tuple(self._part(part, inner) for part in self._raw)
+
+    def _decorated(self, found, of_models) -> list[tuple[Interval, jax.Array]]:
+        """The parts, each with what is in the way of its bounds, given the decoration of the models."""
+        obstacles = []
+        for part, x in zip(self._raw, found, strict=True):
+            own = anywhere(x.decoration) & np.uint8(UNPROVED | UNDEFINED)
+            obstacles.append(own | (of_models & np.uint8(OBSTACLES[part.order])))
+        return list(zip(found, obstacles, strict=True))
 
     def _part(self, part: Part, inner):
         found = [self._of(model, part, z) for model, z in zip(self.models, inner)] if part.difference else None
@@ -91,15 +152,22 @@ class Quantities:
         return getattr(model, part.of)(z)
 
     def _enclosure(self):
+        values = self._enclosed_values(self._watched)
+
+        def of_models(*cell):
+            flags = joined(self._flags, *[anywhere(value.decoration) for value in values(*cell)])
+            return jnp.asarray(flags, np.uint8)
+
         if self.method == "affine":
-            return enclose(self._program, method="affine")
+            affine = enclose(self._program, method="affine")
+            return lambda *cell: self._decorated(affine(*cell), of_models(*cell))
 
         def program(y, remainder):
             return self._program(y, None, remainder)
 
         if self.method == "interval":
             natural = enclose(program)
-            return lambda y, xi, remainder: natural(y, remainder)
+            return lambda y, xi, remainder: self._decorated(natural(y, remainder), of_models(y, xi, remainder))
 
         def with_slopes(y, remainder):
             def twice(y):
@@ -114,16 +182,21 @@ class Quantities:
         def mean_value(y, xi, remainder):
             middle = y.mid()
             step = y - middle
-            both = Interval.unchecked(jnp.stack([middle, y.lower]), jnp.stack([middle, y.upper]))
+            both = Interval(jnp.stack([middle, y.lower]), jnp.stack([middle, y.upper]))
             slopes, found = rows(both, remainder)
+            flags = of_models(y, xi, remainder)
 
-            def combined(value, slope):
+            def combined(part, value, slope):
                 start = value[0]
                 for i in range(len(middle)):
                     start = start + slope[1, ..., i] * step[i]
-                return start.intersection(value[1])
+                # Across a kink of the part its slopes are Clarke's; across a jump they say nothing.
+                valid = (flags & np.uint8(OBSTACLES[part.order + 1])) == 0
+                both = start.intersection(value[1])
+                ends = zip((both.lower, both.upper), (value[1].lower, value[1].upper), strict=True)
+                return Interval.unchecked(*(jnp.where(valid, *end) for end in ends), value[1].decoration)
 
-            return tuple(map(combined, found, slopes))
+            return self._decorated(list(map(combined, self._raw, found, slopes)), flags)
 
         return mean_value
 
@@ -131,31 +204,41 @@ class Quantities:
         y = xi @ jnp.asarray(self.coordinates.directions)
         return self._program(y, xi, tuple(e.mid() for e in self.coordinates.remainder))
 
+    def values_at(self, points: np.ndarray) -> np.ndarray:
+        """The values of all models at points of the box, in floats, `(n, outputs)`."""
+
+        def values(xi):
+            y = xi @ jnp.asarray(self.coordinates.directions)
+            inner = self._inner(y, xi, tuple(e.mid() for e in self.coordinates.remainder))
+            return jnp.concatenate([jnp.ravel(x) for x in self._values(inner, list(range(len(self.models))))])
+
+        return np.asarray(jax.jit(jax.vmap(values))(self.coordinates.scaled(points)))
+
     def enclose(self, cells: Cells) -> Bounds:
         """All columns over each cell; what cannot be bounded is unbounded."""
         return self._as_columns(self._raw_over(cells))
 
-    def _raw_over(self, cells: Cells) -> list[tuple[np.ndarray, np.ndarray]]:
+    def _raw_over(self, cells: Cells) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """Lower and upper bounds of every part over each cell, `(n, ...)`, and what is in the way of them, `(n,)`."""
         r = self.coordinates.rank
         found = []
         for rows in _batches(len(cells)):
             lower, upper = cells.lower[rows], cells.upper[rows]
-            y, xi = Interval.unchecked(lower[:, :r], upper[:, :r]), Interval.unchecked(lower[:, r:], upper[:, r:])
-            found.append(jax.tree.map(np.asarray, self._enclosed(y, xi, self.coordinates.remainder)))
+            y, xi = Interval(lower[:, :r], upper[:, :r]), Interval(lower[:, r:], upper[:, r:])
+            pieces = self._enclosed(y, xi, self.coordinates.remainder)
+            found.append([jax.tree.map(np.asarray, (x.lower, x.upper, obstacles)) for x, obstacles in pieces])
         return [
-            (
-                np.concatenate([piece[i].lower for piece in found])[: len(cells)],
-                np.concatenate([piece[i].upper for piece in found])[: len(cells)],
-            )
+            tuple(np.concatenate(arrays)[: len(cells)] for arrays in zip(*[piece[i] for piece in found], strict=True))
             for i in range(len(self._raw))
         ]
 
     def _as_columns(self, parts) -> Bounds:
-        raw = dict(zip(self._raw, parts))
+        raw = dict(zip(self._raw, parts, strict=True))
         lowers, uppers = [], []
         for part in self.parts:
-            lower, upper = raw[part._replace(norm=False)]
+            lower, upper, obstacles = raw[part._replace(norm=False)]
             unknown = ~(np.isfinite(lower) & np.isfinite(upper) & (lower <= upper))
+            unknown |= (obstacles != 0).reshape(-1, *(1,) * (lower.ndim - 1))
             lower, upper = np.where(unknown, -np.inf, lower), np.where(unknown, np.inf, upper)
             if part.norm:
                 lower, upper = _norm(lower, upper)
@@ -165,6 +248,15 @@ class Quantities:
             lowers.append(lower.reshape(len(lower), -1))
             uppers.append(upper.reshape(len(upper), -1))
         return Bounds(np.concatenate(lowers, axis=1), np.concatenate(uppers, axis=1))
+
+    def obstacles(self, cells: Cells, columns: np.ndarray) -> int:
+        """What is in the way of bounds of these columns over any of the cells."""
+        raw = dict(zip(self._raw, self._raw_over(cells), strict=True))
+        found = 0
+        for part in self.parts:
+            if np.isin(np.arange(self.size)[self.columns[part]], columns).any():
+                found |= int(np.bitwise_or.reduce(raw[part._replace(norm=False)][2]))
+        return found
 
     def at(self, points: np.ndarray) -> np.ndarray:
         """All columns at points of the box, in floats: a guide, not a proof."""
@@ -187,8 +279,9 @@ class Quantities:
 
     def raw_at(self, point: np.ndarray, part: Part) -> tuple[np.ndarray, np.ndarray]:
         """The enclosure of one part, before norms and eigenvalues are taken, at one point."""
-        lower, upper = self._raw_over(self.coordinates.cells_of(point[None, :]))[self._raw.index(part)]
-        return lower[0], upper[0]
+        found = self._raw_over(self.coordinates.cells_of(point[None, :]))[self._raw.index(part)]
+        lower, upper, obstacles = (x[0] for x in found)
+        return (lower, upper) if not obstacles else (np.full_like(lower, -np.inf), np.full_like(upper, np.inf))
 
 
 def _metric(model: MappedModel, coordinates: Coordinates) -> Metric:

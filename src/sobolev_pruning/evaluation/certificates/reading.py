@@ -157,6 +157,7 @@ _answer = _record(
         "evidence": _or_none(_each(_number, 2)),
         "gap": _number,
         "where": _or_none(_each(_point, 2)),
+        "reason": _or_none(_text),
     },
 )
 _certificate = _record(
@@ -211,4 +212,6 @@ def _incoherence(certificate: Certificate) -> str | None:
             return "an answer that is undecided needs a gap and where it is, and no other answer has them"
         if undecided and not (np.asarray(answer.where[0]) <= answer.where[1]).all():
             return "the place of a gap is no box"
+        if answer.reason is not None and not undecided:
+            return "an answer that is decided has a reason why not"
     return None

@@ -48,7 +48,8 @@ class Answer:
     - `point`: for "refuted" the input that refutes, with `entry`, the place in the flat arrays of the entry that fails
       there, and `evidence`, bounds of it at that point.
     - `gap`: for "undecided" how far the worst cell is from the claim, relative to the reached spread of that entry, and
-      `where` that cell is (lower and upper corner of a box of inputs around it).
+      `where` that cell is (lower and upper corner of a box of inputs around it); `reason` says what of the models is in
+      the way there, None where more pieces may decide it.
     """
 
     claim: Claim
@@ -65,6 +66,7 @@ class Answer:
     evidence: tuple[float, float] | None = None
     gap: float = 0.0
     where: tuple[tuple[float, ...], tuple[float, ...]] | None = None
+    reason: str | None = None
 
     @property
     def bounds(self) -> tuple[np.ndarray, np.ndarray]:

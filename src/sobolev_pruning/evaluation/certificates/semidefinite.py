@@ -104,6 +104,8 @@ def negative_curvature(lower: np.ndarray, upper: np.ndarray, metric: Metric) -> 
     With w the eigenvector of the middle and v of least length with `C v = w`: `|w|^2 / v'v` lies within `1 +-
     deviation`.
     """
+    if not (np.isfinite(lower) & np.isfinite(upper)).all():
+        return np.inf
     middle, radius = 0.5 * (lower + upper), 0.5 * (upper - lower)
     w = np.linalg.eigh(0.5 * (middle + middle.T))[1][:, 0]
     gamma = (2 * len(w) + 8) * _EPS
