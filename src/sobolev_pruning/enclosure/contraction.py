@@ -183,6 +183,8 @@ def _sum(a: Operand, axes: tuple[int, ...]) -> Interval:
         sums.append((jnp.sum(side, axis=axes), size * (gamma * (1 + 4 * gamma)) + flushed))
     (lower, lower_error), (upper, upper_error) = sums
     lower, upper = down(lower, absolute=lower_error), up(upper, absolute=upper_error)
+    # The margin must not forget that squares have no negative sum.
+    lower = jnp.where(jnp.all(a.lower >= 0, axis=axes), jnp.maximum(lower, 0.0), lower)
     empty = jnp.any(a.is_empty(), axis=axes)
     unknown = jnp.any(a.is_nai(), axis=axes)
     # Sums that overflow in both directions, or whose error bound does, say nothing.

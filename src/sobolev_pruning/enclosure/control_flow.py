@@ -73,7 +73,7 @@ def _cond(equation, operands, method, evaluate) -> list:
     if _known(bounds.lower):
         merged = [functools.reduce(Interval.hull, [x.value for x in outcomes]) for outcomes in zip(*results)]
     else:
-        pick = Interval.unchecked(bounds.lower != 0, bounds.upper != 0)
+        pick = Interval.unchecked(bounds.lower > 0, bounds.upper > 0)
         merged = [select(broadcast(pick, x.value.shape), x.value, y.value) for x, y in zip(*results)]
     of_choice = decorations.anywhere(index.flags)
     return [

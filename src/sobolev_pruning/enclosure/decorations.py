@@ -348,7 +348,8 @@ def without_numbers(equation, operands: Sequence, results: list, flags: Sequence
         result = results[0] if isinstance(results[0], Interval) else Interval.unchecked(results[0], results[0])
         some = jnp.broadcast_to(some, result.shape)
         return [Interval.unchecked(result.lower & ~some, result.upper | some)]
-    if name == "convert_element_type" and not jnp.issubdtype(results[0].dtype, jnp.floating):
+    of_floats = jnp.issubdtype(equation.invars[0].aval.dtype, jnp.floating)
+    if name == "convert_element_type" and of_floats and not jnp.issubdtype(results[0].dtype, jnp.floating):
         lowest, highest = _extremes(results[0].dtype)
         result = as_interval(results[0])
         return [Interval.unchecked(jnp.where(some, lowest, result.lower), jnp.where(some, highest, result.upper))]

@@ -132,4 +132,5 @@ def _comparisons(program: Program, among: set[int]) -> list:
         for equation in (program.equations[i] for i in sorted(among))
         if equation.primitive.name in ("lt", "le", "gt", "ge", "eq")
         and jnp.issubdtype(equation.invars[0].aval.dtype, jnp.floating)
+        and equation.outvars[0] not in program.settled
     ]
