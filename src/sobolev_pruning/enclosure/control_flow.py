@@ -16,6 +16,7 @@ from jax.extend.core import primitives as p
 from . import decorations
 from .arithmetic import select
 from .decorations import CUSTOM, full, joined
+from .expansions import expansion, is_expanded
 from .interval import Interval, as_interval, broadcast
 from .program import called, has_own_derivative
 from .registry import EnclosureError, source_line
@@ -23,7 +24,8 @@ from .stacking import stack
 
 
 def is_nested(equation) -> bool:
-    return equation.primitive in (p.cond_p, p.scan_p, p.while_p) or has_own_derivative(equation)
+    loops = (p.cond_p, p.scan_p, p.while_p)
+    return equation.primitive in loops or has_own_derivative(equation) or is_expanded(equation)
 
 
 def apply_nested(equation, operands, method, evaluate: Callable) -> list:
@@ -37,6 +39,8 @@ def apply_nested(equation, operands, method, evaluate: Callable) -> list:
         return _scan(equation, operands, method, evaluate)
     if equation.primitive is p.while_p:
         return _while(equation, operands, method, evaluate)
+    if is_expanded(equation):
+        return evaluate(expansion(equation, [x.value for x in operands]), operands)
     return [x._replace(flags=joined(x.flags, CUSTOM)) for x in evaluate(called(equation), operands)]
 
 

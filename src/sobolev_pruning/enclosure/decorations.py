@@ -29,6 +29,7 @@ from jax.extend.core import primitives as p
 from .._foundation.activations import CONTINUOUS_DERIVATIVES, activation_p
 from . import structural
 from .contraction import arranged
+from .further_decorations import FURTHER
 from .interval import BENT as BENT
 from .interval import CUSTOM as CUSTOM
 from .interval import JUMPS as JUMPS
@@ -251,12 +252,14 @@ LOCAL: dict[Primitive, Callable] = {
     p.reduce_max_p: _largest(1),
     p.reduce_min_p: _largest(-1),
     **{q: _kinked for q in (p.sort_p, p.cummax_p, p.cummin_p)},
+    **FURTHER,
 }
 """Operations that are not smooth everywhere; an operation with a rule that is not here is smooth for all reals."""
 
 _REDUCTIONS = frozenset(
-    {"reduce_sum", "reduce_prod", "reduce_max", "reduce_min", "reduce_and", "reduce_or", "reduce_xor"}
+    {"reduce_sum", "reduce_prod", "reduce_max", "reduce_min", "reduce_and", "reduce_or", "reduce_xor", "log_sum_exp"}
 )
+_BY_ROWS = frozenset({"log_softmax", "softmax", "is_extreme"})
 _CUMULATIVE = frozenset({"cumsum", "cumprod", "cummax", "cummin", "cumlogsumexp"})
 
 
@@ -274,8 +277,9 @@ def of_results(equation, operands: Sequence, ranges: Callable[[], list], flags: 
         bounds = ranges()
         own = local(*bounds, **equation.params)
         if not _depends(*bounds):  # a constant is smooth, if it is a number
-            own = own & UNDEFINED if isinstance(own, int) else own & np.uint8(UNDEFINED)
-    return [joined(own, x) for x in _carried(equation, operands, flags)]
+            own = jax.tree.map(lambda x: x & UNDEFINED if isinstance(x, int) else x & np.uint8(UNDEFINED), own)
+    carried = _carried(equation, operands, flags)
+    return [joined(*both) for both in zip(own if isinstance(own, list) else [own] * len(carried), carried)]
 
 
 def _carried(equation, operands: Sequence, flags: Sequence[Flags]) -> list[Flags]:
@@ -289,6 +293,8 @@ def _carried(equation, operands: Sequence, flags: Sequence[Flags]) -> list[Flags
         return _moved(equation, operands, flags)
     if name in _REDUCTIONS:
         return [_union_along(flags[0], tuple(int(i) for i in params["axes"]))]
+    if name in _BY_ROWS:
+        return [jnp.broadcast_to(_union_along(flags[0], params["axes"], keepdims=True), flags[0].shape)]
     if name in _CUMULATIVE:
         return [jnp.broadcast_to(_union_along(flags[0], (params["axis"],), keepdims=True), flags[0].shape)]
     if name == "dot_general":
@@ -360,7 +366,7 @@ def without_numbers(equation, operands: Sequence, results: list, flags: Sequence
     return results
 
 
-_COMPARISONS = frozenset({"lt", "le", "gt", "ge", "eq", "ne", "is_finite"})
+_COMPARISONS = frozenset({"lt", "le", "gt", "ge", "eq", "ne", "is_finite", "is_extreme"})
 _ORDERING = frozenset({"sort", "argmax", "argmin", "top_k"})
 
 

@@ -14,6 +14,7 @@ from .decorations import Flags
 from .interval import Interval
 from .interval_rules import expect_known_numbers
 from .program import Program, written_out
+from .program_rewriting import rewritten
 from .registry import UNKNOWN_LINE, EnclosureError, source_line
 from .switches import Switch, switch_of
 
@@ -31,6 +32,7 @@ def evaluate(program: Program, arguments: list[Valued], method, only_ranges: boo
     Only equations that an output needs are run: derivative programs carry many that none does, and each would cost the
     affine method a noise symbol per element. `only_ranges` says that of the outputs only the ranges will be used.
     """
+    program = rewritten(program)
     environment = {v: Valued(_array(c), decorations.of_point(c)) for v, c in program.constants.items()}
     environment.update(zip(program.inputs, arguments, strict=True))
 
