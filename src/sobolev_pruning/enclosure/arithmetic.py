@@ -276,9 +276,18 @@ def logical_or(a: Operand, b: Operand) -> Interval:
     return Interval.unchecked(a.lower | b.lower, a.upper | b.upper)
 
 
+def _numbers(point: Array) -> Interval:
+    """A point as an interval, empty where it is NaN."""
+    if not jnp.issubdtype(point.dtype, jnp.floating):
+        return as_interval(point)
+    interval, none = as_interval(point), jnp.isnan(point)
+    return Interval.unchecked(jnp.where(none, jnp.inf, interval.lower), jnp.where(none, -jnp.inf, interval.upper))
+
+
 @compiled
 def select(which: Operand, *cases: Operand) -> Interval:
-    """`cases[which]`; the hull of all cases that an undecided `which` allows."""
+    """`cases[which]`; the hull of all cases that an undecided `which` allows, of which NaN is none."""
+    cases = [case if isinstance(case, Interval) else _numbers(case) for case in cases]
     if not isinstance(which, Interval):
         ends = [_endpoints(as_interval(case)) for case in cases]
         return Interval.unchecked(*(lax.select_n(which, *side) for side in zip(*ends)))

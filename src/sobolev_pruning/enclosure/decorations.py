@@ -340,7 +340,9 @@ def _of_products(equation, flags) -> Flags:
     return joined(*[x if isinstance(x, int) else jnp.broadcast_to(x, shape) for x in parts])
 
 
-def without_numbers(equation, operands: Sequence, results: list, flags: Sequence[Flags]) -> list:
+def without_numbers(
+    equation, operands: Sequence, results: list, flags: Sequence[Flags], interval_of: Callable
+) -> list:
     """The results, where an operand may be no number: comparisons are undecided there, and so is what rests on order.
 
     A program asks for NaN by comparing (`isnan(x)` is `x != x`), so both branches of such a guard count.
@@ -349,6 +351,9 @@ def without_numbers(equation, operands: Sequence, results: list, flags: Sequence
     points = all(isinstance(x, jax.Array | np.ndarray | np.generic) for x in operands)  # NaN or not, they are known
     if points or not any(x is not False for x in undefined):
         return results
+    if name not in _TAKES_NAN and name not in _ORDERING:
+        return results
+    results = [interval_of(x) for x in results]
     some = functools.reduce(jnp.logical_or, undefined)
     if name in _COMPARISONS:
         result = results[0] if isinstance(results[0], Interval) else Interval.unchecked(results[0], results[0])
@@ -367,6 +372,7 @@ def without_numbers(equation, operands: Sequence, results: list, flags: Sequence
 
 
 _COMPARISONS = frozenset({"lt", "le", "gt", "ge", "eq", "ne", "is_finite", "is_extreme"})
+_TAKES_NAN = _COMPARISONS | {"convert_element_type", "pow", "integer_pow"}
 _ORDERING = frozenset({"sort", "argmax", "argmin", "top_k"})
 
 

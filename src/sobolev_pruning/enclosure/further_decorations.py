@@ -71,6 +71,8 @@ def _of_atan2(y: Operand, x: Operand, **_) -> Array:
 def _of_remainder(x: Operand, y: Operand, **_) -> Array:
     """No jump where the quotient is one number also next to the box: it is 0, or no remainder is 0."""
     x, y = as_interval(x), as_interval(y)
+    if not jnp.issubdtype(x.dtype, jnp.floating):  # whole numbers jumped where they were made
+        return _flags((y.lower <= 0) & (y.upper >= 0), UNDEFINED)
     known, count = planar_functions.constant_quotient(x, y)
     result = planar_functions.remainder(x, y)
     inside = known & ((count == 0) | (result.lower > 0) | (result.upper < 0))

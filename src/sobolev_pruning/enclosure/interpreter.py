@@ -80,7 +80,7 @@ def _apply(equation, operands: list[Valued], method, producers, environment) -> 
     if switch is not None:
         values, flags = _at(switch, values, flags, environment, method)
     results = method.apply(equation, values)
-    results = decorations.without_numbers(equation, values, results, flags)
+    results = decorations.without_numbers(equation, values, results, flags, method.interval_of)
     found = decorations.of_results(equation, values, lambda: [method.interval_of(x) for x in values], flags)
     return [Valued(value, flag) for value, flag in zip(results, found, strict=True)]
 

@@ -68,4 +68,4 @@ def _with_constant(variable, primitive, constant: float, producers):
 
 
 def _is(variable, constant: float) -> bool:
-    return isinstance(variable, Literal) and variable.val == constant
+    return isinstance(variable, Literal) and bool(variable.val == constant)
