@@ -84,7 +84,7 @@ def significance(
     bounds = enclosed_bounds(network, box, order, method, pieces) if enclosed else sampled_bounds(network, box, order)
     scale = output_scale(network, bounds[0].adjoints[0].shape[0])
     ranges, adjoints = (tuple(layers) for layers in bounds[0])
-    guaranteed = enclosed and all(nodes.guaranteed for nodes in ranges)
+    guaranteed = enclosed and all(x.guaranteed for found in bounds for layers in found for x in layers)
     return Significance(scores(bounds, box, scale), ranges, adjoints, method, order, guaranteed, box)
 
 
