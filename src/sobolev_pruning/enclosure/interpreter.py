@@ -132,7 +132,7 @@ def _comparisons(program: Program, among: set[int]) -> list:
     return [
         equation.outvars[0]
         for equation in (program.equations[i] for i in sorted(among))
-        if equation.primitive.name in ("lt", "le", "gt", "ge", "eq")
+        if equation.primitive.name in ("lt", "le", "gt", "ge", "eq", "is_extreme")
         and jnp.issubdtype(equation.invars[0].aval.dtype, jnp.floating)
         and equation.outvars[0] not in program.settled
     ]

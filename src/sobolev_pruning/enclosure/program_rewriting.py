@@ -15,7 +15,8 @@ def rewritten(program: Program) -> Program:
     the question which element of an array is the largest (`extremes`). What only tells the user something is left out.
     """
     told = [equation for equation in program.equations if equation.primitive.name not in _REPORTS]
-    equations, names = without_shifts(compared_directly(told), program.outputs)
+    equations, names = without_shifts(told, program.outputs)
+    equations = compared_directly(equations)
     if len(equations) == len(program.equations) and all(a is b for a, b in zip(equations, program.equations)):
         return program
     callers = {v: caller for e, caller in zip(program.equations, program.callers) for v in e.outvars}
