@@ -25,6 +25,7 @@ def folder(tmp_path_factory):
     another = surrogate_of_shape([2, 2, 1], "tanh", scalar=True, seed=4)
     sp.save_onnx(another, path / "another.onnx", box=([1.0, 1.0], [4.0, 4.0]))
     surrogate_of_shape([3, 2, 1], "tanh", scalar=True).save(path / "three.safetensors")
+    surrogate_of_shape([2, 2, 2], "tanh", scalar=False).save(path / "two.safetensors")
     (path / "cut.onnx").write_bytes((path / "net.onnx").read_bytes()[:300])
     (path / "cut.safetensors").write_bytes((path / "net.safetensors").read_bytes()[:100])
     (path / "config.toml").write_text(CONFIG)
@@ -151,9 +152,17 @@ def test_certify_writes_what_check_proves_again(capsys, tmp_path):
     assert proved["status"] == "proved" and proved["lower"][0] <= values.min() <= values.max() <= proved["upper"][0]
     assert refuted["status"] == "refuted" and len(refuted["point"]) == 2
     checked = call(capsys, "check", out, "other.safetensors")
-    assert checked.status == 0 and "proved" in checked.printed
+    assert checked.status == 0 and "proved" in checked.printed and "functions of real numbers" in checked.printed
     refused = call(capsys, "check", out, "net.safetensors")
     assert refused.status == 2 and "is for another surrogate: the weights have changed" in refused.errors
+
+
+@pytest.mark.parametrize("claim", ["distance value", "distance gradient <= 1"])
+def test_a_distance_of_networks_of_different_outputs_or_inputs_is_refused(capsys, claim):
+    for other, sizes in (("two", "2 inputs and 2 outputs"), ("three", "3 inputs and 1 output")):
+        answer = call(capsys, "certify", "net.onnx", "--against", f"{other}.safetensors", "--claims", claim)
+        assert answer.status == 2 and answer.printed == ""
+        assert f"2 inputs and 1 output, the model it is against {sizes}; a Distance is that" in answer.errors
 
 
 @pytest.mark.parametrize(

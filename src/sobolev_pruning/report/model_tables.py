@@ -17,7 +17,7 @@ from .model_records import (
     SignificanceRecord,
     TrialRecord,
 )
-from .numbers import count_text, error_text, r2_text, widths_text
+from .numbers import count_text, error_text, outward_text, r2_text, widths_text
 from .tables import QUANTITIES
 
 _MOST_NODES = 24
@@ -106,7 +106,7 @@ def pruning_table(record: PruningRecord) -> Table:
     title = f"{network_text(record.before)}\n{network_text(record.after)}"
     table = _errors_table(title, {f"fold {record.fold}": record.evaluation}, record.before.path)
     if record.proved_difference is not None:
-        proved, reached = error_text(record.proved_difference), error_text(record.reached_difference)
+        proved, reached = outward_text(record.proved_difference, up=True), error_text(record.reached_difference)
         table.caption += f"\nProved: over the whole box values differ by at most {proved}; {reached} was found."
     return table
 
