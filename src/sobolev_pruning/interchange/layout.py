@@ -81,9 +81,7 @@ class Laid:
                 continue
             place = next((i for i in range(start, len(target)) if target[i] == length), None)
             if place is None:
-                raise NotFeedForward(
-                    f"it mixes batch and nodes, reshaping {described(shape)} to {described(target)}"
-                )
+                raise NotFeedForward(f"it mixes batch and nodes, reshaping {described(shape)} to {described(target)}")
             axes[place], start = axis, place + 1
         # An axis of length 1 goes where a free one is, in no matter which order.
         free = [i for i, length in enumerate(target) if length == 1]

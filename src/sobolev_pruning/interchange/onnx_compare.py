@@ -67,11 +67,14 @@ def in_double(model: "onnx.ModelProto") -> "onnx.ModelProto":
     import onnx
     from onnx import numpy_helper
 
-    double, floats = onnx.TensorProto.DOUBLE, {
-        onnx.TensorProto.FLOAT,
-        onnx.TensorProto.FLOAT16,
-        onnx.TensorProto.BFLOAT16,
-    }
+    double, floats = (
+        onnx.TensorProto.DOUBLE,
+        {
+            onnx.TensorProto.FLOAT,
+            onnx.TensorProto.FLOAT16,
+            onnx.TensorProto.BFLOAT16,
+        },
+    )
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
     for entry in (*copy.graph.input, *copy.graph.output):

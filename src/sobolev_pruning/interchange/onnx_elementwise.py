@@ -42,6 +42,8 @@ def on(operation: str, *operands: Value) -> Value:
         if isinstance(operand, Laid):
             parts.append(operand.curve)
             continue
+        if not np.isfinite(operand).all():
+            raise NotFeedForward("its constant is not finite")
         layout, constant = layout.constant_along_nodes(operand.astype(np.float64))
         if operand.ndim > 0 and (operation == "Add" or (operation == "Sub" and operand is operands[1])):
             summed = with_bias(layout.curve, constant if operation == "Add" else -constant)
@@ -51,7 +53,7 @@ def on(operation: str, *operands: Value) -> Value:
             if operation not in ("Add", "Sub", "Mul", "Div"):
                 raise NotFeedForward("its constant is not the same number for all nodes")
             return layout.with_curve(with_constants(operation, layout.curve, constant, operand is operands[0]))
-        parts.append(_number(constant[0]))
+        parts.append(pieces.number(float(constant[0])))
 
     def function(*found: Pieces) -> Pieces:
         curves = iter(found)
@@ -67,12 +69,6 @@ def _of_constants(operation: str, numeric: Callable[..., np.ndarray], operands: 
         return np.floor_divide(first, np.where(second == 0, 1, second))
     with np.errstate(all="ignore"):
         return np.asarray(numeric(*operands))
-
-
-def _number(value: float) -> Pieces:
-    if not np.isfinite(value):
-        raise NotFeedForward("its constant is not finite")
-    return pieces.number(float(value))
 
 
 def _rule(operation: str, count: int) -> Callable[[Call], Value]:

@@ -12,6 +12,7 @@ from .onnx_call import Call, Value, refuse_if_large
 from .onnx_elementwise import ELEMENTWISE, on
 from .symbols import apply_matrix
 
+
 def _matmul_on(first: Value, second: Value) -> Value:
     if isinstance(first, np.ndarray) and isinstance(second, np.ndarray):
         if first.ndim != 2 or second.ndim != 2 or first.shape[1] != second.shape[0]:

@@ -1,10 +1,10 @@
 """Smooth functions of one variable in a normal form with exact coefficients.
 
 A function is a sum of terms `c t^i e^p f(q) g(r) ...`: c a rational number, t the variable, p a function again, and
-f, g, ... sigmoid, tanh, erf, softplus and so on of functions again. Sums and products are multiplied out, and
-exponentials, reciprocals and logarithms that make a sigmoid or a softplus become one. So silu written as `t sigmoid(t)`,
-as `t / (1 + e^-t)` and as `t/2 (1 + tanh(t/2))` end as one function, whatever the order of the operations: what is
-equal here is equal for every real number. Numbers of a file are rational, so nothing is ever rounded.
+f, g, ... sigmoid, tanh, erf, softplus and so on, of functions again. Sums and products are multiplied out, and
+exponentials, reciprocals and logarithms that make a sigmoid or a softplus become one. So silu written as
+`t sigmoid(t)` and as `t / (1 + e^-t)` end as one function, whatever the order of the operations: what is equal here is
+equal for every real number. Numbers of a file are rational, so nothing is ever rounded.
 """
 
 import math
@@ -22,10 +22,11 @@ MOST_BITS = 2**14
 DEEPEST = 4
 """A file may ask for anything; what an activation takes is far below these."""
 
-Terms: TypeAlias = "frozenset[tuple[Monomial, Fraction]]"
+Terms: TypeAlias = frozenset
+"""Monomials with their coefficients; the type holds itself, which annotations cannot say."""
 Atom: TypeAlias = tuple[str, Terms]
-Monomial: TypeAlias = tuple[int, Terms, frozenset[tuple[Atom, int]]]
-"""The power of the variable, the exponent of e, and other functions with their arguments and powers."""
+Monomial: TypeAlias = tuple[int, Terms, frozenset]
+"""The power of the variable, the exponent of e, and other functions with their arguments, each with its power."""
 
 PLAIN: Monomial = (0, frozenset(), frozenset())
 
@@ -119,7 +120,7 @@ def exp(x: Smooth) -> Smooth:
 
 
 def log(x: Smooth) -> Smooth:
-    """The natural logarithm of `x`; `log(e^p + e^q) = p + softplus(q - p)`."""
+    """The natural logarithm; `log(e^p + e^q) = p + softplus(q - p)`, `log(sigmoid(p)) = -softplus(-p)`."""
     exponents = _pure_exponents(x)
     if exponents is not None and set(exponents.values()) == {Fraction(1)}:
         first, *rest = map(Smooth, exponents)
@@ -127,10 +128,10 @@ def log(x: Smooth) -> Smooth:
             return first
         if len(rest) == 1:
             return first + softplus(rest[0] - first)
-    if len(x.terms) == 1 and len(x.atoms) == 1:
-        ((kind, argument),) = x.atoms
-        if kind == "sigmoid" and x == sigmoid(Smooth(argument)):
-            return -softplus(-Smooth(argument))
+    for kind, argument in x.atoms:
+        for inner in (Smooth(argument), -Smooth(argument)):
+            if kind == "sigmoid" and x == sigmoid(inner):
+                return -softplus(-inner)
     return _atom("log", x)
 
 

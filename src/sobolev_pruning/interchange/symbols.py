@@ -58,8 +58,10 @@ class Affine:
     @property
     def lacks_bias(self) -> bool:
         """Whether what is added next is its bias."""
-        return self.bias is None and all(np.isscalar(part) for part in (self.scale, self.shift)) and (
-            (self.scale, self.shift) == (1.0, 0.0)
+        return (
+            self.bias is None
+            and all(np.isscalar(part) for part in (self.scale, self.shift))
+            and ((self.scale, self.shift) == (1.0, 0.0))
         )
 
     def matrix_and_bias(self) -> tuple[np.ndarray, np.ndarray]:

@@ -95,7 +95,8 @@ def _refuse_false_shape(tensor: "onnx.TensorProto") -> None:
     shape = tensor.dims[: _MOST_DIMENSIONS + 1]
     if len(shape) > _MOST_DIMENSIONS or any(dim < 0 for dim in shape) or math.prod(shape) > LARGEST_ARRAY:
         written = ", ".join(map(str, shape[:_MOST_DIMENSIONS])) + ", ..." * (len(shape) > _MOST_DIMENSIONS)
-        raise InputError(f"The tensor {tensor.name or 'a constant'} declares the shape ({written}), which no surrogate has.")
+        name = tensor.name or "a constant"
+        raise InputError(f"The tensor {name} declares the shape ({written}), which no surrogate has.")
 
 
 def _with_data_inside(tensor: "onnx.TensorProto", folder: Path) -> "onnx.TensorProto":
