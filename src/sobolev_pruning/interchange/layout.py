@@ -8,6 +8,7 @@ import numpy as np
 
 from .faults import NotFeedForward
 from .symbols import Curve
+from .untrusted_onnx import MOST_DIMENSIONS
 
 BATCH, NODES, ONE = "batch", "nodes", "one"
 
@@ -60,7 +61,7 @@ class Laid:
     def unsqueezed(self, places: list[int]) -> "Laid":
         rank = len(self.axes) + len(places)
         new = {i + rank if i < 0 else i for i in places}
-        if rank > 8 or len(new) != len(places) or not new <= set(range(rank)):
+        if rank > MOST_DIMENSIONS or len(new) != len(places) or not new <= set(range(rank)):
             raise NotFeedForward("it adds axes at impossible places")
         old = iter(self.axes)
         return replace(self, axes=tuple(ONE if i in new else next(old) for i in range(rank)))
@@ -68,7 +69,11 @@ class Laid:
     def reshaped(self, target: list[int]) -> "Laid":
         """The axes in the shape `target` (0: as it was, -1: what remains); their order must not change."""
         shape = self.shape
-        if len(target) > 8 or any(t == 0 and i >= len(shape) for i, t in enumerate(target)) or target.count(-1) > 1:
+        if (
+            len(target) > MOST_DIMENSIONS
+            or any(t == 0 and i >= len(shape) for i, t in enumerate(target))
+            or target.count(-1) > 1
+        ):
             raise NotFeedForward("it reshapes to an impossible shape")
         target = [shape[i] if t == 0 else t for i, t in enumerate(target)]
         known = math.prod(t for t in target if t != -1)

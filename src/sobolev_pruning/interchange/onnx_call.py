@@ -6,7 +6,7 @@ import numpy as np
 
 from .faults import NotFeedForward
 from .layout import Laid
-from .untrusted_onnx import LARGEST_ARRAY
+from .untrusted_onnx import LARGEST_ARRAY, MOST_DIMENSIONS
 
 Value = Laid | np.ndarray
 
@@ -37,10 +37,12 @@ class Call:
     def integers(self, name: str, number: int) -> list[int] | None:
         """A list of integers that is an attribute in old versions of an operation and an input in new ones."""
         given = self.constant(number)
-        if given is not None:
-            return [int(i) for i in given.reshape(-1)[:16]]
-        listed = self.attributes.get(name)
-        return None if listed is None else [int(i) for i in listed]
+        listed = self.attributes.get(name) if given is None else given.reshape(-1)
+        if listed is None:
+            return None
+        if len(listed) > MOST_DIMENSIONS:
+            raise NotFeedForward(f"it speaks of {len(listed)} dimensions")
+        return [int(i) for i in listed]
 
     def number(self, name: str, default: float) -> float:
         return float(self.attributes.get(name, default))

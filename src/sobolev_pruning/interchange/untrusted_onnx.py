@@ -15,7 +15,8 @@ LARGEST_ARRAY = 2**24
 """Entries of the largest array that reading a model may make, a layer of 4,096 x 4,096; also of all constants that it
 computes."""
 
-_MOST_DIMENSIONS = 8
+MOST_DIMENSIONS = 8
+"""Of a tensor; more than any network on points needs."""
 
 
 def read_model(path: Path) -> "onnx.ModelProto":
@@ -92,9 +93,9 @@ def to_array(tensor: "onnx.TensorProto") -> np.ndarray:
 
 
 def _refuse_false_shape(tensor: "onnx.TensorProto") -> None:
-    shape = tensor.dims[: _MOST_DIMENSIONS + 1]
-    if len(shape) > _MOST_DIMENSIONS or any(dim < 0 for dim in shape) or math.prod(shape) > LARGEST_ARRAY:
-        written = ", ".join(map(str, shape[:_MOST_DIMENSIONS])) + ", ..." * (len(shape) > _MOST_DIMENSIONS)
+    shape = tensor.dims[: MOST_DIMENSIONS + 1]
+    if len(shape) > MOST_DIMENSIONS or any(dim < 0 for dim in shape) or math.prod(shape) > LARGEST_ARRAY:
+        written = ", ".join(map(str, shape[:MOST_DIMENSIONS])) + ", ..." * (len(shape) > MOST_DIMENSIONS)
         name = tensor.name or "a constant"
         raise InputError(f"The tensor {name} declares the shape ({written}), which no surrogate has.")
 
