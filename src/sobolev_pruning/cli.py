@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from ._foundation.errors import ContradictionFound, InputError
+from ._foundation.errors import ContradictionFound, InputError, printable
 
 _INTERRUPTED = 130
 """Typer's exit status after a keyboard interrupt, which it keeps to itself."""
@@ -364,7 +364,7 @@ def _busy(what: str):
 
 def _warn(sentences: tuple[str, ...]) -> None:
     for sentence in sentences:
-        Console(stderr=True).print(f"[bold yellow]Warning:[/bold yellow] {escape(sentence)}", soft_wrap=True)
+        Console(stderr=True).print(f"[bold yellow]Warning:[/bold yellow] {escape(printable(sentence))}", soft_wrap=True)
 
 
 def _show(record, table, as_json: bool) -> None:

@@ -7,6 +7,7 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
+from .._foundation.errors import printable
 from ..evaluation import Evaluation
 from .model_records import (
     EvaluationRecord,
@@ -79,7 +80,7 @@ def sampling_table(record: SamplingRecord) -> Table:
         caption += f"\n{len(record.columns) - len(shown)} more columns are not shown."
     table = plain_table(escape(title), ["Column", "Role"], ["Lowest", "Highest"], escape(caption))
     for column in shown:
-        table.add_row(column.name, column.role, f"{column.lowest:.6g}", f"{column.highest:.6g}")
+        table.add_row(escape(printable(column.name)), column.role, f"{column.lowest:.6g}", f"{column.highest:.6g}")
     return table
 
 
