@@ -199,7 +199,7 @@ def test_arrays_of_the_wrong_kind_are_refused(tmp_path):
     with pytest.raises(InputError, match="cannot be read as an NPZ file of numbers"):
         read_samples(path)
     write_hdf5(tmp_path / "a.h5", {"x": X, "y": np.zeros(N, [("one", "f8"), ("two", "f8")])})
-    with pytest.raises(InputError, match="column 'y' holds .*'one', .*'two', .* is no number; give numbers"):
+    with pytest.raises(InputError, match=r"column 'y' holds .*'one', .*'two', .* is no number; give numbers"):
         read_samples(tmp_path / "a.h5")
     np.savez(path, x=X, y=Y[:, 0], note=np.array(["a"] * N))
     np.testing.assert_array_equal(read_samples(path).samples.x, X)

@@ -15,6 +15,7 @@ from .._foundation.samples import Samples
 from .split import quantile_box, split
 from .tables import Table, numbers, read_table
 
+
 @dataclass(frozen=True)
 class ColumnRange:
     """One column: its name, its unit (None where the header has none in brackets), role and range."""

@@ -32,8 +32,8 @@ def source_of(simulate: Callable) -> str:
     while isinstance(simulate, functools.partial):
         simulate = simulate.func
     function = inspect.unwrap(getattr(simulate, "__func__", simulate))
-    called = function if inspect.isfunction(function) else getattr(type(function), "__call__", None)
     owner = function if inspect.isfunction(function) or inspect.isclass(function) else type(function)
+    called = function if inspect.isfunction(function) else vars(owner).get("__call__")
     digest = hashlib.sha256()
     used = [owner, *_variables(called)[1].values()]
     for name in sorted({_module_of(each) for each in used} - {None, "builtins"}):

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ..._foundation.errors import InputError
-from .table import NotNumbers, Table, expect_room_for, no_number
+from .table import Budget, NotNumbers, Table, no_number
 
 _BLOCK = 2**18
 """Cells that are in memory as text."""
@@ -49,7 +49,7 @@ def _columns(path: Path, rows: Iterator[list[str]]) -> Table:
                 )
         if first == 0:
             letters = sum(len(cell) + 1 for row in block for cell in row)
-            expect_room_for(path, int(path.stat().st_size / letters * len(block)), len(names))
+            Budget(path).take(int(path.stat().st_size / letters * len(block)), len(names))
         for column, cells in zip(columns, zip(*block)):
             column.extend(cells)
     return {name: column.whole() for name, column in zip(names, columns)}

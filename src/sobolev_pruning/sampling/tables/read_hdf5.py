@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ..._foundation.errors import InputError
 from ..._foundation.untrusted_file import MOST_INFLATED, told
-from .table import NotNumbers, Table, columns_of, expect_room_for, no_numbers
+from .table import Budget, NotNumbers, Table, columns_of, no_numbers
 
 
 def read_hdf5(path: Path) -> Table:
@@ -15,17 +15,18 @@ def read_hdf5(path: Path) -> Table:
     except ImportError:
         raise InputError("HDF5 files need h5py; install sobolev-pruning[hdf5].") from None
     table: Table = {}
+    budget = Budget(path)
 
     def keep(name: str, found) -> None:
         if isinstance(found, h5py.Dataset):
-            table.update(_read_dataset(path, name, found, h5py))
+            table.update(_read_dataset(path, name, found, budget, h5py))
 
     with told(path, "an HDF5 file", "write it again"), h5py.File(path, "r") as file:
         file.visititems(keep)  # follows no link out of the file
     return table
 
 
-def _read_dataset(path: Path, name: str, found, h5py) -> Table:
+def _read_dataset(path: Path, name: str, found, budget: Budget, h5py) -> Table:
     layout = found.id.get_create_plist()
     # First of all: even the shape of a virtual dataset is read from the files that it names.
     if layout.get_layout() == h5py.h5d.VIRTUAL or layout.get_external_count():
@@ -38,7 +39,7 @@ def _read_dataset(path: Path, name: str, found, h5py) -> Table:
         return {}
     rows, columns = shape[0], math.prod(shape[1:])
     if dtype.kind not in "fiub":
-        expect_room_for(path, 0, columns)
+        budget.take(0, columns)
         return columns_of(path, name, NotNumbers(no_numbers("text" if dtype.kind in "OS" else f"{dtype}"), rows), shape)
     declared = max(rows * columns, math.prod(found.chunks or (0,))) * dtype.itemsize
     held = min(found.id.get_storage_size(), path.stat().st_size)
@@ -49,5 +50,5 @@ def _read_dataset(path: Path, name: str, found, h5py) -> Table:
         )
     if 0 in shape:
         raise InputError(f"{path}, array {name!r} has the shape {shape}, so no numbers; give at least one sample.")
-    expect_room_for(path, rows, columns)
+    budget.take(rows, columns)
     return columns_of(path, name, found[...], shape)

@@ -4,8 +4,8 @@ from collections import Counter
 from pathlib import Path
 
 from ..._foundation.errors import InputError
-from ..._foundation.untrusted_file import MOST_INFLATED, told
-from .table import NotNumbers, Table, expect_room_for, no_numbers
+from ..._foundation.untrusted_file import told
+from .table import Budget, NotNumbers, Table, no_numbers
 
 
 def read_parquet(path: Path) -> Table:
@@ -26,9 +26,9 @@ def read_parquet(path: Path) -> Table:
                 raise InputError(f"{path} has two columns named {name!r}; rename one of them.")
         kinds = {field.name: _kind(pyarrow.types, field.type) for field in schema}
         wanted = [name for name, kind in kinds.items() if kind is None]
-        if rows < 0 or rows * 8 * len(wanted) > MOST_INFLATED * path.stat().st_size:
-            raise ValueError(f"it declares {rows} rows, far more than it can hold")
-        expect_room_for(path, rows, len(kinds))
+        if rows < 0:
+            raise ValueError(f"it declares {rows} rows")
+        Budget(path).take(rows, len(wanted))
         read = file.read(columns=wanted)
         if wanted and read.num_rows != rows:
             raise ValueError(f"it declares {rows} rows and holds {read.num_rows}")

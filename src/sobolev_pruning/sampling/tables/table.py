@@ -9,8 +9,8 @@ import numpy as np
 from jaxtyping import Float
 
 from ..._foundation.errors import InputError
-from ..._foundation.memory import expect_room
-from ..._foundation.untrusted_file import shortened
+from ..._foundation.memory import expect_room, in_words
+from ..._foundation.untrusted_file import MOST_INFLATED, shortened
 
 COPIES = 4
 """Arrays of all numbers that are alive at once while samples are made of them."""
@@ -66,9 +66,24 @@ def no_numbers(kind: str) -> str:
     return f"{kind}, which is no number; give numbers, or leave the column out"
 
 
-def expect_room_for(path: Path, rows: int, columns: int) -> None:
-    """Raises `InputError` where there is no memory for samples of so many numbers."""
-    expect_room(path, columns * (COPIES * 8 * rows + _COLUMN_BYTES))
+class Budget:
+    """What the arrays of a file may take together: no more than its size can stand for, nor than is at hand."""
+
+    def __init__(self, path: Path):
+        self._path = path
+        self._size = path.stat().st_size
+        self._numbers = self._columns = 0
+
+    def take(self, rows: int, columns: int) -> None:
+        """Raises `InputError` where so many more numbers are too many."""
+        self._numbers += rows * columns
+        self._columns += columns
+        if 8 * self._numbers > MOST_INFLATED * self._size:
+            raise InputError(
+                f"{self._path} declares {self._numbers} numbers and is {in_words(self._size)} large, which is far less "
+                "than they take; it may be damaged: write it again."
+            )
+        expect_room(self._path, COPIES * 8 * self._numbers + _COLUMN_BYTES * self._columns)
 
 
 def columns_of(path: Path, name: str, array: np.ndarray | NotNumbers, shape: tuple[int, ...]) -> Table:
