@@ -104,6 +104,7 @@ def study(
 
     settings = read_as(StudyConfig, config, full=full or None)
     result = study(settings, out, resume=resume, workers=workers, scheduler=scheduler, progress=True)
+    _warn(result.warnings)
     console = Console()
     console.print(study_table(result.record))
     console.print(study_headline(result.record), highlight=False)

@@ -12,7 +12,14 @@ import numpy as np
 from .._foundation.errors import InputError
 from ..reference.designs import Design, check_design, unit_points
 from ..report.model_records import ColumnRecord, SamplingRecord
-from ..sampling import DIFFERENCE_STEP, BlackBoxRun, expect_data_path, run_black_box, write_samples
+from ..sampling import (
+    DIFFERENCE_STEP,
+    BlackBoxRun,
+    damaged_lines,
+    expect_data_path,
+    run_black_box,
+    write_samples,
+)
 from .boxes import read_ranges
 from .executors import open_executor
 from .models import expect_folder
@@ -98,5 +105,5 @@ def _record(target: str, out: Path, run: BlackBoxRun, table: dict[str, np.ndarra
         columns=tuple(columns),
         failures=dict(sorted(failures.items())),
         first_failure=None if first is None else f"point {first.row}, {first.message}",
-        warnings=(),
+        warnings=(f"{kept_path(out)}: {damaged_lines(run.n_damaged)}.",) if run.n_damaged else (),
     )

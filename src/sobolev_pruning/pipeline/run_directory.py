@@ -7,6 +7,7 @@ from pydantic import BaseModel
 
 from .._foundation.errors import InputError
 from .._foundation.files import write_atomically
+from .._foundation.untrusted_file import shortened
 from .config import RunConfig
 from .config_file import to_toml
 from .stage_store import StageStore
@@ -23,18 +24,20 @@ def claim_directory(path: Path, config: BaseModel, resume: bool) -> str:
     Raises `InputError` where it holds something else, or this already and `resume` is not asked for.
     """
     resolved = to_toml(config)
-    if path.exists() and not path.is_dir():
-        raise InputError(f"{path} is a file; give a directory with --out.")
-    # A name with a dot in front is a file that a killed process was writing aside.
-    if path.is_dir() and any(not entry.name.startswith(".") for entry in path.iterdir()):
-        if not resume:
-            raise InputError(f"{path} is not empty; add --resume to go on with the run in it, or give another --out.")
-        _check_same(path / "config.toml", resolved)
     try:
+        if path.exists() and not path.is_dir():
+            raise InputError(f"{path} is a file; give a directory with --out.")
+        # A name with a dot in front is a file that a killed process was writing aside.
+        if path.is_dir() and any(not entry.name.startswith(".") for entry in path.iterdir()):
+            if not resume:
+                raise InputError(
+                    f"{path} is not empty; add --resume to go on with the run in it, or give another --out."
+                )
+            _check_same(path / "config.toml", resolved)
         path.mkdir(parents=True, exist_ok=True)
         write_atomically(path / "config.toml", resolved)
     except OSError as error:
-        raise InputError(f"{path} cannot be written ({error.strerror}); give another --out.") from None
+        raise InputError(f"{shortened(str(path))} cannot be written ({error.strerror}); give another --out.") from None
     return hashlib.sha256(resolved.encode()).hexdigest()
 
 
@@ -42,11 +45,18 @@ def _check_same(file: Path, resolved: str) -> None:
     """Refuses to resume a run with another configuration, naming the first line that differs."""
     if not file.exists():
         raise InputError(f"{file.parent} holds no config.toml, so there is no run to resume; give another --out.")
-    before, now = file.read_text(encoding="utf-8").splitlines(), resolved.splitlines()
+    try:
+        before = file.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        raise InputError(
+            f"{file} is damaged, so that nobody can tell which run it belongs to; restore it, or give another --out."
+        ) from None
+    now = resolved.splitlines()
     for number, (old, new) in enumerate(zip(before, now), start=1):
         if old != new:
             raise InputError(
-                f"{file}, line {number}: the run was started with `{old}`, the configuration now says `{new}`; "
+                f"{file}, line {number}: the run was started with `{shortened(old)}`, the configuration now says "
+                f"`{shortened(new)}`; "
                 "resume with the same configuration, or give another --out."
             )
     if len(before) != len(now):

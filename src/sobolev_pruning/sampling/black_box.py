@@ -15,7 +15,7 @@ from .._foundation.arrays import ArrayOrList, float64_array
 from .._foundation.errors import InputError
 from .._foundation.precision import require_float64
 from .._foundation.samples import Samples
-from .kept_results import KeptResults
+from .kept_results import KeptResults, damaged_lines
 from .processes import ProcessExecutor
 
 DIFFERENCE_STEP = 1e-3
@@ -35,13 +35,17 @@ class Failure:
 
 @dataclass(frozen=True)
 class BlackBoxRun:
-    """Samples of a black box, the `rows` of the given points they belong to, what failed, whence the derivatives."""
+    """Samples of a black box, the `rows` of the given points they belong to, what failed, whence the derivatives.
+
+    `n_kept` of them are from an earlier run, in whose file `n_damaged` lines could not be read.
+    """
 
     samples: Samples
     rows: tuple[int, ...]
     failures: tuple[Failure, ...]
     derivatives: Literal["own", "differences", "none"]
     n_kept: int
+    n_damaged: int = 0
 
     @property
     def note(self) -> str:
@@ -55,7 +59,8 @@ class BlackBoxRun:
         failed = ", ".join(f"{count} {what}" for what, count in sorted(counted.items()))
         first = f" (the first: row {self.failures[0].row}, {self.failures[0].message})" if self.failures else ""
         kept = f", {self.n_kept} of them from an earlier run" if self.n_kept else ""
-        return f"{len(self.rows)} samples{kept}; failed: {failed or 'none'}{first}; {how}."
+        damaged = f"; {damaged_lines(self.n_damaged)}" if self.n_damaged else ""
+        return f"{len(self.rows)} samples{kept}{damaged}; failed: {failed or 'none'}{first}; {how}."
 
 
 def run_black_box(
@@ -81,8 +86,9 @@ def run_black_box(
       `ProcessExecutor(workers, time_limit)`.
     - `time_limit`: seconds that one sample, differences included, may take; with an `executor` of your own the sample
       is given up after it, yet its process cannot be stopped.
-    - `results`: a file to which every sample is added as it arrives. A run of a simulator of the same name with the
-      same points, seed and derivatives that finds it goes on from there; failed points are tried again.
+    - `results`: a file to which every sample is added as it arrives. A run of the same simulator (its name, its
+      source and what it carries: see `simulator_identity`) with the same points, seed, derivatives and step that finds
+      it goes on from there; failed points, and those of damaged lines, are tried again.
 
     A call that raises, takes too long, loses its process, or returns NaN or another shape than the first one costs that
     sample; see `BlackBoxRun.failures` and `note`. Raises `InputError` where no sample is left.
@@ -104,7 +110,7 @@ def run_black_box(
     if seed < 0:
         raise InputError(f"seed is {seed}; give 0 or more.")
     steps = _steps(points, step) if derivatives == "differences" else None
-    kept = KeptResults(results, _name(simulate), points, seed, derivatives)
+    kept = KeptResults(results, simulate, points, seed, derivatives, steps)
     seeds = [int(np.random.SeedSequence([seed, row]).generate_state(1)[0]) for row in range(len(points))]
     waiting = [row for row in range(len(points)) if row not in kept.found]
     n_kept = len(kept.found)
@@ -131,13 +137,7 @@ def run_black_box(
     y = np.stack([kept.found[row][0] for row in rows])
     dydx = None if derivatives == "none" else np.stack([kept.found[row][1] for row in rows])
     failures.sort(key=lambda failure: failure.row)
-    return BlackBoxRun(Samples(points[list(rows)], y, dydx), rows, tuple(failures), derivatives, n_kept)
-
-
-def _name(simulate: Callable) -> str:
-    """Module and name, where it has such, as functions do."""
-    named = simulate if hasattr(simulate, "__qualname__") else type(simulate)
-    return f"{named.__module__}.{named.__qualname__}"
+    return BlackBoxRun(Samples(points[list(rows)], y, dydx), rows, tuple(failures), derivatives, n_kept, kept.n_damaged)
 
 
 def _steps(points: np.ndarray, step: ArrayOrList | None) -> np.ndarray:
