@@ -93,7 +93,7 @@ def test_shrink_writes_the_network_found_or_says_that_there_is_none(capsys, tmp_
 
     def search(surrogate, data, **arguments):
         asked.update(arguments, data=data)
-        errors_of_it = {"value": 1e-5}, {"value": asked.get("stderr", 0.0)}
+        errors_of_it = {"value": asked.get("error", 1e-5)}, {"value": asked.get("stderr", 0.0)}, asked.get("noisy", {})
         tried = (Candidate(small.widths, (1,), small.n_parameters, 40, *errors_of_it, True, 16, 0.1),)
         return sp.Shrink(asked.get("gives"), (1,), tried, tried, {"value": 2e-5}, "the start network", errors)
 
@@ -113,6 +113,10 @@ def test_shrink_writes_the_network_found_or_says_that_there_is_none(capsys, tmp_
     answer = call(capsys, *arguments, "--reduced-inputs", "--size", "operations", "--against", "surrogate")
     assert sp.load(out).widths == (1, *small.widths[1:]) and "0.5 ± 0.05" in answer.printed
     assert asked["size"] == "operations" and asked["against"] == "surrogate"
+    asked |= {"gives": small, "error": -4e-5, "stderr": 4.2e-6, "noisy": {"value": 0.03}}
+    printed = " ".join(call(capsys, *arguments).printed.split())
+    assert "Value on labels Value excess / limit" in printed and "0.03 none ± 0.21 yes" in printed
+    assert "whose own error is not part of it" in printed
 
 
 def test_evaluate_measures_several_networks_on_data(capsys):

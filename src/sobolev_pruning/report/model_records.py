@@ -89,6 +89,7 @@ class TrialRecord:
     n_operations: int
     errors: dict[str, float]
     stderr: dict[str, float]
+    on_labels: dict[str, float]
     accepted: bool
 
 
