@@ -82,8 +82,9 @@ def test_prune_writes_a_smaller_network_and_its_errors(capsys, tmp_path, monkeyp
     assert record["proved_difference"] is None
     fold = "--fold", "midpoint", "--method", "random"
     answer = call(capsys, "prune", "net.onnx", "--keep", "3,0", "-o", out, *fold)
-    call(capsys, "prune", "net.onnx", "--keep", "3,0", "-o", tmp_path / "boxed.safetensors", *fold, "--box", "1.5:3,2:4")
-    np.testing.assert_array_equal(sp.load(tmp_path / "boxed.safetensors").training_range, [[1.5, 2.0], [3.0, 4.0]])
+    boxed = tmp_path / "boxed.safetensors"
+    call(capsys, "prune", "net.onnx", "--keep", "3,0", "-o", boxed, *fold, "--box", "1.5:3,2:4")
+    np.testing.assert_array_equal(sp.load(boxed).training_range, [[1.5, 2.0], [3.0, 4.0]])
     assert answer.status == 0 and "2–3–1 silu, 13 parameters" in answer.printed and "Proved" not in answer.printed
 
     def proof(first, second, box, pieces):  # `test_compare_...` has a true one

@@ -157,16 +157,16 @@ def _matched(inputs: InputsLike, names: Sequence[str] | None, d: int) -> _Uncert
         law = inputs_from(inputs)
     given = (*law.names, *numbers)
     # A law without names of its own is in the order of the surrogate.
-    nameless = not numbers and not isinstance(inputs, Mapping) and law.names == tuple(f"x{c}" for c in range(len(given)))
-    if nameless:
+    numbered = tuple(f"x{c}" for c in range(len(given)))
+    if not isinstance(inputs, Mapping) and law.names == numbered:
         if len(given) != d:
             raise InputError(f"The inputs are {len(given)} and the surrogate has {d}; give a law of all its inputs.")
         return _Uncertain(law, tuple(range(d)), fixed)
     unknown = [name for name in given if name not in own]
     if unknown and names is None:
         raise InputError(
-            f"The inputs are given by name ({', '.join(map(str, given))}), and the surrogate does not know the names of "
-            f"its own; give names=(...), all {d} in its order, such as the input_names of its reference."
+            f"The inputs are given by name ({', '.join(map(str, given))}), and the surrogate does not know the names "
+            f"of its own; give names=(...), all {d} in its order, such as the input_names of its reference."
         )
     if unknown:
         near = difflib.get_close_matches(str(unknown[0]), own, n=1, cutoff=0.4)

@@ -31,8 +31,8 @@ def compare_models(
 ) -> ComparisonRecord:
     """Differences of value, gradient and Hessian, at uniform points and by certificates with `pieces` cells each.
 
-    `order` is the highest derivative that certificates are made for: by default 2 for small networks, else 1. Networks of
-    several outputs are compared over all of them together, and output by output at the points.
+    `order` is the highest derivative that certificates are made for: by default 2 for small networks, else 1. Networks
+    of several outputs are compared over all of them together, and output by output at the points.
     """
     if order not in (None, 0, 1, 2):
         raise InputError(f"--order is {order}; choose 0 (values), 1 (gradients too) or 2 (Hessians too).")
@@ -79,7 +79,7 @@ def compare_models(
 
 
 def _by_output(of: str, first: np.ndarray, second: np.ndarray, outputs: int) -> list[Difference]:
-    """The differences at the points of each output by itself, which a larger one would hide; none for a single output."""
+    """The differences at the points of each output by itself, which a larger one would hide; none for one output."""
     if outputs == 1:
         return []
     found = []

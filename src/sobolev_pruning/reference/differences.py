@@ -37,9 +37,8 @@ def gradient_stencil(x: Float[Array, "d"], lower: Float[Array, "d"], upper: Floa
     offsets, weights, halved = lines
     d = x.size
     every = jnp.eye(d)[:, None, :]  # the points of a line serve the derivative along it alone
-    return Stencil(
-        offsets.reshape(-1, d), (weights[:, :, None] * every).reshape(-1, d), (halved[:, :, None] * every).reshape(-1, d)
-    )
+    weights, halved = ((each[:, :, None] * every).reshape(-1, d) for each in (weights, halved))
+    return Stencil(offsets.reshape(-1, d), weights, halved)
 
 
 def gamma_stencil(x, direction: Float[Array, "d"], lower: Float[Array, "d"], upper: Float[Array, "d"]) -> Stencil:

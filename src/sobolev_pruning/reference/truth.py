@@ -32,9 +32,9 @@ class Truth:
     - `value` `(n,)` or `(n, k)`; `gradient` with a last axis `d`; `hessian` with two.
     - `gamma`: the second derivative along the reference's `gamma_direction`, shaped as `value`.
     - `..._stderr`: standard errors of the same shapes, None where there is none to speak of.
-    - `source`: where the numbers come from, as "closed form" or "Monte Carlo, 65536 paths". It says where these are the
-      derivatives of values by differences, and where the model itself is smoothed: then the smoothed model is the truth,
-      and its distance from the sharp one is part of no error (see `sampling.smoothing_bias`).
+    - `source`: where the numbers come from, as "closed form" or "Monte Carlo, 65536 paths". It says where derivatives
+      are differences of values, and where the model itself is smoothed: then the smoothed model is the truth, and its
+      distance from the sharp one is part of no error (see `sampling.smoothing_bias`).
 
     What was not asked for or is not known is None.
     """

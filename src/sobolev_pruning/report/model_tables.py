@@ -167,7 +167,7 @@ def _shown_outputs(trial: TrialRecord, quantities: dict[str, list[str]], limits:
     if outputs <= _MOST_OUTPUTS:
         return list(range(outputs))
     worst = {
-        max(range(len(names)), key=lambda j: trial.errors[names[j]] / limits.get(names[j], 1.0))  # noqa: B023
+        max(range(len(names)), key=lambda j: trial.errors[names[j]] / limits.get(names[j], 1.0))
         for names in quantities.values()
     }
     return sorted(worst)
@@ -218,7 +218,8 @@ def _errors_table(title: str, rows: dict[str, Evaluation], against: str) -> Tabl
 
 
 def _add_figures(table: Table, name: str, evaluation: Evaluation) -> None:
-    for label, figure, text in (("R²", "r2", r2_text), ("RMSE", "rmse", error_text), ("largest", "max_abs", error_text)):
+    lines = ("R²", "r2", r2_text), ("RMSE", "rmse", error_text), ("largest", "max_abs", error_text)
+    for label, figure, text in lines:
         figures = evaluation.figures(figure)
         table.add_row(name if figure == "r2" else "", label, *(text(figures[quantity]) for quantity in QUANTITIES))
 

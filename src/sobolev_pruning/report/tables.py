@@ -11,7 +11,7 @@ from .summary import calls_until_paid, error_ratio, networks
 QUANTITIES = ("value", "delta", "gamma", "hessian")
 """What the results are read by, in this order."""
 
-PAPER_WIDTHS = "Layers are ours; the paper’s oversized network is 7–128×6–1, its other networks have widths of their own."
+PAPER_WIDTHS = "Layers are ours; the paper’s oversized network is 7–128×6–1, its others have widths of their own."
 """Stands wherever the paper's figures do."""
 
 ALL_QUANTITIES = {

@@ -199,7 +199,7 @@ def _not_finite_message(reference, points, key, paths: int, order: int, broken) 
     z = jax.tree.map(lambda noise: noise[path], reference.noise(jax.random.fold_in(key, number), paths))
     operation = likely_operation(lambda point: reference.label(point, z), x, order)
     share = 100.0 * broken.mean()
-    cause = "no single operation of simulate was found to blame" if operation is None else f"the likely cause is {operation}"
+    cause = "no single operation was found to blame" if operation is None else f"the likely cause is {operation}"
     return (
         f"Labels or their derivatives are not finite on {share:.2g}% of the paths, first at point {np.asarray(x)}: "
         f"{cause}; keep its argument where it is smooth, in branches that jnp.where does not take too: "

@@ -8,7 +8,7 @@ from .network import Surrogate
 
 
 def matching_samples(surrogate: Surrogate, samples: Samples, name: str = "samples") -> Samples:
-    """`samples` in the form of `surrogate`: for one output `(n,)` where it is scalar, else `(n, 1)`, whichever is given.
+    """`samples` in the form of `surrogate`: for one output `(n,)` where it is scalar, else `(n, 1)`.
 
     Raises `InputError` where they have other inputs or outputs.
 
