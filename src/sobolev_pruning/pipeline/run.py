@@ -19,7 +19,7 @@ from .config import RunConfig
 from .config_file import to_toml
 from .outputs import history_csv, metrics_json, significance_csv, versions
 from .pruning_stages import prune_in_rounds
-from .published import BASKET_R2
+from .published import published_for
 from .run_directory import open_run_directory
 from .stage_store import Stage
 from .stages import finetune, train_controls, train_oversized
@@ -70,7 +70,7 @@ def run(config: RunConfig, out: Path | None = None, *, resume: bool = False, pro
         stages=tuple(records),
         removals=removals,
         timings=measure(reference, oversized.surrogate, final.surrogate, final_rmse, seconds),
-        published=BASKET_R2 if config.reference.n_assets == 7 else {},
+        published=published_for(config),
         config=to_toml(config),
         versions=versions(),
     )
