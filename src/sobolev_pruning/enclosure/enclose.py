@@ -33,8 +33,10 @@ def enclose(
 
     The program of `fn` is interpreted, so derivatives are enclosed as any other program:
     `enclose(jax.grad(fn))(box)` encloses the gradient. `jit`, `vmap` (over leaves of the box: many boxes at once) and
-    all of `jax.grad`, `vjp`, `jvp`, `hessian` inside `fn` work. A value that leaves the domain of an operation, such as
-    the square root of `[-2, -1]`, is the empty interval; functions are taken over the part where they are defined.
+    all of `jax.grad`, `vjp`, `jvp`, `hessian` inside `fn` work. Functions are taken over the part of the box where they
+    are defined, so the square root of `[-2, -1]` is empty. The decoration of each result says whether the program is
+    defined, continuous and smooth over the whole box, and whether the enclosure is guaranteed (`Interval`); what exactly
+    is promised: `docs/how-to-choose-an-enclosure.md`.
 
     **Arguments**: `fn`; `method`: `"interval"` takes every operation by its own range, the natural interval extension;
     `"affine"` carries first-order correlations between all values of the program as noise symbols, at most `symbols` of
@@ -43,7 +45,8 @@ def enclose(
     `docs/how-to-choose-an-enclosure.md`.
 
     **Raises** `InputError` for an operation without a rule (see `register_rule`), an index or a loop count that depends
-    on the box, and a derivative that does not exist on the box (relu'' at 0).
+    on the box, a Python `if` on an enclosed number, complex numbers, and a second derivative of this package's own relu
+    over a box with its kink. JAX's second derivative of `max(x, 0)` is 0 there; its decoration says that it jumps.
 
     >>> import jax, jax.numpy as jnp
     >>> from sobolev_pruning.enclosure import Interval, enclose

@@ -46,7 +46,7 @@ def _log_sum_exp(x: Interval, axes: tuple[int, ...]) -> Interval:
     return _unless_peculiar(Interval.unchecked(sides[0].lower, sides[1].upper), x, keep=False)
 
 
-def log_softmax(x: Operand, _total: Operand, *, axes: tuple[int, ...]) -> Interval:
+def log_softmax(x: Operand, _total: Operand | None, *, axes: tuple[int, ...]) -> Interval:
     return _log_softmax(as_interval(x), axes)
 
 
