@@ -158,7 +158,8 @@ def _unrolled(params, body, operands, evaluate) -> list:
     rows = []
     for turn in reversed(range(length)) if params["reverse"] else range(length):
         slices = [
-            x._replace(value=x.value[turn], flags=x.flags if isinstance(x.flags, int) else x.flags[turn]) for x in xs
+            x._replace(value=x.value[turn], flags=x.flags if decorations.is_uniform(x.flags) else x.flags[turn])
+            for x in xs
         ]
         out = evaluate(body, [*consts, *carries, *slices])
         carries = out[:n_carry]
@@ -170,7 +171,7 @@ def _unrolled(params, body, operands, evaluate) -> list:
 
 def _stacked(column):
     values, flags = [x.value for x in column], [x.flags for x in column]
-    if not all(isinstance(x, int) for x in flags):
+    if not all(map(decorations.is_uniform, flags)):
         flags = jnp.stack([jnp.asarray(full(x, np.shape(value))) for x, value in zip(flags, values, strict=True)])
         return column[0]._replace(value=stack(values), flags=flags)
     return column[0]._replace(value=stack(values), flags=joined(*flags))

@@ -41,17 +41,17 @@ from .interval_rules import ELEMENTWISE
 from .registry import user_rule
 
 Flags: TypeAlias = int | Array | np.ndarray
-"""One decoration for all elements, known when the program is traced; or one for each."""
+"""One decoration for all elements, known when the program is traced or an array without axes; or one for each."""
 
 
 def joined(*flags: Flags) -> Flags:
     """The union of decorations of one shape; integers hold for every element."""
     known = 0
-    arrays = []
+    arrays: list = []
     for x in flags:
         if isinstance(x, int):
             known |= x
-        else:
+        elif not any(x is other for other in arrays):
             arrays.append(x)
     if not arrays:
         return known
@@ -70,7 +70,12 @@ def full(flags: Flags, shape: tuple[int, ...]) -> Array | np.ndarray:
 
 def anywhere(flags: Flags) -> Flags:
     """The union over all elements."""
-    return flags if isinstance(flags, int) else _union_along(flags, tuple(range(flags.ndim)))
+    return flags if is_uniform(flags) else _union_along(flags, tuple(range(flags.ndim)))
+
+
+def is_uniform(flags: Flags) -> bool:
+    """Whether one decoration stands for all elements."""
+    return isinstance(flags, int) or flags.ndim == 0
 
 
 def where(condition, flag: int) -> Flags:
@@ -121,9 +126,11 @@ def _meet(a, b) -> Array:
 
 
 def _divide(a, b, **_) -> Flags:
-    if not isinstance(b, Interval) and not isinstance(b, jax.core.Tracer):
-        return where(np.asarray(b) == 0, UNDEFINED)
-    return where(_touches(as_interval(b), 0.0), UNDEFINED)
+    if isinstance(b, Interval):
+        return where(_touches(b, 0.0), UNDEFINED)
+    if isinstance(b, jax.core.Tracer):  # as the scales of a network are: one decoration for all costs nothing
+        return where(jnp.any(b == 0), UNDEFINED)
+    return where(np.asarray(b) == 0, UNDEFINED)
 
 
 def _domain(lowest: float = -math.inf, highest: float = math.inf, closed: bool = False) -> Callable:
@@ -284,7 +291,7 @@ def of_results(equation, operands: Sequence, ranges: Callable[[], list], flags: 
 
 def _carried(equation, operands: Sequence, flags: Sequence[Flags]) -> list[Flags]:
     """Operands' decorations, where the operation puts them."""
-    if all(isinstance(x, int) for x in flags):
+    if all(map(is_uniform, flags)):
         return [joined(*flags)] * len(equation.outvars)
     name, params = equation.primitive.name, equation.params
     if name == "select_n":
@@ -333,11 +340,11 @@ def _of_products(equation, flags) -> Flags:
     shapes = [variable.aval.shape for variable in equation.invars]
     *arrangements, axes = arranged(*shapes, equation.params["dimension_numbers"])
     parts = [
-        x if isinstance(x, int) else _union_along(arrange(full(x, shape)), axes)
+        x if is_uniform(x) else _union_along(arrange(x), axes)
         for x, shape, arrange in zip(flags, shapes, arrangements, strict=True)
     ]
     shape = equation.outvars[0].aval.shape
-    return joined(*[x if isinstance(x, int) else jnp.broadcast_to(x, shape) for x in parts])
+    return joined(*[x if is_uniform(x) else jnp.broadcast_to(x, shape) for x in parts])
 
 
 def without_numbers(

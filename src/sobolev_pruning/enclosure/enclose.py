@@ -29,7 +29,8 @@ def enclose(
 
     `enclose(fn)(*args)` takes the arguments of `fn`, any pytrees. Leaves that are an `Interval` are boxes; arrays are
     points, exact as they stand; anything else is passed on as it is. The result has the pytree of `fn`'s result, with
-    an `Interval` for every floating array: it contains `fn(x)` for every x in the box.
+    an `Interval` for every floating array: it contains `fn(x)` for every x in the box. Points must be numbers: NaN among
+    them makes results undefined, which is seen outside of `jit` alone.
 
     The program of `fn` is interpreted, so derivatives are enclosed as any other program:
     `enclose(jax.grad(fn))(box)` encloses the gradient. `jit`, `vmap` (over leaves of the box: many boxes at once) and
@@ -138,11 +139,7 @@ def _of_operand(leaf) -> Flags:
         if isinstance(leaf.decoration, np.ndarray) and not leaf.decoration.any():
             return 0
         return decorations.anywhere(jnp.asarray(leaf.decoration))
-    if not jnp.issubdtype(jnp.result_type(leaf), jnp.floating):
-        return 0
-    if not isinstance(leaf, jax.core.Tracer):
-        return UNDEFINED if np.isnan(np.asarray(leaf)).any() else 0
-    return decorations.where(jnp.isnan(leaf).any(), UNDEFINED)
+    return decorations.anywhere(decorations.of_point(leaf))
 
 
 def _ends(leaf):
