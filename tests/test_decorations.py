@@ -211,12 +211,12 @@ def asks(x):
 @pytest.mark.parametrize(
     ("program", "sentence"),
     [
-        (asks, r"test_enclosure_decorations.py:\d+ asks for the value of a number that is enclosed"),
-        (lambda x: np.sin(x), r"test_enclosure_decorations.py:\d+ asks for the value"),
-        (lambda x: jnp.abs(x + 1j), r"produced at .*test_enclosure_decorations.py:\d+, computes with complex numbers"),
+        (asks, r"test_decorations.py:\d+ asks for the value of a number that is enclosed"),
+        (lambda x: np.sin(x), r"test_decorations.py:\d+ asks for the value"),
+        (lambda x: jnp.abs(x + 1j), r"produced at .*test_decorations.py:\d+, computes with complex numbers"),
         (lambda x: jnp.real(jnp.exp(1j * x)), "complex numbers"),
         (lambda x: jnp.log(x.astype(jnp.bfloat16)), r"`?log`?, produced at .*:\d+, computes in bfloat16"),
-        (lambda x: lax.shift_left(x.astype(int), 2), r"`shift_left`, produced at .*test_enclosure_decorations.py:\d+"),
+        (lambda x: lax.shift_left(x.astype(int), 2), r"`shift_left`, produced at .*test_decorations.py:\d+"),
     ],
 )
 def test_what_cannot_be_enclosed_is_said_with_its_line(program, sentence):

@@ -8,6 +8,7 @@ from jax.extend.core import primitives
 
 import sobolev_pruning as sp
 from sobolev_pruning._foundation.activations import activation_p
+from sobolev_pruning._foundation.errors import ContradictionFound
 from sobolev_pruning.enclosure import Interval, enclose, register_rule, registry
 from sobolev_pruning.enclosure.decorations import JUMPS, UNDEFINED, UNPROVED
 from sobolev_pruning.evaluation.certificates import Range, Within, certify
@@ -53,6 +54,12 @@ def test_a_certificate_names_the_rules_that_are_vouched_for(surrogate):
     certificate = certify(surrogate, BOX, [Within("value", lower=-1e9, upper=1e9)])
     assert certificate.proved and certificate.rules == ("activation (guaranteed by its author)",)
     assert sp.significance(surrogate, BOX, method="interval").guaranteed
+
+
+def test_a_wrong_rule_that_is_vouched_for_is_contradicted_by_what_is_seen(surrogate):
+    register_rule(activation_p, too_small, guaranteed=True, smooth=True)
+    with pytest.raises(ContradictionFound, match=r"your enclosure rules \(activation .* was seen at .* outside the bounds"):
+        certify(surrogate, BOX, [Range("gradient")], pieces=64)
 
 
 def test_promises_of_a_rule_are_in_the_decoration():
