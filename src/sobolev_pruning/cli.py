@@ -135,6 +135,12 @@ def sample(
     time_limit: Annotated[
         float | None, typer.Option(metavar="SECONDS", help="Gives a sample up that takes longer.")
     ] = None,
+    step: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PART", help="Of differences, in each input's range. (Default: the smallest that is no noise.)"
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of the points, and of the seeds that the simulator gets.")] = 0,
     as_json: AsJson = False,
 ) -> None:
@@ -153,6 +159,7 @@ def sample(
             workers=workers,
             scheduler=scheduler,
             time_limit=time_limit,
+            step=step,
             seed=seed,
         )
     _show(record, sampling_table, as_json)
