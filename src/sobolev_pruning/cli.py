@@ -1,5 +1,7 @@
 """The command line: parse, call one function of the pipeline, print."""
 
+import errno
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -11,8 +13,8 @@ from rich.markup import escape
 
 from ._foundation.errors import ContradictionFound, InputError
 
-_INTERRUPTED = 130
-"""Typer's exit status after a keyboard interrupt, which it keeps to itself."""
+_TAKES_NO_MORE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES)
+"""Faults of a place that is written to, not of the program."""
 
 app = typer.Typer(
     name="sobolev-pruning",
@@ -385,23 +387,30 @@ def _show(record, table, as_json: bool) -> None:
 
 
 def main() -> None:
-    """The entry of the command `sobolev-pruning`: exit status 0 when done, 2 for the user's mistake, 1 otherwise."""
+    """The command `sobolev-pruning`: exit status 0 when done, 2 for the user's mistake, 1 otherwise."""
     jax.config.update("jax_enable_x64", True)
     try:
-        app()
+        try:
+            app()
+        finally:
+            sys.stdout.flush()
     except InputError as error:
-        Console(stderr=True).print(f"[bold red]Error:[/bold red] {escape(str(error))}", soft_wrap=True, highlight=False)
+        _complain(str(error))
         sys.exit(2)
     except ContradictionFound as error:
-        Console(stderr=True).print(f"[bold red]Error:[/bold red] {escape(str(error))}", soft_wrap=True, highlight=False)
+        _complain(str(error))
         sys.exit(1)
-    except SystemExit as ended:
-        if ended.code != _INTERRUPTED:
+    except OSError as error:
+        if error.errno not in _TAKES_NO_MORE:
             raise
-        Console(stderr=True).print(
-            "Interrupted; a `run` or a `study` goes on from here with --resume, a `sample` when called again."
-        )
+        # What is left in the buffer would be tried again at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _complain(f"{error.filename or 'Standard output'} cannot be written ({error.strerror}).")
         sys.exit(1)
+
+
+def _complain(sentence: str) -> None:
+    Console(stderr=True).print(f"[bold red]Error:[/bold red] {escape(sentence)}", soft_wrap=True, highlight=False)
 
 
 if __name__ == "__main__":

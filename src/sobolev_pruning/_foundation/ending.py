@@ -1,7 +1,8 @@
-"""What is to be done before the process ends at once, without unwinding: by a signal, in the middle of a compilation."""
+"""What is to be done before the process ends at once, as by a signal in the middle of a compilation."""
 
 import contextlib
 import os
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -31,7 +32,7 @@ def end_now(status: int) -> NoReturn:
     last_resort = threading.Timer(_SECONDS_TO_TIDY, os._exit, [status])
     last_resort.daemon = True
     last_resort.start()
-    for duty in list(_duties.values()):
+    for duty in (*_duties.values(), sys.stdout.flush):
         with contextlib.suppress(Exception):
             duty()
     os._exit(status)

@@ -10,12 +10,13 @@ import jax
 import numpy as np
 
 from .._foundation.errors import InputError
+from .._foundation.files import expect_place
+from .._foundation.locks import sole_writer
 from ..reference.designs import Design, check_design, unit_points
 from ..report.model_records import ColumnRecord, SamplingRecord
 from ..sampling import BlackBoxRun, expect_data_path, run_black_box, write_samples
 from .boxes import read_ranges
 from .executors import open_executor
-from .models import expect_folder
 from .user_function import user_function
 
 
@@ -48,10 +49,11 @@ def sample_function(
         raise InputError(f"-n is {n}; give 1 point or more.")
     check_design(design)
     expect_data_path(out)
-    expect_folder(out)
+    expect_place(out)
     lower, upper = (np.asarray(end) for end in (law.lower, law.upper))
     points = np.asarray(law.from_uniform(unit_points(design, jax.random.key(seed), n, len(law.names))))
     with (
+        sole_writer(out.with_name(f".{out.name}.lock"), str(out)),
         user_function(target, "MODULE:FUNCTION") as simulate,
         nullcontext() if scheduler is None else open_executor(workers, scheduler) as executor,
     ):
@@ -67,9 +69,9 @@ def sample_function(
             step=None if step is None else read_step(step, len(law.names)) * (upper - lower),
             box=(lower, upper),
         )
-    table = write_samples(run.samples, out, x=law.names)
-    if not run.failures:
-        kept_path(out).unlink()
+        table = write_samples(run.samples, out, x=law.names)
+        if not run.failures:
+            kept_path(out).unlink()
     return _record(target, out, run, table)
 
 

@@ -84,10 +84,10 @@ def run_black_box(
     - `derivatives="differences"`: differences with common random numbers, `2 d + 1` calls with one seed. They need the
       seed to fix all noise, so the first point is called twice. With a payoff that has a kink they are fine; where an
       output jumps or counts, those of small steps are noise.
-    - `step`, `(d,)`: of differences. By default the smallest of 0.1%, 0.8% and 6.4% of each input's range whose slopes are
-      no noise, to find which at most a tenth of the calls is added; where there is none, samples have values alone.
-    - `box`, `(lower, upper)`: the domain of the simulator, which differences do not leave; its sides are then the ranges
-      of the inputs, else those of the points.
+    - `step`, `(d,)`: of differences. By default the smallest of 0.1%, 0.8% and 6.4% of each input's range whose slopes
+      are no noise, to find which at most a tenth of the calls is added; where there is none, samples have values alone.
+    - `box`, `(lower, upper)`: the domain of the simulator, which differences do not leave; its sides are then the
+      ranges of the inputs, else those of the points.
     - `executor`: any `concurrent.futures` executor (a thread pool, a Dask client's `get_executor()`), to which cheap
       calls go in batches; by default `ProcessExecutor(workers, time_limit)`.
     - `time_limit`: seconds that one sample, differences included, may take; with an `executor` of your own the sample
@@ -193,8 +193,8 @@ def _keep(kept: KeptResults, row: int, labels: Labels, results: str | Path | Non
         kept.add(row, labels.y, labels.dydx)
     except OSError as error:
         raise InputError(
-            f"{results} cannot be written ({error.strerror}); it holds {len(kept.found) - 1} samples, and the same call "
-            "goes on from them once there is room."
+            f"{results} cannot be written ({error.strerror}); it holds {len(kept.found) - 1} samples, and the same "
+            "call goes on from them once there is room."
         ) from None
 
 

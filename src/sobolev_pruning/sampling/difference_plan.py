@@ -50,14 +50,14 @@ def plan_differences(
         raise InputError(f"step has shape {steps.shape}; give ({d},) positive numbers, one per input.")
     if box is not None and (steps > 0.25 * ranges).any():
         c = int(np.argmax(steps > 0.25 * ranges))
-        raise InputError(f"The step of input {c} is {steps[c]:g}, more than a quarter of its range; give a smaller one.")
+        raise InputError(f"The step of input {c} is {steps[c]:g}, over a quarter of its range; give a smaller one.")
     two = _outputs_of_one_seed(caller, points, seeds)
     if two is not None and not np.allclose(*two, rtol=_SAME, atol=0.0, equal_nan=True):
         first, second = (output.ravel()[np.argmax(two[0] != two[1])] for output in two)
         return Differences(
             None,
-            f"The simulator gives {first:.6g} and {second:.6g} for one point and one seed, so differences would not see "
-            "the same noise: samples have values alone; take all noise from the seed.",
+            f"The simulator gives {first:.6g} and {second:.6g} for one point and one seed, so differences would not "
+            "see the same noise: samples have values alone; take all noise from the seed.",
             {},
         )
     if step is not None:
@@ -118,8 +118,7 @@ def _joined(measured: list[dict[int, Labels]], places: np.ndarray) -> dict[int, 
     joined = {}
     for row in sorted(rows):
         parts = [measured[place][row] for place in places]
-        dydx, noise = (
-            np.stack([getattr(part, name)[..., c] for c, part in enumerate(parts)], axis=-1) for name in ("dydx", "noise")
-        )
+        dydx = np.stack([part.dydx[..., c] for c, part in enumerate(parts)], axis=-1)
+        noise = np.stack([part.noise[..., c] for c, part in enumerate(parts)], axis=-1)
         joined[row] = Labels(parts[0].y, dydx, noise)
     return joined

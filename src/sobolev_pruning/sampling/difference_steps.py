@@ -22,8 +22,8 @@ def chosen_steps(by_step: Sequence[Slopes], ranges: np.ndarray) -> tuple[np.ndar
     to noise ratio.
 
     With slopes `s` and noise `e` over the rows of one step, the ratio is `sqrt(mean s^2 - mean e^2) / sqrt(mean e^2)`:
-    0 where jumps make both alike, and where no output has a slope anywhere. It is that of the worst output. `by_step` holds what was measured at each step; rows
-    of a wider step are among those of the first.
+    0 where jumps make both alike, and where no output has a slope anywhere. It is that of the worst output. `by_step`
+    holds what was measured at each step; rows of a wider step are among those of the first.
     """
     ratios = np.stack([_signal_to_noise(by_step, number, ranges) for number in range(len(by_step))])
     serves = ratios >= LEAST_SIGNAL_TO_NOISE

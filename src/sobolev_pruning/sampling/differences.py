@@ -6,8 +6,8 @@ import numpy as np
 
 
 def difference_offsets(x: np.ndarray, steps: np.ndarray, box: tuple[np.ndarray, np.ndarray] | None) -> np.ndarray:
-    """Where each input of `x`, `(d,)`, is moved for its slope, `(d, 2)`: a step up and a step down, or, where that would
-    leave the `box` of a quarter of whose width no step is larger, one and two steps away from its edge.
+    """Where each input of `x`, `(d,)`, is moved for its slope, `(d, 2)`: a step up and a step down, or, where that
+    would leave the `box`, one and two steps away from its edge. No step is larger than a quarter of the box.
 
     >>> difference_offsets(np.array([0.5, 0.0]), np.array([0.1, 0.1]), (np.zeros(2), np.ones(2))).tolist()
     [[0.1, -0.1], [0.1, 0.2]]
