@@ -1,6 +1,7 @@
 """The command line: parse, call one function of the pipeline, print."""
 
 import errno
+import io
 import os
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from ._foundation.errors import ContradictionFound, InputError
+from ._foundation.progress import waiting
 
 _TAKES_NO_MORE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES)
 """Faults of a place that is written to, not of the program."""
@@ -79,11 +81,11 @@ def run(
 ) -> None:
     """Do everything: sample, train, score, prune, fine-tune, evaluate, and write the report."""
     from .pipeline import read_config, run
-    from .report import results_table
+    from .report import fitted, results_table
 
     result = run(read_config(config, seed=seed), out, resume=resume, progress=True)
     console = Console()
-    console.print(results_table(result.record.stages, result.record.published))
+    console.print(fitted(results_table(result.record.stages, result.record.published), console))
     console.print(f"Report: [bold]{result.directory / 'report.html'}[/bold]", soft_wrap=True)
 
 
@@ -102,12 +104,12 @@ def study(
 ) -> None:
     """Compare criteria, folds, schedules, labels, orders and sizes, and pruning with its alternatives, over seeds."""
     from .pipeline import StudyConfig, read_as, study
-    from .report import study_headline, study_table
+    from .report import fitted, study_headline, study_table
 
     settings = read_as(StudyConfig, config, full=full or None)
     result = study(settings, out, resume=resume, workers=workers, scheduler=scheduler, progress=True)
     console = Console()
-    console.print(study_table(result.record))
+    console.print(fitted(study_table(result.record), console))
     console.print(study_headline(result.record), highlight=False)
     console.print(f"Report: [bold]{result.directory / 'report.html'}[/bold]", soft_wrap=True)
 
@@ -150,7 +152,7 @@ def sample(
     from .pipeline import sample_function
     from .report import sampling_table
 
-    with _busy("calling the simulator"):
+    with waiting("calling the simulator"):
         record = sample_function(
             function,
             out,
@@ -183,7 +185,7 @@ def significance(
     from .pipeline import score_model
     from .report import significance_table
 
-    with _busy("scoring nodes"):
+    with waiting("scoring nodes"):
         record = score_model(model, box=box, data=_data(data, x, y), columns=x, method=method, order=order, out=out)
     _show(record, significance_table, as_json)
 
@@ -208,7 +210,7 @@ def prune(
     from .pipeline import prune_model
     from .report import pruning_table
 
-    with _busy("pruning"):
+    with waiting("pruning"):
         record = prune_model(
             model, out, keep=keep, fold=fold, method=method, prove=prove, box=box, data=_data(data, x, y), columns=x
         )
@@ -278,7 +280,7 @@ def evaluate(
     from .pipeline import evaluate_models
     from .report import evaluation_table
 
-    with _busy("evaluating"):
+    with waiting("evaluating"):
         record = evaluate_models(models, reference=reference, data=_data(data, x, y))
     _show(record, evaluation_table, as_json)
 
@@ -367,28 +369,28 @@ def _data(path: Path | None, x: str, y: str):
     return None if path is None else DataOptions(path, x, y)
 
 
-def _busy(what: str):
-    return Console(stderr=True).status(what)
-
-
 def _warn(sentences: tuple[str, ...]) -> None:
     for sentence in sentences:
         Console(stderr=True).print(f"[bold yellow]Warning:[/bold yellow] {escape(sentence)}", soft_wrap=True)
 
 
 def _show(record, table, as_json: bool) -> None:
-    from .report import json_text
+    from .report import fitted, json_text
 
     _warn(record.warnings)
     if as_json:
         print(json_text(record))
     else:
-        Console().print(table(record))
+        console = Console()
+        console.print(fitted(table(record), console))
 
 
 def main() -> None:
     """The command `sobolev-pruning`: exit status 0 when done, 2 for the user's mistake, 1 otherwise."""
     jax.config.update("jax_enable_x64", True)
+    for stream in (sys.stdout, sys.stderr):  # a character that it lacks is no reason to die
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         try:
             app()

@@ -106,7 +106,7 @@ def _record(target: str, out: Path, run: BlackBoxRun, table: dict[str, np.ndarra
     d, k = run.samples.n_inputs, run.samples.n_outputs
     roles = ["input"] * d + ["output"] * k + ["derivative"] * (len(table) - d - k)
     columns = (
-        ColumnRecord(name, role, float(column.min()), float(column.max()))
+        ColumnRecord(name, role, *(float(end(column, initial=np.nan)) for end in (np.fmin.reduce, np.fmax.reduce)))
         for role, (name, column) in zip(roles, table.items())
     )
     failures = Counter(failure.what for failure in run.failures)

@@ -6,11 +6,9 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
 from .._foundation.errors import InputError
 from .._foundation.files import write_atomically
+from .._foundation.progress import progress_bar
 from .._foundation.versions import versions
 from ..report import CellRecord, CrossingRecord, StudyRecord, render_study
 from .config_file import to_toml
@@ -130,13 +128,12 @@ def _record(cell: Cell, found: dict) -> CellRecord:
 @contextmanager
 def _bar(total: int, shown: bool) -> Iterator[Callable[[int, str], None]]:
     """A progress bar on standard error; gives the function that moves it on."""
-    columns = (TextColumn("{task.description:<24}"), BarColumn(bar_width=24), MofNCompleteColumn())
-    console = Console(stderr=True)
-    hidden = not (shown and console.is_terminal)
-    with Progress(*columns, TimeRemainingColumn(compact=True), console=console, transient=True, disable=hidden) as bar:
-        task = bar.add_task("oversized networks", total=total)
+    with progress_bar("oversized networks", total, "", shown=shown) as move:
+        done = 0
 
         def advance(steps: int, what: str) -> None:
-            bar.update(task, advance=steps, description=what)
+            nonlocal done
+            done += steps
+            move(done, "", what)
 
         yield advance

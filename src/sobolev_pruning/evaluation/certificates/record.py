@@ -137,10 +137,6 @@ def _plain(value):
     return str(value) if isinstance(value, float) and np.isinf(value) else value
 
 
-def _reason(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error)
-
-
 def digest(model: Surrogate | AbstractReference) -> str:
     """SHA-256 of everything that determines the model: architecture or kind, names, shapes and bytes of its arrays.
 
