@@ -1,7 +1,7 @@
 """A whole study: the oversized network of every seed, every cell, and the report; what is done is never done again."""
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import BrokenExecutor, Executor
+from concurrent.futures import BrokenExecutor, CancelledError, Executor
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,7 @@ from ..report import CellRecord, CrossingRecord, StudyRecord, render_study
 from .config_file import to_toml
 from .executors import open_executor, outcomes
 from .run_directory import locked_directory
+from .scheduler import is_of_the_cluster
 from .study_cell import compute_cell, compute_oversized
 from .study_cells import FACTORS, Cell, cells_of, default_cell, variations
 from .study_config import StudyConfig
@@ -109,10 +110,12 @@ def _cells(pool, directory: StudyDirectory, settings: str, cells: list[Cell], ov
 def _result(future):
     try:
         return future.result()
-    except BrokenExecutor as error:
+    except (Exception, CancelledError) as error:
+        if not isinstance(error, BrokenExecutor) and not is_of_the_cluster(error):
+            raise
         raise InputError(
-            f"A worker of the study died ({error}), most likely for want of memory; take fewer --workers, and go on "
-            "with --resume."
+            f"A worker of the study was lost ({str(error) or type(error).__name__}); where it was for want of memory, "
+            "take fewer --workers, and go on with --resume."
         ) from None
 
 
