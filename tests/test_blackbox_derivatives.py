@@ -134,7 +134,7 @@ def test_differences_stay_in_the_box_and_are_right_at_its_edges():
     np.testing.assert_allclose(run.samples.dydx, expected, rtol=AD_AGAINST_DIFFERENCES)
     with pytest.raises(InputError, match="Row 1 of points lies outside the box"):
         differences(SMOOTH["fast"], [[1.0, 0.2], [1.6, 0.2]], box=(LOWER, UPPER))
-    with pytest.raises(InputError, match="step of input 1 is 0.1, over a quarter of its range"):
+    with pytest.raises(InputError, match=r"step of input 1 is 0\.1, over a quarter of its range"):
         differences(SMOOTH["fast"], corners, step=[0.1, 0.1], box=(LOWER, UPPER))
 
 

@@ -46,7 +46,7 @@ def test_without_file_descriptors_every_call_ends():
     resource.setrlimit(resource.RLIMIT_NOFILE, (3, before[1]))
     try:
         pool = ProcessExecutor(workers=2)
-        with pytest.raises(BrokenExecutor, match="no process could be started .*Too many open files"):
+        with pytest.raises(BrokenExecutor, match=r"no process could be started .*Too many open files"):
             pool.submit(pow, 2, 3).result(timeout=60.0)
         with pytest.raises(BrokenExecutor, match="no process could be started"):
             pool.submit(pow, 2, 3)
