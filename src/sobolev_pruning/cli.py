@@ -416,4 +416,6 @@ def _complain(sentence: str) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    from sobolev_pruning_command import main as command
+
+    command()
