@@ -1,4 +1,4 @@
-"""Certificates in files, changed on purpose: as an accident leaves them, and as somebody who puts in a new digest does."""
+"""Certificates in files, changed on purpose: by accident, or by somebody who puts in a new digest."""
 
 import copy
 import json

@@ -1,5 +1,6 @@
 """The certificate as a file: proved again from there, refused when it or the weights were changed."""
 
+import io
 import json
 import os
 import resource
@@ -9,6 +10,7 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from rich.console import Console
 
 from certificate_files import accidents, altered, sealed
 from sobolev_pruning._foundation.errors import InputError
@@ -24,6 +26,8 @@ from sobolev_pruning.evaluation.certificates import (
     claim_to_json,
     load_certificate,
 )
+from sobolev_pruning.report import certificate_table
+from sobolev_pruning.report.model_records import CertificateRecord, NetworkRecord
 from surrogates import surrogate_of_shape
 
 BOX = (2.0, 4.0)
@@ -137,6 +141,10 @@ def _answer(number, **fields):
     return lambda content: content["answers"][number].update(fields)
 
 
+def _monotone(**fields):
+    return _answer(3, claim={"claim": "monotone", "inputs": [0], "increasing": True, "margin": 0.0} | fields)
+
+
 REFUTED = {"status": "refuted", "point": [3.0], "entry": 0, "evidence": [1.0, 2.0]}
 UNDECIDED = {"status": "undecided", "gap": 0.1, "where": [[2.0], [3.0]]}
 PROVED = {"status": "proved", "point": None, "entry": None, "evidence": None}
@@ -146,9 +154,9 @@ FORGERIES = {
     "proved made refuted": (_answer(1, **REFUTED), "calls gradient <= 50 refuted, but by its own numbers it is proved"),
     "proved made undecided": (_answer(1, **UNDECIDED), "calls gradient <= 50 undecided, but .* it is proved"),
     "refuted made proved": (_answer(2, **PROVED), "calls value <= .* proved, but by its own numbers it is undecided"),
-    "undecided made proved": (_answer(4, status="proved", gap=0.0, where=None), "but by its own numbers it is undecided"),
+    "undecided made proved": (_answer(4, status="proved", gap=0.0, where=None), "by its own numbers it is undecided"),
     "a point outside": (_answer(2, point=[5.0]), "a point outside of its box"),
-    "no point": (_answer(2, point=None), "needs a point"),
+    "no point": (_answer(2, point=None), "refuted answer needs a point"),
     "evidence that does not refute": (_answer(2, evidence=[-0.8, -0.7]), "refuted by numbers that do not refute it"),
     "another shape": (_answer(1, shape=[1]), r"entries of shape \(1,\) instead of \(1, 1\)"),
     "no claims": (lambda content: content.update(answers=[]), "it answers no claims"),
@@ -174,7 +182,7 @@ def test_a_forged_statement_is_caught(network, file, name):
 
 def test_a_box_that_was_made_larger_is_caught_by_proving_its_bounds(network, file):
     altered(file, lambda content: content.update(upper=[4.5]), forged=True)
-    with pytest.raises(InputError, match="bounds for value that were (refuted|undecided) on checking"):
+    with pytest.raises(InputError, match=r"bounds for value that were (refuted|undecided) on checking"):
         check_certificate(file, network)
 
 
@@ -187,11 +195,11 @@ def test_a_box_that_was_made_larger_is_caught_by_proving_its_bounds(network, fil
         (lambda c: c.update(format="something else"), "no certificate"),
         (_answer(0, claim={"claim": "unheard of"}), "no claim"),
         (_answer(0, claim={"claim": "range", "of": "value", "direction": None}), "no claim"),
-        (_answer(3, claim={"claim": "monotone", "inputs": [0.0], "increasing": True, "margin": 0.0}), "whole numbers"),
-        (_answer(3, claim={"claim": "monotone", "inputs": [False], "increasing": True, "margin": 0.0}), "not in the form"),
-        (_answer(3, claim={"claim": "monotone", "inputs": [0], "increasing": 1, "margin": 0.0}), "True or False"),
-        (_answer(3, claim={"claim": "monotone", "inputs": [0], "increasing": True, "margin": 0}), "not in the form"),
-        (_answer(3, claim={"claim": "monotone", "inputs": [0], "increasing": True, "margin": 10**400}), "too large"),
+        (_monotone(inputs=[0.0]), "whole numbers"),
+        (_monotone(inputs=[False]), "not in the form"),
+        (_monotone(increasing=1), "True or False"),
+        (_monotone(margin=0), "not in the form"),
+        (_monotone(margin=10**400), "too large"),
         (_answer(0, lower=["x"]), "all parts"),
         (_answer(0, lower=[1]), "all parts"),
         (_answer(0, lower=0.0), "all parts"),
@@ -199,7 +207,7 @@ def test_a_box_that_was_made_larger_is_caught_by_proving_its_bounds(network, fil
         (_answer(0, shape=[10**9, 10**9]), "numbers of entries"),
         (_answer(0, shape=[True]), "all parts"),
         (_answer(0, status="true"), "all parts"),
-        (_answer(0, gap="inf"), "undecided needs a gap"),
+        (_answer(0, gap="inf"), "undecided answer needs a gap"),
         (lambda c: c.update(lower=[]), "its box is none"),
         (lambda c: c.update(upper=["inf"]), "its box is none"),
         (lambda c: c.update(budget=2.5), "all parts"),
@@ -209,17 +217,17 @@ def test_a_box_that_was_made_larger_is_caught_by_proving_its_bounds(network, fil
         (lambda c: c.update(answers=3), "all parts"),
     ],
 )
-def test_a_file_with_a_fitting_digest_and_wrong_parts_is_refused_in_one_sentence(file, change, message, types_unchecked):
+def test_wrong_parts_under_a_fitting_digest_are_refused_in_one_sentence(file, change, message, types_unchecked):
     altered(file, change, forged=True)
     with pytest.raises(InputError, match=message):
         load_certificate(file)
 
 
-@pytest.mark.parametrize(
-    "data",
-    [b"", b"{", b"[" * 100_000, b"[]", b"3", b'{"format": NaN}', b"\xff\xfe", b'{"a":' * 900 + b"1" + b"}" * 900, b"9" * 5000],
-    ids=range(9),
-)
+NO_CERTIFICATES = [b"", b"{", b"[" * 100_000, b"[]", b"3", b'{"format": NaN}', b"\xff\xfe", b"9" * 5000]
+NO_CERTIFICATES += [b'{"a":' * 900 + b"1" + b"}" * 900]
+
+
+@pytest.mark.parametrize("data", NO_CERTIFICATES, ids=range(9))
 def test_a_file_that_is_no_certificate_is_refused(tmp_path, data):
     path = tmp_path / "file.json"
     path.write_bytes(data)
@@ -235,12 +243,23 @@ def test_deep_nesting_inside_a_certificate_is_refused(file):
             load_certificate(file)
 
 
-@pytest.mark.parametrize("changed", [lambda t: t.replace("\n", "\r\n"), lambda t: t.replace(": ", ":"), lambda t: t + "\n"])
-def test_another_form_of_the_same_content_is_refused(file, changed):
+@pytest.mark.parametrize(("old", "new"), [("\n", "\r\n"), (": ", ":"), ("}\n", "}\n\n"), (": 0.2", ": 2e-1")])
+def test_another_form_of_the_same_content_is_refused(file, old, new):
     """A number written otherwise, or a name that comes twice, would mean something else to another reader."""
-    file.write_bytes(changed(file.read_text()).encode())
+    assert old in file.read_text()
+    file.write_bytes(file.read_text().replace(old, new).encode())
     with pytest.raises(InputError, match="not in the form in which it was written"):
         load_certificate(file)
+
+
+def test_a_table_names_the_rules_that_are_trusted_and_what_is_meant(certificate, file):
+    altered(file, lambda content: content.update(rules=["my exp", "[bold]"]), forged=True)
+    record = CertificateRecord(NetworkRecord("a.onnx", (1, 1, 1), "softplus", 4), None, load_certificate(file), ())
+    console = Console(width=300, file=io.StringIO())
+    console.print(certificate_table(record))
+    printed = " ".join(console.file.getvalue().split())
+    assert "Rests on the rules my exp, [bold], which are trusted." in printed
+    assert "Proved: holds for the models as functions of real numbers" in printed
 
 
 @pytest.mark.parametrize("name", ["none.json", "", "a\0b", "n" * 300])

@@ -1,14 +1,20 @@
 """The commands on somebody's network: what they find out, print and write, and what they refuse."""
 
 import json
+from io import StringIO
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 import sobolev_pruning as sp
 from command_line import call
 from sobolev_pruning.pipeline import Candidate, model_pruning, model_shrinking
+from sobolev_pruning.pipeline.model_comparison import _by_output
 from sobolev_pruning.pruning import remove_inputs
+from sobolev_pruning.report.model_records import EvaluationRecord, NetworkRecord, ShrinkingRecord, TrialRecord
+from sobolev_pruning.report.model_tables import evaluation_table, shrinking_table
+from sobolev_pruning.report.numbers import r2_text
 from surrogates import surrogate_of_shape
 
 CONFIG = 'name = "small"\n[reference]\nn_assets = 2\nmarket_seed = 1\n[[pruning]]\nkeep = [1, 0, 0, 0, 0, 0]\n'
@@ -25,6 +31,7 @@ def folder(tmp_path_factory):
     another = surrogate_of_shape([2, 2, 1], "tanh", scalar=True, seed=4)
     sp.save_onnx(another, path / "another.onnx", box=([1.0, 1.0], [4.0, 4.0]))
     surrogate_of_shape([3, 2, 1], "tanh", scalar=True).save(path / "three.safetensors")
+    surrogate_of_shape([2, 2, 2], "tanh", scalar=False).save(path / "two.safetensors")
     (path / "cut.onnx").write_bytes((path / "net.onnx").read_bytes()[:300])
     (path / "cut.safetensors").write_bytes((path / "net.safetensors").read_bytes()[:100])
     (path / "config.toml").write_text(CONFIG)
@@ -74,7 +81,11 @@ def test_prune_writes_a_smaller_network_and_its_errors(capsys, tmp_path, monkeyp
     error = np.abs(small.value(points) - sp.load("net.safetensors").value(points)).max()
     assert record["evaluation"]["value"]["max_abs"] == pytest.approx(error, rel=0.2)
     assert record["proved_difference"] is None
-    answer = call(capsys, "prune", "net.onnx", "--keep", "3,0", "-o", out, "--fold", "midpoint", "--method", "random")
+    fold = "--fold", "midpoint", "--method", "random"
+    answer = call(capsys, "prune", "net.onnx", "--keep", "3,0", "-o", out, *fold)
+    boxed = tmp_path / "boxed.safetensors"
+    call(capsys, "prune", "net.onnx", "--keep", "3,0", "-o", boxed, *fold, "--box", "1.5:3,2:4")
+    np.testing.assert_array_equal(sp.load(boxed).training_range, [[1.5, 2.0], [3.0, 4.0]])
     assert answer.status == 0 and "2–3–1 silu, 13 parameters" in answer.printed and "Proved" not in answer.printed
 
     def proof(first, second, box, pieces):  # `test_compare_...` has a true one
@@ -93,7 +104,7 @@ def test_shrink_writes_the_network_found_or_says_that_there_is_none(capsys, tmp_
 
     def search(surrogate, data, **arguments):
         asked.update(arguments, data=data)
-        errors_of_it = {"value": 1e-5}, {"value": asked.get("stderr", 0.0)}
+        errors_of_it = {"value": asked.get("error", 1e-5)}, {"value": asked.get("stderr", 0.0)}, asked.get("noisy", {})
         tried = (Candidate(small.widths, (1,), small.n_parameters, 40, *errors_of_it, True, 16, 0.1),)
         return sp.Shrink(asked.get("gives"), (1,), tried, tried, {"value": 2e-5}, "the start network", errors)
 
@@ -113,6 +124,10 @@ def test_shrink_writes_the_network_found_or_says_that_there_is_none(capsys, tmp_
     answer = call(capsys, *arguments, "--reduced-inputs", "--size", "operations", "--against", "surrogate")
     assert sp.load(out).widths == (1, *small.widths[1:]) and "0.5 ± 0.05" in answer.printed
     assert asked["size"] == "operations" and asked["against"] == "surrogate"
+    asked |= {"gives": small, "error": -4e-5, "stderr": 4.2e-6, "noisy": {"value": 0.03}}
+    printed = " ".join(call(capsys, *arguments).printed.split())
+    assert "Value on labels Value excess / limit" in printed and "0.03 none ± 0.21 yes" in printed
+    assert "whose own error is not part of it" in printed
 
 
 def test_evaluate_measures_several_networks_on_data(capsys):
@@ -127,6 +142,36 @@ def test_evaluate_measures_several_networks_on_data(capsys):
 def test_evaluate_measures_against_a_reference(capsys):
     record, _ = found(capsys, "evaluate", "net.safetensors", "--reference", "config.toml")
     assert record["evaluations"][0]["n_points"] == 4096 and record["evaluations"][0]["hessian"] is not None
+
+
+def as_text(table) -> str:
+    written = StringIO()
+    Console(width=120, color_system=None, file=written).print(table)
+    return written.getvalue()
+
+
+def test_every_output_is_shown(capsys, tmp_path):
+    one, two = (surrogate_of_shape([2, 3, 2], "tanh", False, seed=seed) for seed in (1, 2))
+    x = np.random.default_rng(2).uniform(1.0, 4.0, (30, 2))
+    evaluation = sp.evaluate(one, two.label(x, order=0))
+    network = NetworkRecord("two.onnx", (2, 3, 2), "tanh", 17)
+    lines = as_text(evaluation_table(EvaluationRecord((network,), (evaluation,), "data.csv", ()))).splitlines()
+    for name, r2 in (
+        ("two.onnx", min(output.value.r2 for output in evaluation.outputs)),
+        ("output 0", evaluation.outputs[0].value.r2),
+        ("output 1", evaluation.outputs[1].value.r2),
+    ):
+        assert any(name in line and r2_text(r2) in line for line in lines[1:])
+    limits = {"value of output 0": 0.1, "value of output 1": 0.5}
+    trial = TrialRecord((2, 1, 2), 7, 30, dict(zip(limits, (0.03, 0.4))), dict.fromkeys(limits, 0.0), {}, True)
+    record = ShrinkingRecord(network, network, (0, 1), "r2", limits, "samples", (trial,), None, ())
+    text = as_text(shrinking_table(record))
+    rows = [line.split() for line in text.splitlines() if "0.3" in line or "0.8" in line]
+    assert rows == [["2–1–2", "7", "0", "0.3", "yes"], ["1", "0.8"]] and "in every output" in text
+    found = _by_output("value", *(np.asarray(net.value(x)) for net in (one, two)), 2)
+    assert [difference.of for difference in found] == ["value of output 0", "value of output 1"]
+    distance = np.abs(np.asarray(one.value(x)) - np.asarray(two.value(x)))
+    np.testing.assert_allclose([difference.largest for difference in found], distance.max(axis=0))
 
 
 def test_compare_gives_a_found_and_a_guaranteed_difference(capsys):
@@ -151,9 +196,17 @@ def test_certify_writes_what_check_proves_again(capsys, tmp_path):
     assert proved["status"] == "proved" and proved["lower"][0] <= values.min() <= values.max() <= proved["upper"][0]
     assert refuted["status"] == "refuted" and len(refuted["point"]) == 2
     checked = call(capsys, "check", out, "other.safetensors")
-    assert checked.status == 0 and "proved" in checked.printed
+    assert checked.status == 0 and "proved" in checked.printed and "functions of real numbers" in checked.printed
     refused = call(capsys, "check", out, "net.safetensors")
     assert refused.status == 2 and "is for another surrogate: the weights have changed" in refused.errors
+
+
+@pytest.mark.parametrize("claim", ["distance value", "distance gradient <= 1"])
+def test_a_distance_of_networks_of_different_outputs_or_inputs_is_refused(capsys, claim):
+    for other, sizes in (("two", "2 inputs and 2 outputs"), ("three", "3 inputs and 1 output")):
+        answer = call(capsys, "certify", "net.onnx", "--against", f"{other}.safetensors", "--claims", claim)
+        assert answer.status == 2 and answer.printed == ""
+        assert f"2 inputs and 1 output, the model it is against {sizes}; a Distance is that" in answer.errors
 
 
 @pytest.mark.parametrize(

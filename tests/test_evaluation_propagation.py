@@ -1,6 +1,8 @@
 """Uncertain inputs through a surrogate: three ways that must agree where they can."""
 
 import itertools
+import sys
+from dataclasses import replace
 
 import jax
 import jax.numpy as jnp
@@ -82,6 +84,59 @@ def test_the_moments_of_a_law_are_those_of_its_draws():
         np.testing.assert_allclose(covariance, np.cov(points.T), atol=STANDARD_ERRORS * 0.7 / 256)
     mean, covariance = _moments_of(InputSampler(box.sample), draws)
     np.testing.assert_array_equal(covariance, np.cov(draws.T))
+
+
+def test_inputs_are_matched_by_name_and_may_be_held_fixed():
+    surrogate = surrogate_of_shape([3, 5, 4, 2], "silu", False)
+    names = ("beta", "gamma", "delta")
+    ranges = {"delta": (0.3, 0.9), "beta": (-0.2, 0.4), "gamma": 0.5}
+    found = propagate(surrogate, ranges, key=KEY, draws=8192, names=names, pieces=16)
+    law = inputs_from(([-0.2, 0.3], [0.4, 0.9]))
+    x = np.asarray(law.sample(jax.random.key(1), 8192))
+    values = np.asarray(surrogate.value(np.stack([x[:, 0], np.full(8192, 0.5), x[:, 1]], axis=1)))
+    error = (found.sampled.mean - values.mean(axis=0)) / found.sampled.mean_stderr
+    assert (np.abs(error) < STANDARD_ERRORS * np.sqrt(2)).all()
+    np.testing.assert_array_equal(found.box.lower, [-0.2, 0.5, 0.3])
+    np.testing.assert_array_equal(found.box.upper, [0.4, 0.5, 0.9])
+    # The variance of an input that stays fixed is none.
+    gradient, hessian = (np.asarray(f([[0.1, 0.5, 0.6]])[0]) for f in (surrogate.gradient, surrogate.hessian))
+    value = np.asarray(surrogate.value([[0.1, 0.5, 0.6]])[0])
+    expected = delta_gamma(value, gradient, hessian, np.diag([0.6**2, 0.0, 0.6**2]) / 12.0)
+    np.testing.assert_allclose(found.delta_gamma.std, expected.std, rtol=ALGEBRAIC)
+    np.testing.assert_allclose(found.delta_gamma.mean, expected.mean, rtol=ALGEBRAIC)
+    turned = Gaussian(MEAN[[2, 0, 1]], np.array([0.01, 0.04, 0.09]), names=("delta", "beta", "gamma"))
+    straight = Gaussian(MEAN, np.array([0.04, 0.09, 0.01]))
+    kept = [
+        propagate(surrogate, law, key=KEY, draws=8192, names=names, pieces=16).delta_gamma for law in (turned, straight)
+    ]
+    np.testing.assert_allclose(kept[0].std, kept[1].std, rtol=ALGEBRAIC)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "names", "message"),
+    [
+        ({"apples": (0, 1), "beta": (0, 1)}, ("beta", "gamma"), "no input 'apples': The surrogate has beta, gamma"),
+        ({"gama": (0, 1), "beta": (0, 1)}, ("beta", "gamma"), "no input 'gama': did you mean 'gamma'"),
+        ({"beta": (0, 1)}, ("beta", "gamma"), "Nothing is said of the input 'gamma'"),
+        ({"beta": (0, 1), "gamma": (0, 1)}, None, r"given by name \(beta, gamma\), and the surrogate does not know"),
+        ({"x0": 1.0, "x1": 2.0}, None, "Every input is held fixed"),
+        ({"x1": (0, 1), "x0": np.nan}, None, r"inputs\['x0'\] is nan"),
+        (([0, 0], [1, 1]), ("beta", "beta"), "each a name of its own"),
+    ],
+)
+def test_names_that_do_not_match_are_refused(inputs, names, message):
+    surrogate = surrogate_of_shape([2, 4, 1], "silu", True)
+    with pytest.raises(InputError, match=message):
+        propagate(surrogate, inputs, key=KEY, names=names)
+
+
+def test_a_law_outside_the_training_range_is_told(monkeypatch):
+    surrogate = surrogate_of_shape([3, 5, 4, 2], "silu", False)
+    surrogate = replace(surrogate, training_range=(jnp.zeros(3), jnp.ones(3)))
+    module = sys.modules["sobolev_pruning.evaluation.propagation"]
+    monkeypatch.setattr(module, "enclose", lambda *_, **__: lambda box: box)
+    with pytest.warns(UserWarning, match="Input 1 reaches from 0.5 to 1.5, but the network was trained from 0 to 1"):
+        propagate(surrogate, ([0.0, 0.5, 0.0], [1.0, 1.5, 1.0]), key=KEY, draws=8192)
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,13 @@ import pytest
 import tolerances
 from sobolev_pruning._foundation.errors import InputError
 from sobolev_pruning._foundation.samples import Samples
-from sobolev_pruning.evaluation import along, evaluate, score
+from sobolev_pruning.evaluation import along, evaluate, score, score_by_output
+from sobolev_pruning.reference import from_function
+from sobolev_pruning.surrogate import Scaling
 from surrogates import surrogate_of_shape
 
 RANDOM = np.random.default_rng(3)
+BOX = ([-0.5, 0.5], [0.5, 1.0])
 
 
 def test_scores_are_the_written_out_formulas():
@@ -34,6 +37,62 @@ def test_a_truth_that_never_changes_has_no_r2():
     assert score([1.0, 2.0], [3.0, 3.0]).r2 is None
     columns = score([[1.0, 1.0], [2.0, 2.0]], [[3.0, 1.0], [3.0, 2.0]]).r2_by_component
     assert columns == (None, 1.0)
+    # Nor has one that changes by the rounding of what computed it, as a constant slope times a spread does.
+    rounded = 0.3 + 5.6e-17 * RANDOM.integers(-2, 3, 50)
+    assert np.ptp(rounded) > 0 and score(rounded + 0.1, rounded).r2 is None
+    assert score(1e-9 * np.arange(5.0), 1e-9 * np.arange(5.0)).r2 == 1.0
+
+
+def test_every_output_is_measured_about_its_own_mean():
+    """sin(3 x1 x2) and 1000 + cos(3 x1 + x2): over all entries a constant of 0 and 1000 has R2 0.999998."""
+    x = RANDOM.uniform(-1.0, 1.0, (500, 2))
+    truth = np.stack([np.sin(3 * x[:, 0] * x[:, 1]), 1000 + np.cos(3 * x[:, 0] + x[:, 1])], axis=1)
+    constant = np.broadcast_to([0.0, 1000.0], truth.shape)
+    scores = score_by_output(constant, truth)
+    assert score(constant, truth).r2 > 0.999995
+    for j, found in enumerate(scores.by_output):
+        assert found == score(constant[:, j], truth[:, j]) and found.r2 < 0.1
+    assert scores.r2 == min(found.r2 for found in scores.by_output)
+    assert scores.max_abs == max(found.max_abs for found in scores.by_output)
+    unknown = np.stack([np.ones(500, bool), np.zeros(500, bool)], axis=1)
+    assert score_by_output(constant, truth, known=unknown).by_output == (scores.by_output[0], None)
+
+
+def test_a_network_of_zero_weights_has_no_r2_to_speak_of():
+    network = surrogate_of_shape([2, 3, 2], "tanh", False)
+    network = type(network)(jax.tree.map(jax.numpy.zeros_like, network.layers), network.scaling, "tanh", False)
+    x = RANDOM.uniform(-1.0, 1.0, (500, 2))
+    y = np.stack([np.sin(3 * x[:, 0] * x[:, 1]), 1000 + np.cos(3 * x[:, 0] + x[:, 1])], axis=1)
+    network = type(network)(network.layers, Scaling.of(Samples(x, y)), "tanh", False)
+    found = evaluate(network, Samples(x, y))
+    assert found.value.r2 == pytest.approx(0.0, abs=1e-12) and len(found.outputs) == 2
+    assert [output.value.r2 for output in found.outputs] == pytest.approx([0.0, 0.0], abs=1e-12)
+    assert found.outputs[1].value.by_output is None and found.outputs[0].outputs == (found.outputs[0],)
+
+
+@pytest.mark.parametrize("scalar", [True, False])
+def test_the_axis_of_a_single_output_may_be_there_or_not(scalar):
+    network = surrogate_of_shape([3, 4, 1], "tanh", scalar)
+    x = RANDOM.normal(3.0, 2.0, (20, 3))
+    other = surrogate_of_shape([3, 4, 1], "tanh", not scalar).label(x)
+    assert evaluate(network, other) == evaluate(network, network.label(x))
+    with pytest.raises(InputError, match=r"The model has 1 outputs and the truth \(samples\) has 2"):
+        evaluate(network, surrogate_of_shape([3, 4, 2], "tanh", False).label(x))
+
+
+def test_two_estimates_are_compared_less_the_noise_of_both():
+    """Paths of one law under two seeds of noise: no error but noise, which is taken out."""
+
+    def model(shift, paths):
+        return from_function(
+            lambda x, z: jax.numpy.sin(x[0]) * x[1] + x[0] * z[0] + shift, inputs=BOX, noise=1, paths=paths
+        )
+
+    points = model(0.0, 2).test_points(jax.random.key(0), 64)
+    exact = evaluate(model(0.25, 512), model(0.0, 128), points)
+    assert exact.against == "Monte Carlo, 128 paths" and exact.hessian is None
+    assert exact.value.rmse == pytest.approx(0.25, abs=0.02) and exact.value.noise_rmse > 0.02
+    assert exact.delta.r2 > 0.9 and exact.gamma.r2 > 0.9
 
 
 def test_a_column_is_not_compared_with_a_row():

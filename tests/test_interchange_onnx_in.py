@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from onnx import TensorProto, numpy_helper
 
-from onnx_graphs import FILES, FIRST, LAST, TANH, B, V, W, X, expected_value, model_of, node, read
+from onnx_graphs import FILES, FIRST, LAST, TANH, B, C, V, W, X, expected_value, model_of, node, read
 from sobolev_pruning import InputError
 from sobolev_pruning._foundation.activations import ACTIVATIONS
 from sobolev_pruning.interchange import load_onnx, save_onnx
@@ -223,10 +223,22 @@ REFUSED = {
         [node("MatMul", "x w", "x2"), *FIRST, *TANH, node("Add", "h x2", "s"), node("MatMul", "s v", "y")],
         r"\(Add\) does not fit, because it joins two branches",
     ),
-    "an unknown operation": ([*FIRST, node("Sin", "z", "y")], r"\(Sin\) does not fit, because no feed-forward network"),
-    "an unknown function": ([*FIRST, node("Abs", "z", "h"), *LAST], r"elementwise function is none of silu, softplus"),
-    "a bounded relu": ([*FIRST, node("Clip", "z zero six", "h"), *LAST], "elementwise function is none of"),
-    "another elu": ([*FIRST, node("Elu", "z", "h", alpha=0.5), *LAST], "elementwise function is none of"),
+    "an unknown operation": ([*FIRST, node("Sin", "z", "y")], r"\(Sin\) does not fit, because Sin is none of"),
+    "an activation of others": (
+        [*FIRST, node("Selu", "z", "y")],
+        r"Selu is none of the activations read, which are silu",
+    ),
+    "normalised batches": (
+        [*FIRST, node("BatchNormalization", "z b b b b", "y")],
+        "BatchNormalization is not read; fold its numbers into the layer beside it",
+    ),
+    "shares of one": ([*FIRST, node("Softmax", "z", "y")], "Softmax mixes the nodes of a layer and is not read"),
+    "another operation": ([*FIRST, node("CumSum", "z one", "y")], "the operation CumSum is not among those read"),
+    "two slopes": ([*FIRST, node("Abs", "z", "h"), *LAST], "has the slopes -1 and 1 on the two sides of 0"),
+    "a constant for each point": (
+        [*FIRST, node("Add", "z points", "z2"), node("Tanh", "z2", "h"), *LAST],
+        r"its constant of shape \(5, 3\) does not go with \(n, 3\)",
+    ),
     "different activations": (
         [*FIRST, *TANH, node("MatMul", "h sq", "z2"), node("Relu", "z2", "h2"), node("MatMul", "h2 v", "y")],
         r"different activations \(relu, tanh\)",
@@ -249,9 +261,9 @@ REFUSED = {
 def test_what_is_no_feed_forward_network_is_refused_with_its_first_node(tmp_path, case):
     nodes, message = REFUSED[case]
     constants = NUMBERS | {
-        "six": np.array(6.0),
         "sq": np.eye(3),
         "sq2": np.eye(4),
+        "points": np.arange(15.0).reshape(5, 3),
         "pair": np.array([2, -1]),
         "huge": np.array([2**40, 2**20]),
         "column": np.ones((10**4, 1)),
@@ -259,6 +271,29 @@ def test_what_is_no_feed_forward_network_is_refused_with_its_first_node(tmp_path
     }
     with pytest.raises(InputError, match=message):
         read(tmp_path, model_of(nodes, constants))
+
+
+def test_a_constant_for_each_point_of_a_fixed_batch_is_refused_as_that(tmp_path):
+    nodes = [*FIRST, node("Add", "z points", "z2"), node("Tanh", "z2", "h"), *LAST]
+    model = model_of(nodes, {"points": np.arange(15.0).reshape(5, 3)}, x=(5, 2), y=(5, 1))
+    with pytest.raises(InputError, match=r"of shape \(5, 3\) differs from point to point of the batch"):
+        read(tmp_path, model)
+
+
+def test_what_we_write_with_a_direction_comes_back(tmp_path):
+    surrogate = surrogate_of_shape([2, 6, 1], "silu", False)
+    save_onnx(surrogate, tmp_path / "s.onnx", derivatives=2, hessian_vector_product=True)
+    found = load_onnx(tmp_path / "s.onnx")
+    for one, other in zip(jax.tree.leaves(found), jax.tree.leaves(surrogate)):
+        np.testing.assert_allclose(one, other, rtol=1e-14, atol=1e-14)
+
+
+def test_a_single_point_may_lie_any_way(tmp_path):
+    left = [node("MatMul", "wt x1", "a"), node("Add", "a bcol", "z"), *TANH, node("MatMul", "vt h", "y")]
+    constants = {"wt": W.T.copy(), "bcol": B[:, None], "vt": V.T.copy(), "column": np.array([2, 1])}
+    for first in (node("Transpose", "x", "x1", perm=[1, 0]), node("Reshape", "x column", "x1")):
+        surrogate = read(tmp_path, model_of([first, *left], constants, x=(1, 2), y=(1, 1)))
+        np.testing.assert_allclose(surrogate.value(X) + C[0], expected_value("tanh", X), atol=ALGEBRAIC)
 
 
 def test_the_stored_files_are_many_and_small():

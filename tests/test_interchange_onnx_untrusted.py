@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper
 
-from onnx_graphs import FILES, FIRST, LAST, TANH, W, X, expected_value, model_of, read
+from onnx_graphs import FILES, FIRST, LAST, TANH, W, X, expected_value, model_of, node, read
 from sobolev_pruning import InputError
 from sobolev_pruning.interchange import load_onnx
 from tolerances import ALGEBRAIC
@@ -112,6 +112,72 @@ def test_a_model_with_functions_of_its_own_says_how_to_inline_them(tmp_path):
     model.functions.add(name="f", domain="here")
     with pytest.raises(InputError, match=r"inline them with onnx\.inliner"):
         read(tmp_path, model)
+
+
+def test_unused_data_elsewhere_and_unused_nodes_are_not_looked_at(tmp_path):
+    model = model_of([*FIRST, *TANH, *LAST, node("Identity", "unused", "other"), node("MyOp", "x", "w2", domain="me")])
+    body = helper.make_graph([helper.make_node("Identity", ["go"], ["on"])], "body", [], [])
+    model.graph.node.append(helper.make_node("Loop", ["one", "one"], ["ends"], body=body))
+    model.graph.node.append(helper.make_node("Loop", ["one", "one"], [], body=body))
+    for name, location in (("unused", "../secret.bin"), ("alone", "missing.bin")):
+        model.graph.initializer.append(external(location))
+        model.graph.initializer[-1].name = name
+    model.graph.output.append(helper.make_tensor_value_info("w2", TensorProto.DOUBLE, None))
+    model.opset_import.append(helper.make_opsetid("me", 1))
+    np.testing.assert_allclose(read(tmp_path, model).value(X), expected_value("tanh", X), atol=ALGEBRAIC)
+
+
+def test_data_elsewhere_of_a_constant_node_are_refused(tmp_path):
+    constant = ("Constant", [], "k", {"value": external("../secret.bin")})
+    (tmp_path / "secret.bin").write_bytes(W.tobytes())
+    (tmp_path / "models").mkdir()
+    model = model_of([constant, node("MatMul", "x k", "a"), node("Add", "a b", "z"), *TANH, *LAST])
+    with pytest.raises(InputError, match="outside the folder"):
+        read(tmp_path / "models", model)
+
+
+def test_names_do_not_reach_the_terminal_as_commands(tmp_path):
+    name = "\x1b]0;title\x07\x1b[31mred\n\u202e"
+    with pytest.raises(InputError) as caught:
+        read(tmp_path, model_of([("Sin", ["x"], name, {}), ("Identity", [name], "y", {})]))
+    assert str(caught.value).isprintable()
+    assert r"\x1b]0;title\x07\x1b[31mred\n\u202e (Sin)" in str(caught.value)
+
+
+@pytest.mark.parametrize("length", [1, 2**62])
+def test_forty_thousand_dimensions_are_refused_at_once(tmp_path, length):
+    model = model_of([*FIRST, *TANH, *LAST])
+    model.graph.initializer[0].ClearField("dims")
+    model.graph.initializer[0].dims.extend([length] * 40_000)
+    with pytest.raises(InputError, match=r"The tensor w declares the shape \(.*, \.\.\.\), which") as caught:
+        read(tmp_path, model)
+    assert len(str(caught.value)) < 400
+
+
+@pytest.mark.parametrize(
+    "nodes",
+    [
+        [node("Unsqueeze", "w many", "w1"), node("MatMul", "x w1", "y")],
+        [node("Reshape", "x many", "x1"), node("MatMul", "x1 w", "y")],
+        [node("Expand", "w many", "w1"), node("MatMul", "x w1", "y")],
+    ],
+)
+def test_operations_on_forty_thousand_dimensions_are_refused_at_once(tmp_path, nodes):
+    with pytest.raises(InputError, match="it speaks of 40000 dimensions"):
+        read(tmp_path, model_of(nodes, {"many": np.arange(40_000)}))
+
+
+def test_forty_thousand_inputs_are_read(tmp_path):
+    count = 40_000
+    rng = np.random.default_rng(0)
+    scaled = [node("Sub", "x means", "x1"), node("Div", "x1 spreads", "x2"), node("MatMul", "x2 wide", "z")]
+    numbers = {
+        "means": rng.normal(size=count),
+        "spreads": np.arange(1.0, count + 1),
+        "wide": rng.normal(size=(count, 3)),
+    }
+    surrogate = read(tmp_path, model_of([*scaled, *TANH, *LAST], numbers, x=("n", count)))
+    assert surrogate.widths == (count, 3, 1)
 
 
 def mutated(content: bytes, rng: np.random.Generator) -> bytes:

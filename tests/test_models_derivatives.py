@@ -79,6 +79,31 @@ def test_a_wrong_formula_is_told_from_a_jump():
     assert "stop_gradient" in check.message
 
 
+@pytest.mark.parametrize(
+    ("payoff", "operation"),
+    [
+        (lambda s: jnp.sqrt(jnp.maximum(s - 0.1, 0.0)), "sqrt of 0"),
+        (lambda s: jnp.where(s > 0.1, jnp.sqrt(s - 0.1) + jnp.log(s), 0.0), r"sqrt of -0\.\d+"),
+        (lambda s: jnp.log(s + 0.4), r"log of -0\.\d+"),
+        (lambda s: jnp.where(s > 0.1, 1.0 / jnp.maximum(s - 0.1, 0.0), 0.0), "div of 1 and 0"),
+        (lambda s: jnp.stack([s, jnp.maximum(s - 0.1, 0.0) ** 0.5]), "sqrt of 0|pow of 0 and 0.5"),
+        (lambda s: jax.lax.scan(lambda c, _: (c + jnp.sqrt(jnp.maximum(c, 0.0)), None), s, None, 2)[0], "sqrt of 0"),
+    ],
+)
+def test_derivatives_that_are_not_finite_name_the_operation(payoff, operation):
+    check = check_derivatives(model(payoff), KEY, n_points=2, paths=512)
+    assert check.verdict == "not finite"
+    with pytest.raises(InputError, match=rf"not finite on \d+% of the paths, .*the likely cause is ({operation});"):
+        check.require_valid()
+
+
+def test_second_derivatives_that_are_not_finite_are_found_too():
+    reference = model(lambda s: jnp.maximum(s - 0.1, 0.0) ** 1.5)
+    assert check_derivatives(reference, KEY, n_points=2, paths=512).verdict == "valid"
+    check = check_derivatives(reference, KEY, order=2, n_points=2, paths=512)
+    assert check.verdict == "not finite" and "pow of 0 and 1.5" in check.message
+
+
 def test_a_jump_in_many_inputs_is_found_along_diagonals():
     d = 40
     reference = from_function(

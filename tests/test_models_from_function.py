@@ -190,9 +190,20 @@ def test_laws_of_inputs_have_their_moments_and_boxes():
 
 
 def test_a_covariance_that_is_none_is_refused():
-    for off_diagonal in ([0.5, 0.4], [2.0, 2.0], [1.0, 1.0]):
-        with pytest.raises(InputError, match="not symmetric and positive definite"):
+    for off_diagonal in ([0.5, 0.4], [2.0, 2.0]):
+        with pytest.raises(InputError, match=r"covariance is not (symmetric and )?positive semidefinite"):
             Gaussian([0.0, 0.0], [[1.0, off_diagonal[0]], [off_diagonal[1], 1.0]])
+    with pytest.raises(InputError, match="Input 1 has the variance 0; give it a range, or leave it out"):
+        Gaussian([0.0, 0.0], [1.0, 0.0])
+
+
+def test_inputs_that_follow_from_others_are_a_law():
+    """The third input is the sum of the first two."""
+    covariance = np.array([[1.0, 0.2, 1.2], [0.2, 2.0, 2.2], [1.2, 2.2, 3.4]])
+    drawn = np.asarray(Gaussian([1.0, 2.0, 3.0], covariance).sample(KEY, 4096))
+    np.testing.assert_allclose(drawn[:, 2], drawn[:, 0] + drawn[:, 1], atol=ALGEBRAIC)
+    spread = np.sqrt((np.outer(np.diag(covariance), np.diag(covariance)) + covariance**2) / 4096)
+    assert (np.abs(np.cov(drawn.T) - covariance) < 5.0 * spread).all()
 
 
 def test_a_users_samplers_serve_as_laws():

@@ -354,7 +354,11 @@ def test_a_thousand_inputs_cost_two_cumulative_sums():
         (lambda: black_scholes(payoffs.call, inputs=TWO, dates=0), "dates=0"),
         (lambda: black_scholes(payoffs.call, inputs=TWO, assets=2, dividend=[0.0] * 3), "dividend has shape"),
         (lambda: black_scholes(payoffs.call, inputs=TWO, assets=2, correlation=np.eye(3)), "correlation must be"),
-        (lambda: black_scholes(payoffs.call, inputs=TWO, assets=3, correlation=-0.7), "is not positive definite"),
+        (lambda: black_scholes(payoffs.call, inputs=TWO, assets=3, correlation=-0.7), "is not positive semidefinite"),
+        (
+            lambda: black_scholes(payoffs.call, inputs=TWO, assets=2, correlation=1.0, likelihood_ratio=True),
+            "likelihood_ratio needs a density, and the correlation is singular",
+        ),
         (
             lambda: heston(payoffs.call, inputs=TWO),
             "no parameter",

@@ -1,19 +1,29 @@
 """The configuration: what is wrong is named with its place in the file and what is allowed there."""
 
+import json
 import re
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import jax
 import numpy as np
 import pytest
 
-from sobolev_pruning import InputError, training
-from sobolev_pruning.pipeline import read_config, stages, to_toml, write_example_config
+from report_records import small_record
+from sobolev_pruning import InputError, evaluate, training
+from sobolev_pruning.pipeline import BASKET_R2, read_config, stages, to_toml, write_example_config
 from sobolev_pruning.pipeline.builders import key_for
 from sobolev_pruning.pipeline.config import LBFGSConfig, LevenbergMarquardtConfig, TrainingConfig
+from sobolev_pruning.pipeline.outputs import metrics_json
+from sobolev_pruning.pipeline.published import published_for
+from sobolev_pruning.pipeline.run_directory import claim_directory
 from sobolev_pruning.pipeline.stages import finetuning_samples
 from sobolev_pruning.reference import GaussianBasket
+from sobolev_pruning.report.numbers import r2_text
+from sobolev_pruning.report.tables import stage_details
 from sobolev_pruning.training import LBFGS
+from surrogates import surrogate_of_shape
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 GOOD = """\
@@ -70,6 +80,55 @@ def test_a_fault_is_named_with_its_place(tmp_path, old, new, message):
     with pytest.raises(InputError, match=message) as caught:
         read_config(written(tmp_path, GOOD.replace(old, new)))
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (".".join(["a"] * 20_000) + " = 1", "has a key of more than 50 parts"),
+        ("[" + " . ".join(['"a"'] * 10_000) + "]", "has a key of more than 50 parts"),
+        ("a = " + "[" * 20_000, "brackets within brackets"),
+        ("a = " + "{a = " * 8_000, "brackets within brackets"),
+        ("seed = " + "9" * 5_000, "a number of thousands of digits; correct it"),
+        (GOOD.replace("good", "g") + "x = 0x" + "f" * 40_000, "pruning.0.x is not a known key"),
+        (GOOD.replace('"good"', "0x" + "f" * 40_000), "name is a number of thousands of digits"),
+        (GOOD.replace('"good"', '"""\n[' + " " * 40_000 + '\n"""'), r"line 1: name is '\["),
+        (GOOD.replace("good", "a\\u0000b"), r"line 1: name is 'a\\x00b'; it must match"),
+        (GOOD.replace("good", "a" * 300), r"line 1: name is 'a{100,}\.\.\.; it must have at most 100 characters"),
+        ("#" * 2**20 + "\n", r"is larger than 1\.0 MiB"),
+    ],
+    ids="dots header brackets braces digits unknown-digits name-digits spaces nul long large".split(),
+)
+def test_what_would_take_for_ever_or_cannot_be_is_one_sentence(tmp_path, text, message):
+    start = time.monotonic()
+    with pytest.raises(InputError, match=message) as caught:
+        read_config(written(tmp_path, text))
+    assert time.monotonic() - start < 2.0  # the first took a minute
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 1000
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("a\0b.toml", r"a\\x00b.toml cannot be read \(no file can have"),
+        ("x" * 3000, "x{100,}.* cannot be read .File name"),
+    ],
+)
+def test_a_name_that_no_file_can_have_is_one_sentence(path, message):
+    with pytest.raises(InputError, match=message):
+        read_config(path)
+
+
+def test_a_directory_that_cannot_be_resumed_is_one_sentence(tmp_path):
+    config, path = read_config(written(tmp_path, GOOD)), tmp_path / "run"
+    claim_directory(path, config, resume=False)
+    good = (path / "config.toml").read_bytes()
+    for damage in (b"\xff", b"\0", b"\xed\xa0\x80"):
+        (path / "config.toml").write_bytes(good[:10] + damage + good[11:])
+        with pytest.raises(InputError, match=r"config\.toml(, line 1:| is damaged).* or give another --out"):
+            claim_directory(path, config, resume=True)
+    with pytest.raises(InputError, match=r"x{100,}\.\.\. cannot be written \(File name too long\)"):
+        claim_directory(tmp_path / ("x" * 300), config, resume=False)
 
 
 def test_second_derivatives_of_smooth_labels_are_allowed(tmp_path):
@@ -167,3 +226,26 @@ def test_the_example_of_init_is_valid_and_names_every_key(tmp_path):
     assert resolved <= named
     with pytest.raises(InputError, match="exists already"):
         write_example_config(path)
+
+
+def test_the_papers_figures_stand_beside_its_own_model_and_widths_only(tmp_path):
+    paper = read_config(EXAMPLES / "paper.toml")
+    for config in (paper, read_config(EXAMPLES / "gaussian_basket.toml"), paper.model_copy(update={"seed": 5})):
+        assert published_for(config) == BASKET_R2
+    others = {"strike": 1.0, "option": "put", "n_assets": 3, "maturity": 3.0, "smoothing": 0.1}
+    for name, setting in others.items():
+        model = paper.reference.model_copy(update={name: setting})
+        assert published_for(paper.model_copy(update={"reference": model})) == {}
+    assert published_for(read_config(written(tmp_path, GOOD))) == {}
+
+
+def test_the_metrics_hold_every_output():
+    x = np.random.default_rng(0).normal(size=(20, 3))
+    network = surrogate_of_shape([3, 4, 2], "tanh", False)
+    found = evaluate(network, surrogate_of_shape([3, 4, 2], "tanh", False, seed=5).label(x))
+    record = replace(small_record().stages[0], evaluation=found)
+    stage = json.loads(metrics_json(0, [record, small_record().stages[1]], 1.0))["stages"]
+    assert [one["r2"]["value"] for one in stage[0]["outputs"]] == [one.value.r2 for one in found.outputs]
+    assert stage[0]["r2"]["value"] == min(one.value.r2 for one in found.outputs) and "outputs" not in stage[1]
+    rows = dict(stage_details(replace(small_record(), stages=(record,)))[0].rows)
+    assert rows["value of output 1"][0] == r2_text(found.outputs[1].value.r2)

@@ -189,6 +189,24 @@ def test_the_same_key_gives_the_same_samples(basket):
     assert not np.array_equal(first.x, other.x)
 
 
+def test_assets_that_move_together_exactly_are_one_asset():
+    """Singular correlations: all assets one, and two of them one."""
+    weights, volatilities = np.array([0.2, 0.3, 0.5]), np.array([0.1, 0.2, 0.3])
+    points = np.random.default_rng(0).uniform(0.8, 1.4, (20, 3))
+    together = market(weights=weights, volatilities=volatilities, correlation=np.ones((3, 3)))
+    single = market(weights=[1.0], volatilities=[weights @ volatilities], correlation=[[1.0]])
+    expected = single.value((points @ weights)[:, None])
+    np.testing.assert_allclose(together.value(points), expected, rtol=ALGEBRAIC)
+    samples = together.sample(jax.random.key(0), 16)
+    moves = (np.asarray(samples.x) - 1.0) / volatilities
+    np.testing.assert_allclose(moves, np.repeat(moves[:, :1], 3, axis=1), atol=ALGEBRAIC)
+    assert np.isfinite(samples.y).all() and np.isfinite(samples.dydx).all()
+    pair = np.array([[1.0, 1.0, 0.3], [1.0, 1.0, 0.3], [0.3, 0.3, 1.0]])
+    factor = np.asarray(market(weights=weights, volatilities=volatilities, correlation=pair).factor)
+    np.testing.assert_allclose(factor @ factor.T, pair, atol=ALGEBRAIC)
+    assert (np.triu(factor, 1) == 0).all() and (np.diag(factor) >= 0).all()
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -201,8 +219,11 @@ def test_the_same_key_gives_the_same_samples(basket):
         ({"correlation": np.eye(2)}, r"correlation has shape \(2, 2\); for 3 weights it must be \(3, 3\)"),
         ({"correlation": np.eye(3) + np.eye(3, k=1)}, "correlation is not symmetric"),
         ({"correlation": 2 * np.eye(3)}, "correlation is not symmetric with ones on its diagonal"),
-        ({"correlation": np.ones((3, 3))}, "correlation is not positive definite"),
-        ({"correlation": 1.8 * np.eye(3) - 0.8}, r"correlation is not positive definite \(smallest eigenvalue -0.6"),
+        (
+            {"correlation": np.ones((3, 3)), "weights": [1.0, 1.0, -2.0], "volatilities": [0.2] * 3},
+            "so the basket does not move",
+        ),
+        ({"correlation": 1.8 * np.eye(3) - 0.8}, r"not positive semidefinite \(smallest eigenvalue -0.6"),
         ({"spot": [1.0, 1.0]}, r"spot has shape \(2,\); for 3 weights it must be \(3,\)"),
         ({"strike": np.inf}, "strike holds a number that is not finite"),
         ({"strike": [1.0, 2.0]}, r"strike has shape \(2,\); give one number"),

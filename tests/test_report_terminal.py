@@ -47,6 +47,14 @@ def test_without_published_figures_the_paper_is_not_mentioned():
     assert "✓" not in text
 
 
+def test_the_widths_of_the_paper_and_a_truth_that_is_no_closed_form_are_told():
+    text = " ".join(shown(small_record().stages, PUBLISHED).split())
+    assert "the paper’s oversized network is 7–128×6–1" in text and "The truth is" not in text
+    estimated = replace(evaluation(0.1), against="Monte Carlo, 8 paths of the smoothed model")
+    text = " ".join(shown((replace(small_record().stages[0], evaluation=estimated),), {}).split())
+    assert "The truth is Monte Carlo, 8 paths of the smoothed model." in text
+
+
 def test_what_was_not_measured_is_a_dash():
     bare = replace(small_record().stages[0], evaluation=evaluation(0.1, derivatives=False))
     assert shown((bare,), PUBLISHED).count("–  ") >= 2

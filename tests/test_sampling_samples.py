@@ -56,8 +56,8 @@ def test_the_quantile_box_cuts_the_tails_of_every_input():
         ([[1.0]], [0.0], "only one sample; give at least two"),
         ([[1.0, 5.0], [2.0, 5.0]], [0.0, 1.0], "Input 1 is 5 in every sample"),
         ([[1.0, 0.0, 1.0], [2.0, 9.0, 2.0]], [0.0, 1.0], "Inputs 0 and 2 are the same in every sample"),
-        ([[1.0], [2.0], [3.0], [2.0]], [0.0, 1.0, 2.0, 1.0], "Samples 1 and 3 are the same, label and all"),
-        ([[-0.0], [2.0], [0.0]], [1.0, 1.0, 1.0], "Samples 0 and 2 are the same"),
+        ([[0.3], [0.1 + 0.2], [0.3]], [0.0, 1.0, 0.0], "Input 0 is 0.3 in every sample"),
+        ([[1.0, 7e5], [2.0, 7e5 * (1 + 1e-15)]], [0.0, 1.0], "Input 1 is 700000 in every sample"),
     ],
 )
 def test_what_nothing_can_be_learnt_from_is_named(x, y, advice):
@@ -65,5 +65,11 @@ def test_what_nothing_can_be_learnt_from_is_named(x, y, advice):
         check_for_training(Samples(x, y))
 
 
-def test_repeated_inputs_with_new_labels_are_welcome():
+def test_repeated_inputs_are_welcome_whatever_their_labels():
     check_for_training(Samples([[1.0], [2.0], [1.0]], [0.0, 1.0, 0.5]))
+    check_for_training(Samples([[1.0], [2.0], [1.0], [2.0]], [0.0, 1.0, 0.0, 1.0]))
+
+
+def test_small_spreads_that_are_no_rounding_are_welcome():
+    check_for_training(Samples([[1e6], [1e6 + 1e-6]], [0.0, 1.0]))
+    check_for_training(Samples([[1e-300], [2e-300]], [0.0, 1.0]))

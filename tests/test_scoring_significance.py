@@ -1,6 +1,7 @@
 """The significance of hidden nodes against networks worked by hand, and by containment over the whole box."""
 
 import itertools
+import sys
 
 import jax
 import jax.numpy as jnp
@@ -211,6 +212,14 @@ def test_a_significance_is_written_as_csv(surrogate, basket, tmp_path):
 def test_wrong_arguments_get_one_sentence(surrogate, arguments, sentence):
     with pytest.raises(InputError, match=sentence):
         significance(surrogate, **arguments)
+
+
+@pytest.mark.parametrize(("activation", "order"), [("relu", 1), ("relu", 2), ("elu", 2)])
+def test_a_kink_in_the_box_is_refused_before_anything_is_enclosed(activation, order, monkeypatch):
+    monkeypatch.setattr(sys.modules["sobolev_pruning.scoring.significance"], "enclosed_bounds", None)
+    network = surrogate_of_shape([2, 6, 2], activation, scalar=False, seed=3)
+    with pytest.raises(InputError, match=rf"Hidden layer 1 has no derivative of order {order + 1} .*smooth activation"):
+        significance(network, BOXES["wide"], "split", order)
 
 
 def test_a_kink_has_no_second_derivative_to_score(types_unchecked):

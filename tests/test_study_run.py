@@ -201,7 +201,7 @@ def test_training_does_what_it_should(finished):
 
 
 def test_a_study_killed_between_cells_ends_with_the_same_figures(finished, config_path, tmp_path):
-    """Killed after a few cells, one of them then damaged; begun by a process, ended by a thread of this one."""
+    """Killed after a few cells, two of them then damaged; begun by a process, ended by a thread of this one."""
     out = tmp_path / "study"
     process = start(config_path, out)
     deadline = time.monotonic() + 240
@@ -213,11 +213,18 @@ def test_a_study_killed_between_cells_ends_with_the_same_figures(finished, confi
     assert not (out / "study.json").exists()
     kept = sorted((out / "cells").glob("*.json"))
     kept[0].write_bytes(kept[0].read_bytes()[:-20])
-    before = {path: path.stat().st_mtime_ns for path in kept[1:]}
+    found = json.loads(kept[1].read_text())
+    found["found"]["errors"]["value"] *= 2.0
+    kept[1].write_text(json.dumps(found))
+    before = {path: path.stat().st_mtime_ns for path in kept[2:]}
 
     with pytest.raises(InputError, match=r"is not empty; add --resume to go on"):
         study(read_as(StudyConfig, config_path), out, executor=ThreadPoolExecutor(1))
-    study(read_as(StudyConfig, config_path), out, resume=True, executor=ThreadPoolExecutor(1))
+    resumed = study(read_as(StudyConfig, config_path), out, resume=True, executor=ThreadPoolExecutor(1))
+    named = ", ".join(f"cells/{path.name}" for path in kept[:2])
+    (told,) = resumed.warnings
+    assert told.startswith(f"2 damaged files of {out} computed again: ")
+    assert sorted(told.removesuffix(".").split(": ")[1].split(", ")) == sorted(named.split(", "))
     assert figures(out) == figures(finished)
     assert {path: path.stat().st_mtime_ns for path in before} == before
 

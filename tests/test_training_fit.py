@@ -12,7 +12,7 @@ from jax.flatten_util import ravel_pytree
 import tolerances
 from sobolev_pruning._foundation.errors import InputError, TrainingDiverged
 from sobolev_pruning._foundation.samples import Samples
-from sobolev_pruning.reference import GaussianBasket
+from sobolev_pruning.reference import GaussianBasket, from_function
 from sobolev_pruning.sampling import principal_directions
 from sobolev_pruning.surrogate import Surrogate
 from sobolev_pruning.training import LBFGS, Adam, LevenbergMarquardt, SobolevLoss, fit
@@ -298,7 +298,15 @@ def test_what_does_not_fit_together_is_named(start, samples, basket):
     refused("mask does not have the shapes", mask=start.layers[:1])
     refused("LBFGS compares the losses of successive epochs", fresh=basket, optimiser=LBFGS())
     refused("fresh draws 2 inputs", fresh=type(basket).random(n_assets=2, seed=0))
+    pair = from_function(lambda x, z: jnp.stack([x[0] + z[0], x[1]]), inputs=(np.zeros(3), np.ones(3)), noise=1)
+    refused("fresh draws 2 outputs, the samples have 1", fresh=pair, optimiser=Adam(steps=1))
     refused(
         "Samples 0 and 256 are the same",
         samples=Samples(*(jnp.concatenate([a, a[:1]]) for a in (samples.x, samples.y, samples.dydx))),
     )
+
+
+def test_the_axis_of_a_single_output_may_be_there_or_not(start, samples):
+    column = Samples(samples.x, samples.y[:, None], samples.dydx[:, None])
+    given = [fit(start, data, key=KEY, optimiser=OPTIMISERS["lbfgs"]).surrogate for data in (samples, column)]
+    np.testing.assert_array_equal(*(network.value(samples.x[:8]) for network in given))

@@ -93,7 +93,7 @@ def slow_loss(network, samples: Samples, order: int, weights: list[float], by_st
             weight = np.ones(entries.shape)
             if by_stderr and stderr is not None:
                 square = np.take(np.asarray(stderr).reshape(label.shape), j, axis=1) ** 2
-                weight = 1.0 / (square + square.mean())
+                weight = 1.0 / (square + 1e-4 * np.var(entries[known]))
             error = np.average((entries[known] - errors[known]) ** 2, weights=weight[known])
             terms[kind] += error / np.var(entries[known]) / k
     return [np.dot(weights[: order + 1], terms[: order + 1]), *terms]

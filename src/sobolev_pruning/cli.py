@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from ._foundation.errors import ContradictionFound, InputError
+from ._foundation.errors import ContradictionFound, InputError, printable
 from ._foundation.progress import waiting
 
 _TAKES_NO_MORE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES)
@@ -108,6 +108,7 @@ def study(
 
     settings = read_as(StudyConfig, config, full=full or None)
     result = study(settings, out, resume=resume, workers=workers, scheduler=scheduler, progress=True)
+    _warn(result.warnings)
     console = Console()
     console.print(fitted(study_table(result.record), console))
     console.print(study_headline(result.record), highlight=False)
@@ -371,7 +372,7 @@ def _data(path: Path | None, x: str, y: str):
 
 def _warn(sentences: tuple[str, ...]) -> None:
     for sentence in sentences:
-        Console(stderr=True).print(f"[bold yellow]Warning:[/bold yellow] {escape(sentence)}", soft_wrap=True)
+        Console(stderr=True).print(f"[bold yellow]Warning:[/bold yellow] {escape(printable(sentence))}", soft_wrap=True)
 
 
 def _show(record, table, as_json: bool) -> None:

@@ -10,7 +10,7 @@ from typing import TypeAlias
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, ArrayLike, Float, Key
+from jaxtyping import Array, ArrayLike, Bool, Float, Key
 
 from .errors import InputError
 from .precision import require_float64
@@ -38,6 +38,21 @@ def float64_array(given: ArrayOrList, name: str) -> np.ndarray:
         return array.astype(np.float64)
     except (TypeError, ValueError):
         raise InputError(f"{name} cannot be read as an array of real numbers; give float64 values.") from None
+
+
+ROUNDING = 64 * np.finfo(np.float64).eps
+"""What numbers that were meant to be equal may differ by, as a part of the largest of them."""
+
+
+def varies(columns: Float[np.ndarray, "n ..."]) -> Bool[np.ndarray, "..."]:
+    """Whether each column, along the first axis, changes by more than rounding; NaN is left out.
+
+    >>> varies(np.array([[0.3, 1.0], [0.1 + 0.2, 2.0]])).tolist()
+    [False, True]
+    """
+    with np.errstate(invalid="ignore"):
+        lowest, highest = np.fmin.reduce(columns, axis=0), np.fmax.reduce(columns, axis=0)
+        return highest - lowest > ROUNDING * np.maximum(np.abs(lowest), np.abs(highest))
 
 
 def generator_of(key: PRNGKey) -> np.random.Generator:

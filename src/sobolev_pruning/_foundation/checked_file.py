@@ -28,7 +28,8 @@ def read_checked(path: str | Path) -> tuple[dict[str, np.ndarray], dict] | None:
         if metadata["checksum"] != _checksum(arrays, metadata["header"]):
             return None
         return arrays, json.loads(metadata["header"])
-    except (SafetensorError, OSError, KeyError, ValueError):
+    # The last three: a type of numbers that NumPy lacks, and a header that is nested without end.
+    except (SafetensorError, OSError, KeyError, ValueError, TypeError, AttributeError, RecursionError):
         return None
 
 

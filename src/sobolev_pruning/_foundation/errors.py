@@ -2,10 +2,22 @@
 
 
 class InputError(ValueError):
-    """What the user gave cannot be used; the message says what is wrong, where, and what to do, in one sentence.
+    r"""What the user gave cannot be used; the message says what is wrong, where, and what to do, in one sentence.
 
-    The command line prints the message and exits with status 2; it is never shown as a traceback there.
+    The command line prints the message and exits with status 2; it is never shown as a traceback there. Names and other
+    text out of files may stand in it: what a terminal would obey instead of showing is written as `printable` does.
+
+    >>> print(InputError("The tensor \x1b[31mred\x1b[0m is missing."))
+    The tensor \x1b[31mred\x1b[0m is missing.
     """
+
+    def __init__(self, message: str = ""):
+        super().__init__(printable(message))
+
+
+def printable(text: str) -> str:
+    """`text` with the escape of every character that is not shown: control characters, line ends, marks of direction."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in str(text))
 
 
 class ContradictionFound(RuntimeError):

@@ -138,15 +138,15 @@ def move(primitive, operands, params, positions):
 def reduce_sum(a: AffineForm, *, axes, **_) -> AffineForm:
     axes = tuple(int(i) for i in axes)
     count = math.prod(a.shape[i] for i in axes)
-    return _sum_by(a, count, lambda x: jnp.sum(x, axis=axes), contraction.reduce_sum(a.range, axes=axes))
+    return sum_by(a, count, lambda x: jnp.sum(x, axis=axes), contraction.reduce_sum(a.range, axes=axes))
 
 
 def cumulative_sum(a: AffineForm, *, axis: int, reverse: bool) -> AffineForm:
     natural = contraction.cumulative_sum(a.range, axis=axis, reverse=reverse)
-    return _sum_by(a, a.shape[axis], lambda x: lax.cumsum(x, axis=axis, reverse=reverse), natural)
+    return sum_by(a, a.shape[axis], lambda x: lax.cumsum(x, axis=axis, reverse=reverse), natural)
 
 
-def _sum_by(a: AffineForm, count: int, total, natural: Interval) -> AffineForm:
+def sum_by(a: AffineForm, count: int, total, natural: Interval) -> AffineForm:
     gamma = summation(count, a.dtype)
     center = total(a.center)
     size = total(jnp.abs(a.center) + a.deviation())

@@ -11,7 +11,7 @@ import numpy as np
 from jax.extend.core import primitives as p
 
 from .._foundation.activations import activation_p
-from . import affine_linear, affine_product, affine_univariate, structural
+from . import affine_functions, affine_linear, affine_product, affine_univariate, structural
 from .affine_form import AffineForm, condensed, lift, narrowed, no_rows, promote, tight
 from .affine_slabs import Slabs, between_planes, planes_of
 from .contraction import midpoint_radius
@@ -326,6 +326,7 @@ _RULES = {
     p.convert_element_type_p: _convert,
     p.select_n_p: _select,
     activation_p: _activation,
+    **affine_functions.RULES,
     **{primitive: (lambda method, a, name=name, **_: _curve(method, a, name)) for primitive, name in _CURVED.items()},
 }
 if hasattr(p, "one_minus_square_p"):  # from JAX 0.11

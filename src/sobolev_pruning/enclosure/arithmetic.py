@@ -44,13 +44,20 @@ def _flushed(a: Operand, b: Operand) -> Array | float:
     return jnp.asarray(tiny(point.dtype), point.dtype)
 
 
+def exactly_zero(x: Operand) -> Array:
+    """Where `x` is `[0, 0]`; a comparison alone would take a denormal point for 0."""
+    if isinstance(x, Interval):
+        return (x.lower == 0) & (x.upper == 0)
+    return (x == 0) & ~is_subnormal(x) if jnp.issubdtype(x.dtype, jnp.floating) else x == 0
+
+
 @compiled
 def add(a: Operand, b: Operand) -> Interval:
     if not isinstance(a, Interval) and not isinstance(b, Interval):
         a, b = as_interval(a), as_interval(b)
     (a_lower, a_upper), (b_lower, b_upper) = _endpoints(a), _endpoints(b)
     flushed = _flushed(a, b)
-    return settle(down(a_lower + b_lower, absolute=flushed), up(a_upper + b_upper, absolute=flushed), a, b)
+    return _unless_zero(down(a_lower + b_lower, absolute=flushed), up(a_upper + b_upper, absolute=flushed), a, b)
 
 
 @jax.jit
@@ -64,7 +71,13 @@ def subtract(a: Operand, b: Operand) -> Interval:
         a, b = as_interval(a), as_interval(b)
     (a_lower, a_upper), (b_lower, b_upper) = _endpoints(a), _endpoints(b)
     flushed = _flushed(a, b)
-    return settle(down(a_lower - b_upper, absolute=flushed), up(a_upper - b_lower, absolute=flushed), a, b)
+    return _unless_zero(down(a_lower - b_upper, absolute=flushed), up(a_upper - b_lower, absolute=flushed), a, b)
+
+
+def _unless_zero(lower: Array, upper: Array, a: Operand, b: Operand) -> Interval:
+    """A sum or a difference; that of two zeros is 0, which no margin must hide."""
+    zero = exactly_zero(a) & exactly_zero(b)
+    return settle(jnp.where(zero, 0, lower), jnp.where(zero, 0, upper), a, b)
 
 
 def _product(a: Array, b: Array) -> Array:
@@ -96,7 +109,8 @@ def multiply(a: Operand, b: Operand) -> Interval:
     opposite = ((a_lower >= 0) & (b_upper <= 0)) | ((a_upper <= 0) & (b_lower >= 0))
     lower = jnp.where(same & signs_known, jnp.maximum(lower, 0.0), lower)
     upper = jnp.where(opposite & signs_known, jnp.minimum(upper, 0.0), upper)
-    return settle(lower, upper, a, b)
+    zero = exactly_zero(a) | exactly_zero(b)
+    return settle(jnp.where(zero, 0, lower), jnp.where(zero, 0, upper), a, b)
 
 
 @compiled
@@ -276,9 +290,18 @@ def logical_or(a: Operand, b: Operand) -> Interval:
     return Interval.unchecked(a.lower | b.lower, a.upper | b.upper)
 
 
+def _numbers(point: Array) -> Interval:
+    """A point as an interval, empty where it is NaN."""
+    if not jnp.issubdtype(point.dtype, jnp.floating):
+        return as_interval(point)
+    interval, none = as_interval(point), jnp.isnan(point)
+    return Interval.unchecked(jnp.where(none, jnp.inf, interval.lower), jnp.where(none, -jnp.inf, interval.upper))
+
+
 @compiled
 def select(which: Operand, *cases: Operand) -> Interval:
-    """`cases[which]`; the hull of all cases that an undecided `which` allows."""
+    """`cases[which]`; the hull of all cases that an undecided `which` allows, of which NaN is none."""
+    cases = [case if isinstance(case, Interval) else _numbers(case) for case in cases]
     if not isinstance(which, Interval):
         ends = [_endpoints(as_interval(case)) for case in cases]
         return Interval.unchecked(*(lax.select_n(which, *side) for side in zip(*ends)))

@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from .arithmetic import Operand, multiply
+from .arithmetic import Operand, exactly_zero, multiply
 from .fusion import computed_once, stacked
 from .interval import Interval, as_interval
 from .rounding import down, largest, roundoff, summation, tiny, up
@@ -40,6 +40,20 @@ def _rough_midpoint_radius(x: Interval) -> tuple[Array, Array]:
     """
     middle = 0.5 * x.lower + 0.5 * x.upper
     return middle, jnp.maximum(x.upper - middle, middle - x.lower)
+
+
+def _marked(spread: Array, size: Array, zero: Array, other_zero: Array) -> tuple[Array, Array]:
+    """Two nonnegative factors whose product is 0 only where an operand is exactly 0: elsewhere it cannot underflow."""
+    root = tiny(spread.dtype) ** (1 / 3)
+    return (
+        jnp.where(zero, spread, jnp.maximum(spread, 2 * root**2)),
+        jnp.where(other_zero, size, jnp.maximum(size, 2 * root)),
+    )
+
+
+def _flushing(bound: Array, count: int) -> Array:
+    """An error bound, and what `count` flushed denormals lose where not all terms are exactly 0."""
+    return jnp.where(bound == 0, bound, bound + count * tiny(bound.dtype))
 
 
 def plain_dot(a: Array, b: Array, dimension_numbers, dtype) -> Array:
@@ -84,8 +98,9 @@ def _peculiar(x: Operand, axes, batch) -> Array | float:
 def _finish(middle, radius, a, b, dimension_numbers) -> Interval:
     """`middle +- radius`, rounded outward; no information where they are not finite, empty where an operand is."""
     u = roundoff(middle.dtype)
-    # Rounding of the sum below, and of this sum.
-    radius = (radius + jnp.abs(middle) * (2 * u)) * (1 + 4 * u) + tiny(middle.dtype)
+    # Rounding of the sum below, and of this sum. Without a radius all terms are exactly 0, and so is their sum.
+    wider = (radius + jnp.abs(middle) * (2 * u)) * (1 + 4 * u) + tiny(middle.dtype)
+    radius = jnp.where(radius == 0, radius, wider)
     known = radius < jnp.inf  # NaN and infinite middles make it neither
     lower, upper = jnp.where(known, middle - radius, -jnp.inf), jnp.where(known, middle + radius, jnp.inf)
     marks = [_peculiar(x, axes, batch) for x, axes, batch in zip((a, b), *dimension_numbers)]
@@ -112,14 +127,14 @@ def _dot_point_interval(a: Operand, b: Operand, *, dimension_numbers) -> Interva
     middle, radius = _rough_midpoint_radius(x)
     # One product carries both the radius and the rounding errors of the two products. Denormals are flushed to 0: what
     # those of the point lose, `tiny |x|` each, the larger modulus makes good; what a product loses, the last term.
-    spread = radius * (1 + 8 * gamma) + jnp.abs(middle) * (gamma * (1 + 8 * gamma)) + tiny(dtype)
-    modulus = jnp.maximum(jnp.abs(point), 4 * tiny(dtype) / gamma)
+    spread = radius * (1 + 8 * gamma) + jnp.abs(middle) * (gamma * (1 + 8 * gamma))
+    spread, modulus = _marked(spread, jnp.abs(point), exactly_zero(x), exactly_zero(point))
 
     def product(interval_side, point_side):
         sides = (interval_side, point_side) if first else (point_side, interval_side)
         return plain_dot(*sides, dimension_numbers, dtype)
 
-    bound = product(spread, modulus) + (4 * count + 4) * tiny(dtype)
+    bound = _flushing(product(spread, modulus), 4 * count + 4)
     a, b = (x, b) if first else (a, x)
     return _finish(product(middle, point), bound, a, b, dimension_numbers)
 
@@ -138,9 +153,10 @@ def _dot_of_intervals(a: Interval, b: Interval, *, dimension_numbers) -> Interva
     (mid_a, rad_a), (mid_b, rad_b) = midpoint_radius(a), midpoint_radius(b)
     inflate = 1 + 8 * gamma
     spread_b = (rad_b + gamma * jnp.abs(mid_b)) * inflate
+    spread_a, size_b = _marked(rad_a * inflate, jnp.abs(mid_b) + rad_b, exactly_zero(a), exactly_zero(b))
     radius = plain_dot(jnp.abs(mid_a), spread_b, dimension_numbers, dtype)
-    radius = radius + plain_dot(rad_a * inflate, jnp.abs(mid_b) + rad_b, dimension_numbers, dtype)
-    radius = radius * inflate + (8 * count + 8) * tiny(dtype)
+    radius = radius + plain_dot(spread_a, size_b, dimension_numbers, dtype)
+    radius = _flushing(radius * inflate, 8 * count + 8)
     return _finish(plain_dot(mid_a, mid_b, dimension_numbers, dtype), radius, a, b, dimension_numbers)
 
 
@@ -183,6 +199,9 @@ def _sum(a: Operand, axes: tuple[int, ...]) -> Interval:
         sums.append((jnp.sum(side, axis=axes), size * (gamma * (1 + 4 * gamma)) + flushed))
     (lower, lower_error), (upper, upper_error) = sums
     lower, upper = down(lower, absolute=lower_error), up(upper, absolute=upper_error)
+    # The margin must not forget a sign that is certain: squares have no negative sum, and zeros the sum 0.
+    lower = jnp.where(jnp.all(a.lower >= 0, axis=axes), jnp.maximum(lower, 0.0), lower)
+    upper = jnp.where(jnp.all(a.upper <= 0, axis=axes), jnp.minimum(upper, 0.0), upper)
     empty = jnp.any(a.is_empty(), axis=axes)
     unknown = jnp.any(a.is_nai(), axis=axes)
     # Sums that overflow in both directions, or whose error bound does, say nothing.

@@ -16,6 +16,7 @@ from jax.extend.core import primitives as p
 from . import decorations
 from .arithmetic import select
 from .decorations import CUSTOM, full, joined
+from .expansions import expansion, is_expanded
 from .interval import Interval, as_interval, broadcast
 from .program import called, has_own_derivative
 from .registry import EnclosureError, source_line
@@ -23,7 +24,8 @@ from .stacking import stack
 
 
 def is_nested(equation) -> bool:
-    return equation.primitive in (p.cond_p, p.scan_p, p.while_p) or has_own_derivative(equation)
+    loops = (p.cond_p, p.scan_p, p.while_p)
+    return equation.primitive in loops or has_own_derivative(equation) or is_expanded(equation)
 
 
 def apply_nested(equation, operands, method, evaluate: Callable) -> list:
@@ -37,6 +39,8 @@ def apply_nested(equation, operands, method, evaluate: Callable) -> list:
         return _scan(equation, operands, method, evaluate)
     if equation.primitive is p.while_p:
         return _while(equation, operands, method, evaluate)
+    if is_expanded(equation):
+        return evaluate(expansion(equation, [x.value for x in operands]), operands)
     return [x._replace(flags=joined(x.flags, CUSTOM)) for x in evaluate(called(equation), operands)]
 
 
@@ -73,7 +77,7 @@ def _cond(equation, operands, method, evaluate) -> list:
     if _known(bounds.lower):
         merged = [functools.reduce(Interval.hull, [x.value for x in outcomes]) for outcomes in zip(*results)]
     else:
-        pick = Interval.unchecked(bounds.lower != 0, bounds.upper != 0)
+        pick = Interval.unchecked(bounds.lower > 0, bounds.upper > 0)
         merged = [select(broadcast(pick, x.value.shape), x.value, y.value) for x, y in zip(*results)]
     of_choice = decorations.anywhere(index.flags)
     return [
@@ -154,7 +158,8 @@ def _unrolled(params, body, operands, evaluate) -> list:
     rows = []
     for turn in reversed(range(length)) if params["reverse"] else range(length):
         slices = [
-            x._replace(value=x.value[turn], flags=x.flags if isinstance(x.flags, int) else x.flags[turn]) for x in xs
+            x._replace(value=x.value[turn], flags=x.flags if decorations.is_uniform(x.flags) else x.flags[turn])
+            for x in xs
         ]
         out = evaluate(body, [*consts, *carries, *slices])
         carries = out[:n_carry]
@@ -166,7 +171,7 @@ def _unrolled(params, body, operands, evaluate) -> list:
 
 def _stacked(column):
     values, flags = [x.value for x in column], [x.flags for x in column]
-    if not all(isinstance(x, int) for x in flags):
+    if not all(map(decorations.is_uniform, flags)):
         flags = jnp.stack([jnp.asarray(full(x, np.shape(value))) for x, value in zip(flags, values, strict=True)])
         return column[0]._replace(value=stack(values), flags=flags)
     return column[0]._replace(value=stack(values), flags=joined(*flags))

@@ -29,6 +29,7 @@ from jax.extend.core import primitives as p
 from .._foundation.activations import CONTINUOUS_DERIVATIVES, activation_p
 from . import structural
 from .contraction import arranged
+from .further_decorations import FURTHER
 from .interval import BENT as BENT
 from .interval import CUSTOM as CUSTOM
 from .interval import JUMPS as JUMPS
@@ -40,17 +41,17 @@ from .interval_rules import ELEMENTWISE
 from .registry import user_rule
 
 Flags: TypeAlias = int | Array | np.ndarray
-"""One decoration for all elements, known when the program is traced; or one for each."""
+"""One decoration for all elements, known when the program is traced or an array without axes; or one for each."""
 
 
 def joined(*flags: Flags) -> Flags:
     """The union of decorations of one shape; integers hold for every element."""
     known = 0
-    arrays = []
+    arrays: list = []
     for x in flags:
         if isinstance(x, int):
             known |= x
-        else:
+        elif not any(x is other for other in arrays):
             arrays.append(x)
     if not arrays:
         return known
@@ -69,7 +70,12 @@ def full(flags: Flags, shape: tuple[int, ...]) -> Array | np.ndarray:
 
 def anywhere(flags: Flags) -> Flags:
     """The union over all elements."""
-    return flags if isinstance(flags, int) else _union_along(flags, tuple(range(flags.ndim)))
+    return flags if is_uniform(flags) else _union_along(flags, tuple(range(flags.ndim)))
+
+
+def is_uniform(flags: Flags) -> bool:
+    """Whether one decoration stands for all elements."""
+    return isinstance(flags, int) or flags.ndim == 0
 
 
 def where(condition, flag: int) -> Flags:
@@ -120,9 +126,11 @@ def _meet(a, b) -> Array:
 
 
 def _divide(a, b, **_) -> Flags:
-    if not isinstance(b, Interval) and not isinstance(b, jax.core.Tracer):
-        return where(np.asarray(b) == 0, UNDEFINED)
-    return where(_touches(as_interval(b), 0.0), UNDEFINED)
+    if isinstance(b, Interval):
+        return where(_touches(b, 0.0), UNDEFINED)
+    if isinstance(b, jax.core.Tracer):  # as the scales of a network are: one decoration for all costs nothing
+        return where(jnp.any(b == 0), UNDEFINED)
+    return where(np.asarray(b) == 0, UNDEFINED)
 
 
 def _domain(lowest: float = -math.inf, highest: float = math.inf, closed: bool = False) -> Callable:
@@ -251,12 +259,14 @@ LOCAL: dict[Primitive, Callable] = {
     p.reduce_max_p: _largest(1),
     p.reduce_min_p: _largest(-1),
     **{q: _kinked for q in (p.sort_p, p.cummax_p, p.cummin_p)},
+    **FURTHER,
 }
 """Operations that are not smooth everywhere; an operation with a rule that is not here is smooth for all reals."""
 
 _REDUCTIONS = frozenset(
-    {"reduce_sum", "reduce_prod", "reduce_max", "reduce_min", "reduce_and", "reduce_or", "reduce_xor"}
+    {"reduce_sum", "reduce_prod", "reduce_max", "reduce_min", "reduce_and", "reduce_or", "reduce_xor", "log_sum_exp"}
 )
+_BY_ROWS = frozenset({"log_softmax", "softmax", "is_extreme"})
 _CUMULATIVE = frozenset({"cumsum", "cumprod", "cummax", "cummin", "cumlogsumexp"})
 
 
@@ -274,13 +284,14 @@ def of_results(equation, operands: Sequence, ranges: Callable[[], list], flags: 
         bounds = ranges()
         own = local(*bounds, **equation.params)
         if not _depends(*bounds):  # a constant is smooth, if it is a number
-            own = own & UNDEFINED if isinstance(own, int) else own & np.uint8(UNDEFINED)
-    return [joined(own, x) for x in _carried(equation, operands, flags)]
+            own = jax.tree.map(lambda x: x & UNDEFINED if isinstance(x, int) else x & np.uint8(UNDEFINED), own)
+    carried = _carried(equation, operands, flags)
+    return [joined(*both) for both in zip(own if isinstance(own, list) else [own] * len(carried), carried)]
 
 
 def _carried(equation, operands: Sequence, flags: Sequence[Flags]) -> list[Flags]:
     """Operands' decorations, where the operation puts them."""
-    if all(isinstance(x, int) for x in flags):
+    if all(map(is_uniform, flags)):
         return [joined(*flags)] * len(equation.outvars)
     name, params = equation.primitive.name, equation.params
     if name == "select_n":
@@ -289,6 +300,8 @@ def _carried(equation, operands: Sequence, flags: Sequence[Flags]) -> list[Flags
         return _moved(equation, operands, flags)
     if name in _REDUCTIONS:
         return [_union_along(flags[0], tuple(int(i) for i in params["axes"]))]
+    if name in _BY_ROWS:
+        return [jnp.broadcast_to(_union_along(flags[0], params["axes"], keepdims=True), flags[0].shape)]
     if name in _CUMULATIVE:
         return [jnp.broadcast_to(_union_along(flags[0], (params["axis"],), keepdims=True), flags[0].shape)]
     if name == "dot_general":
@@ -327,14 +340,16 @@ def _of_products(equation, flags) -> Flags:
     shapes = [variable.aval.shape for variable in equation.invars]
     *arrangements, axes = arranged(*shapes, equation.params["dimension_numbers"])
     parts = [
-        x if isinstance(x, int) else _union_along(arrange(full(x, shape)), axes)
+        x if is_uniform(x) else _union_along(arrange(x), axes)
         for x, shape, arrange in zip(flags, shapes, arrangements, strict=True)
     ]
     shape = equation.outvars[0].aval.shape
-    return joined(*[x if isinstance(x, int) else jnp.broadcast_to(x, shape) for x in parts])
+    return joined(*[x if is_uniform(x) else jnp.broadcast_to(x, shape) for x in parts])
 
 
-def without_numbers(equation, operands: Sequence, results: list, flags: Sequence[Flags]) -> list:
+def without_numbers(
+    equation, operands: Sequence, results: list, flags: Sequence[Flags], interval_of: Callable
+) -> list:
     """The results, where an operand may be no number: comparisons are undecided there, and so is what rests on order.
 
     A program asks for NaN by comparing (`isnan(x)` is `x != x`), so both branches of such a guard count.
@@ -343,12 +358,16 @@ def without_numbers(equation, operands: Sequence, results: list, flags: Sequence
     points = all(isinstance(x, jax.Array | np.ndarray | np.generic) for x in operands)  # NaN or not, they are known
     if points or not any(x is not False for x in undefined):
         return results
+    if name not in _TAKES_NAN and name not in _ORDERING:
+        return results
+    results = [interval_of(x) for x in results]
     some = functools.reduce(jnp.logical_or, undefined)
     if name in _COMPARISONS:
         result = results[0] if isinstance(results[0], Interval) else Interval.unchecked(results[0], results[0])
         some = jnp.broadcast_to(some, result.shape)
         return [Interval.unchecked(result.lower & ~some, result.upper | some)]
-    if name == "convert_element_type" and not jnp.issubdtype(results[0].dtype, jnp.floating):
+    of_floats = jnp.issubdtype(equation.invars[0].aval.dtype, jnp.floating)
+    if name == "convert_element_type" and of_floats and not jnp.issubdtype(results[0].dtype, jnp.floating):
         lowest, highest = _extremes(results[0].dtype)
         result = as_interval(results[0])
         return [Interval.unchecked(jnp.where(some, lowest, result.lower), jnp.where(some, highest, result.upper))]
@@ -359,7 +378,8 @@ def without_numbers(equation, operands: Sequence, results: list, flags: Sequence
     return results
 
 
-_COMPARISONS = frozenset({"lt", "le", "gt", "ge", "eq", "ne", "is_finite"})
+_COMPARISONS = frozenset({"lt", "le", "gt", "ge", "eq", "ne", "is_finite", "is_extreme"})
+_TAKES_NAN = _COMPARISONS | {"convert_element_type", "pow", "integer_pow"}
 _ORDERING = frozenset({"sort", "argmax", "argmin", "top_k"})
 
 

@@ -1,4 +1,4 @@
-"""exp, expm1, log1p and the logistic function from + - * /, with error bounds that are derived, not measured.
+"""exp, expm1, exp2, log1p and the logistic function from + - * /, with error bounds that are derived, not measured.
 
 Only log1p away from 0 rests on XLA's logarithm. Each function takes points and returns an approximation; the constants
 bound its relative error in units of the roundoff u. Results below the smallest normal number are flushed to 0.
@@ -13,6 +13,7 @@ from jax import Array, lax
 
 EXP_ERROR = 1.75
 EXPM1_ERROR = 4.5
+EXP2_ERROR = 2.0
 LOG1P_ERROR = 12.0  # of which 9 are the largest tested margin of XLA's logarithm
 LOGISTIC_ERROR = 3.25
 
@@ -45,10 +46,14 @@ def _reduced(x: Array) -> tuple[Array, Array]:
     high, low = _LN2[_name(x)]
     n = jnp.round(x * _constant(1 / math.log(2), x))
     r = (x - n * _constant(high, x)) - n * _constant(low, x)
-    tail = _constant(1 / math.factorial(_EXP_DEGREE[_name(x)]), x)
-    for k in range(_EXP_DEGREE[_name(x)] - 1, 1, -1):
-        tail = tail * r + _constant(1 / math.factorial(k), x)
-    return n, r + (r * r) * tail
+    return n, _expm1_near_0(r)
+
+
+def _expm1_near_0(r: Array) -> Array:
+    tail = _constant(1 / math.factorial(_EXP_DEGREE[_name(r)]), r)
+    for k in range(_EXP_DEGREE[_name(r)] - 1, 1, -1):
+        tail = tail * r + _constant(1 / math.factorial(k), r)
+    return r + (r * r) * tail
 
 
 def _range(x: Array) -> tuple[float, float]:
@@ -63,6 +68,17 @@ def exp(x: Array) -> Array:
     half = jnp.floor(n * 0.5)
     result = (1 + s) * _two_to(half, x) * _two_to(n - half, x)
     return jnp.where(x < smallest, 0.0, jnp.where(x > largest, jnp.inf, result)).astype(x.dtype)
+
+
+def exp2(x: Array) -> Array:
+    """Flushed to 0 below the normal range, infinite where it overflows."""
+    _, _, most = _INTEGER[_name(x)]
+    inside = jnp.clip(x, 1.0 - most, most + 1.0)
+    n = jnp.round(inside)
+    half = jnp.floor(n * 0.5)
+    s = _expm1_near_0((inside - n) * _constant(math.log(2), x))
+    result = (1 + s) * _two_to(half, x) * _two_to(n - half, x)
+    return jnp.where(x < 1 - most, 0.0, jnp.where(x >= most + 1, jnp.inf, result)).astype(x.dtype)
 
 
 def expm1(x: Array) -> Array:

@@ -10,7 +10,7 @@ import numpy as np
 from .._foundation.errors import InputError
 from . import decorations
 from .affine_rules import AffineMethod
-from .decorations import UNDEFINED, UNPROVED, Flags
+from .decorations import UNPROVED, Flags
 from .interpreter import Valued, evaluate
 from .interval import Interval, as_interval, is_interval
 from .interval_rules import IntervalMethod
@@ -29,12 +29,15 @@ def enclose(
 
     `enclose(fn)(*args)` takes the arguments of `fn`, any pytrees. Leaves that are an `Interval` are boxes; arrays are
     points, exact as they stand; anything else is passed on as it is. The result has the pytree of `fn`'s result, with
-    an `Interval` for every floating array: it contains `fn(x)` for every x in the box.
+    an `Interval` for every floating array: it contains `fn(x)` for every x in the box. Points must be numbers: NaN among
+    them makes results undefined, which is seen outside of `jit` alone.
 
     The program of `fn` is interpreted, so derivatives are enclosed as any other program:
     `enclose(jax.grad(fn))(box)` encloses the gradient. `jit`, `vmap` (over leaves of the box: many boxes at once) and
-    all of `jax.grad`, `vjp`, `jvp`, `hessian` inside `fn` work. A value that leaves the domain of an operation, such as
-    the square root of `[-2, -1]`, is the empty interval; functions are taken over the part where they are defined.
+    all of `jax.grad`, `vjp`, `jvp`, `hessian` inside `fn` work. Functions are taken over the part of the box where they
+    are defined, so the square root of `[-2, -1]` is empty. The decoration of each result says whether the program is
+    defined, continuous and smooth over the whole box, and whether the enclosure is guaranteed (`Interval`); what exactly
+    is promised: `docs/how-to-choose-an-enclosure.md`.
 
     **Arguments**: `fn`; `method`: `"interval"` takes every operation by its own range, the natural interval extension;
     `"affine"` carries first-order correlations between all values of the program as noise symbols, at most `symbols` of
@@ -43,7 +46,8 @@ def enclose(
     `docs/how-to-choose-an-enclosure.md`.
 
     **Raises** `InputError` for an operation without a rule (see `register_rule`), an index or a loop count that depends
-    on the box, and a derivative that does not exist on the box (relu'' at 0).
+    on the box, a Python `if` on an enclosed number, complex numbers, and a second derivative of this package's own relu
+    over a box with its kink. JAX's second derivative of `max(x, 0)` is 0 there; its decoration says that it jumps.
 
     >>> import jax, jax.numpy as jnp
     >>> from sobolev_pruning.enclosure import Interval, enclose
@@ -135,11 +139,7 @@ def _of_operand(leaf) -> Flags:
         if isinstance(leaf.decoration, np.ndarray) and not leaf.decoration.any():
             return 0
         return decorations.anywhere(jnp.asarray(leaf.decoration))
-    if not jnp.issubdtype(jnp.result_type(leaf), jnp.floating):
-        return 0
-    if not isinstance(leaf, jax.core.Tracer):
-        return UNDEFINED if np.isnan(np.asarray(leaf)).any() else 0
-    return decorations.where(jnp.isnan(leaf).any(), UNDEFINED)
+    return decorations.anywhere(decorations.of_point(leaf))
 
 
 def _ends(leaf):

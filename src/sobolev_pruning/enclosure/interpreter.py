@@ -14,6 +14,7 @@ from .decorations import Flags
 from .interval import Interval
 from .interval_rules import expect_known_numbers
 from .program import Program, written_out
+from .program_rewriting import rewritten
 from .registry import UNKNOWN_LINE, EnclosureError, source_line
 from .switches import Switch, switch_of
 
@@ -31,6 +32,7 @@ def evaluate(program: Program, arguments: list[Valued], method, only_ranges: boo
     Only equations that an output needs are run: derivative programs carry many that none does, and each would cost the
     affine method a noise symbol per element. `only_ranges` says that of the outputs only the ranges will be used.
     """
+    program = rewritten(program)
     environment = {v: Valued(_array(c), decorations.of_point(c)) for v, c in program.constants.items()}
     environment.update(zip(program.inputs, arguments, strict=True))
 
@@ -78,7 +80,7 @@ def _apply(equation, operands: list[Valued], method, producers, environment) -> 
     if switch is not None:
         values, flags = _at(switch, values, flags, environment, method)
     results = method.apply(equation, values)
-    results = decorations.without_numbers(equation, values, results, flags)
+    results = decorations.without_numbers(equation, values, results, flags, method.interval_of)
     found = decorations.of_results(equation, values, lambda: [method.interval_of(x) for x in values], flags)
     return [Valued(value, flag) for value, flag in zip(results, found, strict=True)]
 
@@ -130,6 +132,7 @@ def _comparisons(program: Program, among: set[int]) -> list:
     return [
         equation.outvars[0]
         for equation in (program.equations[i] for i in sorted(among))
-        if equation.primitive.name in ("lt", "le", "gt", "ge", "eq")
+        if equation.primitive.name in ("lt", "le", "gt", "ge", "eq", "is_extreme")
         and jnp.issubdtype(equation.invars[0].aval.dtype, jnp.floating)
+        and equation.outvars[0] not in program.settled
     ]

@@ -6,7 +6,7 @@ from jax.extend.core import Primitive
 from jax.extend.core import primitives as p
 
 from .._foundation.activations import activation_p
-from . import activation_ranges, arithmetic, contraction, integers, powers, structural, transcendental
+from . import activation_ranges, arithmetic, contraction, function_tables, integers, powers, structural, transcendental
 from .arithmetic import Operand
 from .interval import Interval, as_interval
 from .registry import EnclosureError, Rule, missing_rule, source_line, user_rule
@@ -145,11 +145,13 @@ _WITH_PARAMETERS: dict[Primitive, Rule] = {
 }
 
 ELEMENTWISE = frozenset({*_ELEMENTWISE, activation_p, p.integer_pow_p, p.round_p, p.convert_element_type_p})
+ELEMENTWISE |= function_tables.ELEMENTWISE
 """Primitives whose results depend, element by element, on the same element of their operands."""
 
 RULES: dict[Primitive, Rule] = {
     **{primitive: _plain(rule) for primitive, rule in _ELEMENTWISE.items()},
     **_WITH_PARAMETERS,
+    **function_tables.RULES,
 }
 
 # Rules that serve integers as they stand: they compare, choose and convert.

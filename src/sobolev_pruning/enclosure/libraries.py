@@ -2,10 +2,10 @@
 
 import functools
 import os
+import sys
 
 import equinox
 import jax
-import jaxlib
 
 
 def in_libraries(path: str) -> bool:
@@ -15,6 +15,6 @@ def in_libraries(path: str) -> bool:
 
 @functools.cache
 def _library_folders() -> tuple[str, ...]:
-    packages = [os.path.dirname(os.path.abspath(library.__file__)) for library in (jax, jaxlib, equinox)]
+    packages = [os.path.dirname(os.path.abspath(library.__file__)) for library in (jax, sys.modules["jaxlib"], equinox)]
     own = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     return tuple(os.path.join(folder, "") for folder in (*packages, own))

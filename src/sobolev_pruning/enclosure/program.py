@@ -6,7 +6,8 @@ from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, Var
 
 from .chosen import with_plain_comparison
 from .libraries import in_libraries
-from .library_functions import as_activation
+from .library_functions import as_library_function
+from .normal_law import as_erfc
 
 _CALLS = {
     "jit": "jaxpr",
@@ -25,7 +26,7 @@ class Program(NamedTuple):
     """Equations in order, `constants` by variable, and the variables that enter and leave.
 
     `callers[i]` is the call that equation i was written out of, None where it stands in the program itself;
-    `producers` has the equation that each variable comes from.
+    `producers` has the equation that each variable comes from; `settled` are comparisons between equal cases.
     """
 
     equations: list[JaxprEqn]
@@ -34,6 +35,7 @@ class Program(NamedTuple):
     inputs: list[Var]
     outputs: list[Var | Literal]
     producers: dict[Var, JaxprEqn]
+    settled: set[Var]
 
 
 def written_out(body: ClosedJaxpr | Jaxpr) -> Program:
@@ -42,7 +44,7 @@ def written_out(body: ClosedJaxpr | Jaxpr) -> Program:
     Functions with a derivative of the user's own (`custom_jvp`) stay calls: see `has_own_derivative`.
     """
     jaxpr, constants = parts(body)
-    program = Program([], [], dict(zip(jaxpr.constvars, constants, strict=True)), list(jaxpr.invars), [], {})
+    program = Program([], [], dict(zip(jaxpr.constvars, constants, strict=True)), list(jaxpr.invars), [], {}, set())
     names = _write(jaxpr, {}, None, program)
     program.outputs.extend(_renamed(v, names) for v in jaxpr.outvars)
     return program
@@ -58,7 +60,7 @@ def _write(jaxpr: Jaxpr, names: dict, caller: JaxprEqn | None, program: Program)
     for equation in jaxpr.eqns:
         operands = [_renamed(v, names) for v in equation.invars]
         if equation.primitive.name in _CALLS and not has_own_derivative(equation):
-            body, constants = parts(as_activation(equation) or called(equation))
+            body, constants = parts(as_library_function(equation) or called(equation))
             inner = dict(zip(body.invars, operands, strict=True))
             for variable, constant in zip(body.constvars, constants, strict=True):
                 inner[variable] = Var(variable.aval)
@@ -71,9 +73,13 @@ def _write(jaxpr: Jaxpr, names: dict, caller: JaxprEqn | None, program: Program)
             results = [Var(v.aval) for v in equation.outvars]
             names.update(zip(equation.outvars, results, strict=True))
         equation = with_plain_comparison(equation.replace(invars=operands, outvars=results), program.producers)
-        program.equations.append(equation)
-        program.producers.update(dict.fromkeys(results, equation))
-        program.callers.append(caller)
+        smooth = as_erfc(equation, program.producers)
+        if smooth is not None:
+            program.settled.update({equation.invars[0], program.producers[equation.invars[1]].invars[0]})
+        for known in smooth or [equation]:
+            program.equations.append(known)
+            program.callers.append(caller)
+            program.producers.update(dict.fromkeys(known.outvars, known))
     return names
 
 

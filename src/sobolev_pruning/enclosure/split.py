@@ -20,6 +20,7 @@ from .affine_rules import MOST_SQUARED
 from .affine_slabs import Slabs
 from .interval import Interval, is_interval
 from .pieces import Piece, halved, whole
+from .rounding import down, up
 
 BATCH = 8
 """Pieces evaluated at once: a fixed number, so that one compilation serves every call."""
@@ -108,8 +109,8 @@ class _Program:
             self._like = [(x.shape, x.dtype, isinstance(x, Interval)) for x in intervals]
             intervals = [x if isinstance(x, Interval) else Interval(x, x) for x in intervals]
             ends = [
-                jnp.concatenate([jnp.ravel(getattr(x, side)).astype(float) for x in intervals])
-                for side in ("lower", "upper")
+                jnp.concatenate([jnp.ravel(_as_float(getattr(x, side), rounded)) for x in intervals])
+                for side, rounded in (("lower", down), ("upper", up))
             ]
             return *ends, jnp.concatenate([jnp.ravel(x.decoration) for x in intervals])
 
@@ -140,11 +141,29 @@ class _Program:
         outputs, start = [], 0
         for shape, dtype, is_box in self._like:
             size = int(np.prod(shape))
-            low, high = (jnp.asarray(x[start : start + size].reshape(shape), dtype) for x in (lower, upper))
+            low, high = (_from_float(x[start : start + size].reshape(shape), dtype) for x in (lower, upper))
             flags = decoration[start : start + size].reshape(shape)
             outputs.append(Interval.unchecked(low, high, flags) if is_box else low)
             start += size
         return jax.tree.unflatten(self._structure_out, outputs)
+
+
+def _as_float(ends, rounded: Callable):
+    """Endpoints as floats; whole numbers too large for that are rounded outward."""
+    value = ends.astype(float)
+    if not jnp.issubdtype(ends.dtype, jnp.integer):
+        return value
+    return jnp.where(jnp.abs(value) < 0.5 / jnp.finfo(float).eps, value, rounded(value))
+
+
+def _from_float(ends: np.ndarray, dtype):
+    """The inverse, for whole numbers as far as their type reaches."""
+    if not np.issubdtype(dtype, np.integer):
+        return jnp.asarray(ends, dtype)
+    info = np.iinfo(dtype)
+    inside = (ends > float(info.min)) & (ends < float(info.max))
+    whole = np.where(inside, ends, 0.0).astype(dtype)
+    return jnp.asarray(np.where(inside, whole, np.where(ends < 0, info.min, info.max).astype(dtype)))
 
 
 class _Judge:

@@ -30,6 +30,8 @@ MOVING: dict[str, tuple[int, ...] | None] = {
     "sharding_constraint": (0,),
     "optimization_barrier": None,
     "concatenate": None,
+    "stack": None,
+    "unstack": (0,),
     "pad": (0, 1),
     "dynamic_update_slice": (0, 1),
     "scatter": (0, 2),

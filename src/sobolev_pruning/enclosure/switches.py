@@ -5,6 +5,7 @@ a kink; otherwise it may jump. Expressions are compared exactly, constants as fr
 jump. A case that is a or b itself is only taken on one side of the other.
 """
 
+import operator
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -110,10 +111,15 @@ class _Expressions:
         if equation.primitive not in ELEMENTWISE and name not in _COPIES:
             found, a, b = self._plain, None, None
         x = [self._written(v, found, a, b, depth) for v in equation.invars]
-        if name in _COPIES or (name == "convert_element_type" and _same_kind(equation)):
+        if name in _COPIES or (name == "convert_element_type" and _to_float(equation, x[0])):
             return x[0]
         if name in ("broadcast_in_dim", "reshape", "squeeze") and isinstance(x[0], Fraction):
             return x[0]
+        if name == "select_n":
+            if isinstance(x[0], bool):
+                return x[1 + x[0]]
+            if all(case == x[1] for case in x[1:]):
+                return x[1]
         if all(isinstance(operand, Fraction) for operand in x):
             value = _evaluated(name, params, x)
             if value is not None:
@@ -137,13 +143,16 @@ def _constant(value):
     return Fraction(value.item())
 
 
-def _same_kind(equation) -> bool:
-    old, new = equation.invars[0].aval.dtype, equation.outvars[0].aval.dtype
-    return old == new or (jnp.issubdtype(old, jnp.floating) and jnp.issubdtype(new, jnp.floating))
+def _to_float(equation, expression) -> bool:
+    """Whether a conversion changes nothing: it is one of floats, or of a constant, to floats."""
+    of_float = jnp.issubdtype(equation.invars[0].aval.dtype, jnp.floating)
+    return jnp.issubdtype(equation.outvars[0].aval.dtype, jnp.floating) and (of_float or isinstance(expression, Fraction))
 
 
-def _evaluated(name: str, params: dict, x: list[Fraction]) -> Fraction | None:
+def _evaluated(name: str, params: dict, x: list[Fraction]) -> Fraction | bool | None:
     """The exact value of an operation on constants, where it is rational."""
+    if name in ("lt", "le", "gt", "ge"):
+        return getattr(operator, name)(*x)
     if name in ("add", "sub", "mul"):
         return {"add": x[0].__add__, "sub": x[0].__sub__, "mul": x[0].__mul__}[name](x[1])
     if name == "div":

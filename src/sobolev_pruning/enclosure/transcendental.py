@@ -23,6 +23,7 @@ TESTED: dict[str, dict[str, float]] = {
     "cos": {"float64": 4.2, "float32": 4.5},
     "pow": {"float64": 6.0, "float32": 16.0},
     "atan": {"float64": 24.0, "float32": 24.0},
+    "cbrt": {"float64": 8.0, "float32": 8.0},
     "erf": {"float64": 8.0, "float32": 32.0},
     "erfc": {"float64": 24.0, "float32": 64.0},
     "erf_inv": {"float64": 20.0, "float32": 64.0},
@@ -40,11 +41,21 @@ _DERIVED = {
     "tanh": 2 * elementary.EXPM1_ERROR + 3,
     "sinh": elementary.EXPM1_ERROR + 4,
     "cosh": 2 * elementary.EXP_ERROR + 3,
+    "exp2": elementary.EXP2_ERROR,
+    "asinh": elementary.LOG1P_ERROR + 4,
+    "acosh": elementary.LOG1P_ERROR + 4,
+    "atanh": elementary.LOG1P_ERROR + 2.5,
+    # These rest on XLA's arc tangent.
+    "asin": 28.0,
+    "acos": 28.0,
+    "atan2": 30.0,
 }
 
 
 def relative_error(name: str, dtype) -> float:
     """The bound on the relative error of the function `name` that the rules use."""
+    if name == "tan":  # a quotient
+        return relative_error("sin", dtype) + relative_error("cos", dtype) + 2 * roundoff(dtype)
     units = _DERIVED[name] if name in _DERIVED else TESTED[name][jnp.dtype(dtype).name]
     if jax.default_backend() != "cpu":
         units = max(units, TESTED_ON_GPU.get(name, 0.0))
@@ -70,7 +81,7 @@ def cosh_of_point(x: Array) -> Array:
     return jnp.where(size > 20, half * 0.5 * half, 0.5 * (e + 1 / e))
 
 
-def _increasing(name: str, function, codomain=(-math.inf, math.inf), domain=(-math.inf, math.inf)):
+def increasing(name: str, function, codomain=(-math.inf, math.inf), domain=(-math.inf, math.inf)):
     @compiled
     def rule(a: Operand, **_) -> Interval:
         a = as_interval(a)
@@ -94,16 +105,16 @@ def _increasing(name: str, function, codomain=(-math.inf, math.inf), domain=(-ma
     return rule
 
 
-exp = _increasing("exp", elementary.exp, codomain=(0.0, math.inf))
-expm1 = _increasing("expm1", elementary.expm1, codomain=(-1.0, math.inf))
-log = _increasing("log", lax.log, domain=(0.0, math.inf))
-log1p = _increasing("log1p", elementary.log1p, domain=(-1.0, math.inf))
-logistic = _increasing("logistic", lambda x: elementary.logistic_pair(x)[0], codomain=(0.0, 1.0))
-tanh = _increasing("tanh", tanh_of_point, codomain=(-1.0, 1.0))
-sinh = _increasing("sinh", sinh_of_point)
-atan = _increasing("atan", lax.atan)
-erf = _increasing("erf", lax.erf, codomain=(-1.0, 1.0))
-erf_inv = _increasing("erf_inv", special.erf_inv, domain=(-1.0, 1.0))
+exp = increasing("exp", elementary.exp, codomain=(0.0, math.inf))
+expm1 = increasing("expm1", elementary.expm1, codomain=(-1.0, math.inf))
+log = increasing("log", lax.log, domain=(0.0, math.inf))
+log1p = increasing("log1p", elementary.log1p, domain=(-1.0, math.inf))
+logistic = increasing("logistic", lambda x: elementary.logistic_pair(x)[0], codomain=(0.0, 1.0))
+tanh = increasing("tanh", tanh_of_point, codomain=(-1.0, 1.0))
+sinh = increasing("sinh", sinh_of_point)
+atan = increasing("atan", lax.atan)
+erf = increasing("erf", lax.erf, codomain=(-1.0, 1.0))
+erf_inv = increasing("erf_inv", special.erf_inv, domain=(-1.0, 1.0))
 
 
 @compiled

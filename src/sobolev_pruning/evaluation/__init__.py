@@ -14,9 +14,14 @@ from .evaluate import Judge as Judge
 from .evaluate import along as along
 from .evaluate import evaluate as evaluate
 from .excess import ExcessJudge as ExcessJudge
+from .noise_level import NoiseLevel as NoiseLevel
+from .noise_level import noise_level as noise_level
 from .oracle import fit_oracle as fit_oracle
 from .propagation import Moments as Moments
 from .propagation import Propagation as Propagation
 from .propagation import propagate as propagate
+from .scores import Excess as Excess
 from .scores import Scores as Scores
 from .scores import score as score
+from .scores import score_by_output as score_by_output
+from .scores import worst_of as worst_of

@@ -1,6 +1,7 @@
 """A surrogate's errors in value, delta, gamma and Hessian, against a reference's truth or against samples."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import equinox as eqx
 import jax
@@ -14,7 +15,7 @@ from .._foundation.precision import require_float64
 from .._foundation.samples import Samples
 from ..reference import AbstractReference, Truth
 from ..surrogate import Surrogate
-from .scores import Scores, score
+from .scores import Scores, scorer_for
 
 QUANTITIES = ("value", "delta", "delta_scaled", "gamma", "hessian")
 
@@ -25,7 +26,8 @@ class Evaluation:
 
     `delta` is the gradient array; in `delta_scaled` every component is multiplied by the spread of its input, for
     inputs of mixed units; `gamma` is the second derivative along the reference's `gamma_direction`; `hessian` the full
-    array. `against` says what the truth is.
+    array. `against` says what the truth is. For a model of several outputs every figure is that of the worst one (see
+    `Scores`); `outputs` has them one by one.
     """
 
     value: Scores
@@ -40,6 +42,17 @@ class Evaluation:
         """One figure ("r2", "rmse", "p99", "max_abs") of every quantity by name."""
         scores = {name: getattr(self, name) for name in QUANTITIES}
         return {name: None if found is None else getattr(found, figure) for name, found in scores.items()}
+
+    @property
+    def outputs(self) -> tuple["Evaluation", ...]:
+        """The evaluation of each output by itself; of a model with one output, this one alone."""
+        scores = {name: getattr(self, name) for name in QUANTITIES}
+        if self.value.by_output is None:
+            return (self,)
+        return tuple(
+            replace(self, **{name: None if found is None else found.by_output[j] for name, found in scores.items()})
+            for j in range(len(self.value.by_output))
+        )
 
 
 class Judge:
@@ -61,18 +74,21 @@ class Judge:
     def __call__(self, model: Surrogate | AbstractReference) -> Evaluation:
         """The errors of `model`, a surrogate or another reference."""
         truth, points = self.truth, self.points
-        hessian = None if truth.hessian is None else model.hessian(points)
-        gamma = None
-        if truth.gamma is not None:
-            gamma = _curvature(model, points, self.direction) if hessian is None else along(hessian, self.direction)
-        return Evaluation(
-            value=score(model.value(points), truth.value, truth.value_stderr),
-            **_delta_scores(model.gradient(points), truth.gradient, truth.gradient_stderr, points),
-            gamma=None if gamma is None else score(gamma, truth.gamma, truth.gamma_stderr),
-            hessian=None if hessian is None else score(hessian, truth.hessian),
-            n_points=len(points),
-            against=truth.source,
-        )
+        found = _said_by(model, points, truth, self.direction)
+        score = _scorer(found.value, truth.value, truth.source)
+
+        def scored(name: str) -> Scores | None:
+            predicted, true = getattr(found, name), getattr(truth, name)
+            if predicted is None or true is None:
+                return None
+            return score(predicted, true, _stderr_of_both(found, truth, name))
+
+        scores = {"value": scored("value"), "gamma": scored("gamma"), "hessian": scored("hessian")}
+        scores |= {"delta": None, "delta_scaled": None}
+        if truth.gradient is not None:
+            stderr = _stderr_of_both(found, truth, "gradient")
+            scores |= _delta_scores(score, found.gradient, truth.gradient, stderr, points)
+        return Evaluation(**scores, n_points=len(points), against=truth.source)
 
 
 def evaluate(
@@ -86,7 +102,9 @@ def evaluate(
 
     With a reference, `points` defaults to its 4,096 test points (drawn from `seed`); where its truth is estimated, the
     noise of the estimate is taken out (see `Scores`). With samples, labels count as they are, less the noise that their
-    standard errors state: noisy labels without standard errors put a floor under every error.
+    standard errors state: noisy labels without standard errors put a floor under every error. With several outputs
+    each is measured about its own mean, and every figure is that of the worst (`Evaluation.outputs` has all). What is
+    measured may be a reference too; where both are estimates, the noise of both is taken out.
 
     >>> import jax
     >>> from sobolev_pruning.reference import GaussianBasket
@@ -119,15 +137,44 @@ def _curvature(surrogate: Surrogate, points: Points, direction: Float[Array, "d"
     return jax.vmap(lambda x: jax.jvp(slope, (x,), (direction,))[1])(points)
 
 
-def _against_samples(surrogate: Surrogate, samples: Samples) -> Evaluation:
+def _said_by(model: Surrogate | AbstractReference, points: Points, truth: Truth, direction: Float[Array, "d"]) -> Truth:
+    """What `model` says of all that `truth` knows; of another estimate with its standard errors."""
+    derivatives = truth.gradient is not None, truth.gamma is not None or truth.hessian is not None
+    if isinstance(model, AbstractReference):
+        found = model.truth(points, order=2 if derivatives[1] else int(derivatives[0]))
+        if found.hessian is not None:
+            return replace(found, gamma=along(found.hessian, direction))
+        same = np.array_equal(model.gamma_direction, direction)
+        return found if same else replace(found, gamma=None, gamma_stderr=None)
+    hessian = None if truth.hessian is None else model.hessian(points)
+    gamma = None
+    if truth.gamma is not None:
+        gamma = _curvature(model, points, direction) if hessian is None else along(hessian, direction)
+    gradient = model.gradient(points) if derivatives[0] else None
+    return Truth(model.value(points), gradient, gamma, hessian, "the model itself")
+
+
+def _stderr_of_both(found: Truth, truth: Truth, name: str) -> np.ndarray | None:
+    """The standard error of the difference of two estimates, which are independent; None where both are exact."""
+    if name == "hessian":  # known from closed forms alone
+        return None
+    errors = [getattr(one, f"{name}_stderr") for one in (found, truth)]
+    known = [np.asarray(error).reshape(np.shape(truth.value)[:1] + (-1,)) for error in errors if error is not None]
+    return np.sqrt(sum(error**2 for error in known)).reshape(np.shape(getattr(truth, name))) if known else None
+
+
+def _against_samples(model: Surrogate | AbstractReference, samples: Samples) -> Evaluation:
+    known = np.zeros(0, bool) if samples.dydx is None else ~np.isnan(samples.dydx)
+    gradient, stderr = (samples.dydx, samples.dydx_stderr) if known.any() else (None, None)
+    truth = Truth(samples.y, gradient, None, None, "samples", samples.y_stderr, stderr)
+    found = _said_by(model, samples.x, truth, jnp.ones(samples.n_inputs))
+    score = _scorer(found.value, samples.y, "samples")
     derivatives = {"delta": None, "delta_scaled": None}
-    if samples.dydx is not None:
-        gradient = surrogate.gradient(samples.x)
-        known = ~np.isnan(samples.dydx)
-        if known.any():
-            derivatives = _delta_scores(gradient, samples.dydx, samples.dydx_stderr, samples.x, known)
+    if truth.gradient is not None:
+        stderr = _stderr_of_both(found, truth, "gradient")
+        derivatives = _delta_scores(score, found.gradient, gradient, stderr, samples.x, known)
     return Evaluation(
-        value=score(surrogate.value(samples.x), samples.y, samples.y_stderr),
+        value=score(found.value, samples.y, _stderr_of_both(found, truth, "value")),
         **derivatives,
         gamma=None,
         hessian=None,
@@ -136,7 +183,25 @@ def _against_samples(surrogate: Surrogate, samples: Samples) -> Evaluation:
     )
 
 
-def _delta_scores(predicted, truth, stderr, points: Points, known=None) -> dict[str, Scores]:
+def _scorer(predicted: Array, truth: Array, name: str) -> Callable[..., Scores]:
+    """What scores a model with values `predicted` against one with values `truth`, output by output.
+
+    The axis of a single output may be there in one and not in the other. Raises `InputError` for other outputs.
+    """
+    ours, theirs = (int(np.prod(np.shape(values)[1:])) for values in (predicted, truth))
+    if ours != theirs:
+        raise InputError(
+            f"The model has {ours} outputs and the truth ({name}) has {theirs}; compare it with its own model."
+        )
+    scorer = scorer_for(truth)
+
+    def score(predicted, truth, stderr=None, known=None) -> Scores:
+        return scorer(np.asarray(predicted).reshape(np.shape(truth)), truth, stderr, known)
+
+    return score
+
+
+def _delta_scores(score: Callable[..., Scores], predicted, truth, stderr, points: Points, known=None) -> dict:
     spread = np.asarray(points).std(axis=0)
     predicted, truth = np.asarray(predicted), np.asarray(truth)
     noise = None if stderr is None else np.asarray(stderr)

@@ -1,20 +1,24 @@
 """What uncertain inputs make of a surrogate's output: by sampling, by delta-gamma, and by a guaranteed enclosure."""
 
+import difflib
+import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
 from .._foundation.activations import CONTINUOUS_DERIVATIVES
-from .._foundation.arrays import ArrayOrList, PRNGKey
+from .._foundation.arrays import ArrayOrList, PRNGKey, float64_array
 from .._foundation.errors import InputError
 from .._foundation.precision import require_float64
 from ..enclosure import Interval, enclose
 from ..reference import AbstractInputs, Box, Gaussian
 from ..reference.inputs import InputsLike, inputs_from
 from ..scoring import as_box
-from ..surrogate import Surrogate
+from ..surrogate import Surrogate, outside_training_range
 
 LEVELS = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 """The quantiles that sampling gives."""
@@ -57,6 +61,7 @@ def propagate(
     inputs: InputsLike,
     *,
     key: PRNGKey,
+    names: Sequence[str] | None = None,
     draws: int = 65_536,
     box: Interval | tuple | None = None,
     pieces: int = 512,
@@ -64,7 +69,9 @@ def propagate(
     """How the uncertainty of `inputs` goes through `surrogate`.
 
     - `inputs`: `reference.Gaussian(mean, covariance)`; a box, `(lower, upper)` or ranges by name, for a uniform law; or
-      a sampler `(key, n) -> (n, d)`.
+      a sampler `(key, n) -> (n, d)`. By name, a number in place of a range holds that input fixed.
+    - `names`: of the surrogate's inputs, in its order, such as `reference.input_names`; by default `x0`, `x1`, ...
+      Inputs given by name are matched with them, in whatever order they are given.
     - `draws`: of the inputs, for the sampled moments and quantiles.
     - `box`: where the bounds hold; by default the box of the law, which for a law without bounds ends at the 1% and 99%
       quantiles of every input. `pieces`: how many parts of it may be enclosed.
@@ -76,7 +83,8 @@ def propagate(
     exact for a quadratic function of normal inputs (Hull, *Risk Management*, on quadratic models). For other laws the
     mean is still that of a quadratic function, the variance that of normal inputs of the same covariance.
 
-    Raises `InputError` where the inputs are not those of the surrogate, or its activation has a kink and so no Hessian.
+    Warns where the box leaves the range that the surrogate was trained on. Raises `InputError` where the inputs are not
+    those of the surrogate, or its activation has a kink and so no Hessian.
 
     >>> import jax
     >>> from sobolev_pruning.reference import GaussianBasket
@@ -87,21 +95,22 @@ def propagate(
     True
     """
     require_float64("propagate")
-    law = inputs_from(inputs)
-    d = surrogate.widths[0]
-    if len(law.names) != d:
-        raise InputError(f"The inputs are {len(law.names)} and the surrogate has {d}; give a law of all its inputs.")
+    uncertain = _matched(inputs, names, surrogate.widths[0])
     if draws < 2:
         raise InputError(f"draws is {draws}; give at least 2, or there is no standard error.")
     if CONTINUOUS_DERIVATIVES[surrogate.activation] < 1:
         raise InputError(
             f"{surrogate.activation} has kinks, so delta-gamma has no Hessian to go by; take a smooth activation."
         )
-    points = law.sample(key, draws)
+    points = uncertain.all_inputs(np.asarray(uncertain.law.sample(key, draws)))
     values = np.asarray(surrogate.value(points))
-    mean, covariance = _moments_of(law, np.asarray(points))
+    mean, covariance = _moments_of(uncertain.law, points[:, uncertain.places])
+    mean, covariance = uncertain.all_inputs(np.asarray(mean)), uncertain.spread(covariance)
     at_mean = (derivative(mean[None])[0] for derivative in (surrogate.value, surrogate.gradient, surrogate.hessian))
-    over = as_box(law.box if box is None else box, d)
+    ends = tuple(uncertain.all_inputs(np.asarray(end)) for end in uncertain.law.box)
+    over = as_box(ends if box is None else box, surrogate.widths[0])
+    for sentence in outside_training_range(surrogate, over.lower, over.upper):
+        warnings.warn(sentence, stacklevel=2)
     return Propagation(
         sampled=_sampled(values),
         quantiles={level: np.asarray(np.quantile(values, level, axis=0)) for level in LEVELS},
@@ -109,6 +118,70 @@ def propagate(
         bounds=enclose(surrogate, method="split", pieces=pieces)(over),
         box=over,
     )
+
+
+class _Uncertain(NamedTuple):
+    """The law of the inputs that are uncertain, their places among all, and the numbers at which the others stay."""
+
+    law: AbstractInputs
+    places: tuple[int, ...]
+    fixed: Float[np.ndarray, "d"]
+
+    def all_inputs(self, drawn: Float[np.ndarray, "... u"]) -> Float[np.ndarray, "... d"]:
+        """What the law gave in its own order, among the inputs that stay fixed, in the order of the surrogate."""
+        filled = np.broadcast_to(self.fixed, (*drawn.shape[:-1], len(self.fixed))).copy()
+        filled[..., self.places] = drawn
+        return filled
+
+    def spread(self, covariance: Float[np.ndarray, "u u"]) -> Float[np.ndarray, "d d"]:
+        """The covariance of all inputs, 0 for those that stay fixed."""
+        filled = np.zeros((len(self.fixed),) * 2)
+        filled[np.ix_(self.places, self.places)] = covariance
+        return filled
+
+
+def _matched(inputs: InputsLike, names: Sequence[str] | None, d: int) -> _Uncertain:
+    """The inputs in the order of the surrogate, whose inputs are called `names`."""
+    own = tuple(f"x{c}" for c in range(d)) if names is None else tuple(names)
+    if len(own) != d or len(set(own)) != d:
+        raise InputError(f"The surrogate has {d} inputs and the names {own}; give each a name of its own.")
+    fixed = np.zeros(d)
+    numbers = {}
+    if isinstance(inputs, Mapping):
+        numbers = {name: given for name, given in inputs.items() if np.ndim(given) == 0}
+        ranges = {name: given for name, given in inputs.items() if name not in numbers}
+        if not ranges:
+            raise InputError("Every input is held fixed, so nothing is uncertain; give at least one a range.")
+        law = inputs_from(ranges)
+    else:
+        law = inputs_from(inputs)
+    given = (*law.names, *numbers)
+    # A law without names of its own is in the order of the surrogate.
+    numbered = tuple(f"x{c}" for c in range(len(given)))
+    if not isinstance(inputs, Mapping) and law.names == numbered:
+        if len(given) != d:
+            raise InputError(f"The inputs are {len(given)} and the surrogate has {d}; give a law of all its inputs.")
+        return _Uncertain(law, tuple(range(d)), fixed)
+    unknown = [name for name in given if name not in own]
+    if unknown and names is None:
+        raise InputError(
+            f"The inputs are given by name ({', '.join(map(str, given))}), and the surrogate does not know the names "
+            f"of its own; give names=(...), all {d} in its order, such as the input_names of its reference."
+        )
+    if unknown:
+        near = difflib.get_close_matches(str(unknown[0]), own, n=1, cutoff=0.4)
+        meant = f"did you mean {near[0]!r}? " if near else ""
+        raise InputError(f"There is no input {unknown[0]!r}: {meant}The surrogate has {', '.join(own)}.")
+    missing = [name for name in own if name not in given]
+    if missing:
+        raise InputError(
+            f"Nothing is said of the input {missing[0]!r}; give it a range, or a number to hold it fixed at."
+        )
+    for name, number in numbers.items():
+        if not np.isfinite(float64_array(number, f"inputs[{name!r}]")):
+            raise InputError(f"inputs[{name!r}] is {number}; give a finite number, or a range.")
+        fixed[own.index(name)] = number
+    return _Uncertain(law, tuple(own.index(name) for name in law.names), fixed)
 
 
 def delta_gamma(

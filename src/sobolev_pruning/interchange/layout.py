@@ -1,13 +1,20 @@
 """Where batch and nodes lie in a tensor, which every exporter decides anew: `x W'`, `W x'`, axes of length 1."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .symbols import Curve, NotFeedForward
+from .faults import NotFeedForward
+from .symbols import Curve
+from .untrusted_onnx import MOST_DIMENSIONS
 
 BATCH, NODES, ONE = "batch", "nodes", "one"
+
+OPEN_BATCH = 9973
+"""The batch size that a graph with an open batch is followed with; a prime that no layer is wide, so that reshaping to
+computed shapes can be told from mixing batch and nodes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +38,11 @@ class Laid:
         lengths = {BATCH: self.n, NODES: self.size, ONE: 1}
         return tuple(lengths[axis] for axis in self.axes)
 
+    @property
+    def described(self) -> str:
+        """The shape as a sentence gives it."""
+        return described(self.shape)
+
     def with_curve(self, curve: Curve) -> "Laid":
         return replace(self, curve=curve)
 
@@ -49,7 +61,7 @@ class Laid:
     def unsqueezed(self, places: list[int]) -> "Laid":
         rank = len(self.axes) + len(places)
         new = {i + rank if i < 0 else i for i in places}
-        if rank > 8 or len(new) != len(places) or not new <= set(range(rank)):
+        if rank > MOST_DIMENSIONS or len(new) != len(places) or not new <= set(range(rank)):
             raise NotFeedForward("it adds axes at impossible places")
         old = iter(self.axes)
         return replace(self, axes=tuple(ONE if i in new else next(old) for i in range(rank)))
@@ -57,22 +69,29 @@ class Laid:
     def reshaped(self, target: list[int]) -> "Laid":
         """The axes in the shape `target` (0: as it was, -1: what remains); their order must not change."""
         shape = self.shape
-        if len(target) > 8 or any(t == 0 and i >= len(shape) for i, t in enumerate(target)) or target.count(-1) > 1:
+        if (
+            len(target) > MOST_DIMENSIONS
+            or any(t == 0 and i >= len(shape) for i, t in enumerate(target))
+            or target.count(-1) > 1
+        ):
             raise NotFeedForward("it reshapes to an impossible shape")
         target = [shape[i] if t == 0 else t for i, t in enumerate(target)]
         known = math.prod(t for t in target if t != -1)
         target = [math.prod(shape) // max(known, 1) if t == -1 else t for t in target]
         if math.prod(target) != math.prod(shape):
-            raise NotFeedForward(f"it reshapes {shape} to {tuple(target)}")
+            raise NotFeedForward(f"it reshapes {described(shape)} to {described(target)}")
         axes, start = [ONE] * len(target), 0
         for axis, length in zip(self.axes, shape):
-            if axis == ONE:
+            if length == 1:
                 continue
             place = next((i for i in range(start, len(target)) if target[i] == length), None)
-            if place is not None:
-                axes[place], start = axis, place + 1
-            elif length != 1:
-                raise NotFeedForward(f"it mixes batch and nodes, reshaping {shape} to {tuple(target)}")
+            if place is None:
+                raise NotFeedForward(f"it mixes batch and nodes, reshaping {described(shape)} to {described(target)}")
+            axes[place], start = axis, place + 1
+        # An axis of length 1 goes where a free one is, in no matter which order.
+        free = [i for i, length in enumerate(target) if length == 1]
+        for axis, place in zip((axis for axis, length in zip(self.axes, shape) if length == 1 and axis != ONE), free):
+            axes[place] = axis
         return replace(self, axes=tuple(axes))
 
     def constant_along_nodes(self, constant: np.ndarray) -> "tuple[Laid, np.ndarray]":
@@ -81,13 +100,22 @@ class Laid:
         if constant.ndim > len(self.axes):
             laid = self.unsqueezed(list(range(constant.ndim - len(self.axes))))
         constant = constant.reshape((1,) * (len(laid.axes) - constant.ndim) + constant.shape)
+        whole = described(constant.shape)
         for place, axis in enumerate(laid.axes):
-            first = np.take(constant, [0], axis=place)
-            if axis == BATCH and constant.shape[place] == self.n and (constant == first).all():
+            length, first = constant.shape[place], np.take(constant, [0], axis=place)
+            if axis == BATCH and length == self.n and (constant == first).all():
                 constant = first
-            elif constant.shape[place] not in ((1, self.size) if axis == NODES else (1,)):
-                raise NotFeedForward(f"a constant of shape {constant.shape} does not go with {laid.shape}")
+            elif axis == BATCH and 1 < length == self.n:
+                raise NotFeedForward(f"its constant of shape {whole} differs from point to point of the batch")
+            elif length not in ((1, self.size) if axis == NODES else (1,)):
+                raise NotFeedForward(f"its constant of shape {whole} does not go with {laid.described}")
         return laid, constant.reshape(-1)
+
+
+def described(shape: Sequence[int]) -> str:
+    """A shape as a sentence gives it, an open batch as n."""
+    lengths = ["n" if length == OPEN_BATCH else str(length) for length in shape]
+    return f"({', '.join(lengths)}{',' if len(lengths) == 1 else ''})"
 
 
 def aligned(first: Laid, second: Laid) -> Laid:

@@ -1,34 +1,31 @@
 """What a tensor of somebody's network is, as a function of the input: the vocabulary of reading ONNX.
 
 Every tensor that depends on the input is, for each point of the batch, `g(s * (W h + b) + t)` elementwise, where `h`
-are the nodes of the layer before (or the scaled inputs). `g` is known by its values on a fixed grid, which makes no
+are the nodes of the layer before (or the scaled inputs). `g` is kept in its normal form (`pieces`), which makes no
 difference between one activation written as one operation and the same written in pieces: only when a matrix is
 applied, or the graph ends, must `g` be named.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
 
-import jax.numpy as jnp
 import numpy as np
 
-from .._foundation.activations import ACTIVATIONS, activate
+from . import pieces
+from .faults import NotFeedForward
+from .naming import named
+from .pieces import Pieces
 from .untrusted_onnx import LARGEST_ARRAY
-
-GRID = np.concatenate([np.linspace(-20.0, 20.0, 161), np.linspace(-1.03, 1.01, 40)])
-"""Where elementwise functions are compared: the curved part densely, the tails, both sides of 0."""
-
-
-class NotFeedForward(Exception):
-    """A step that no feed-forward network of ours has; the message completes "because ...". Caught in this room."""
 
 
 @dataclass(frozen=True, eq=False)
 class Inputs:
-    """The network's inputs, scaled: `scale * x + shift`."""
+    """The network's inputs, scaled: `(x - shift) / scale`; `single` where the file computes in float32."""
 
-    scale: np.ndarray
     shift: np.ndarray
+    scale: np.ndarray
+    single: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,38 +43,59 @@ class Affine:
     source: Inputs | HiddenLayer
     size: int
     weight: np.ndarray | None = None
-    bias: np.ndarray | None = None
+    bias: np.ndarray | float | None = None
     scale: np.ndarray | float = 1.0
     shift: np.ndarray | float = 0.0
+
+    @property
+    def inputs(self) -> Inputs:
+        """Those of the network."""
+        source = self.source
+        while isinstance(source, HiddenLayer):
+            source = source.before.source
+        return source
+
+    @property
+    def lacks_bias(self) -> bool:
+        """Whether what is added next is its bias."""
+        return (
+            self.bias is None
+            and all(np.isscalar(part) for part in (self.scale, self.shift))
+            and ((self.scale, self.shift) == (1.0, 0.0))
+        )
 
     def matrix_and_bias(self) -> tuple[np.ndarray, np.ndarray]:
         """The whole of it as `(W, b)`."""
         if self.weight is None and self.size**2 > LARGEST_ARRAY:
             raise NotFeedForward(f"it is {self.size} wide")
         weight = np.eye(self.size) if self.weight is None else self.weight
-        bias = np.zeros(self.size) if self.bias is None else self.bias
+        bias = np.broadcast_to(0.0 if self.bias is None else self.bias, (self.size,))
         scale = np.broadcast_to(self.scale, (self.size,))
         return scale[:, None] * weight, scale * bias + self.shift
 
 
 @dataclass(frozen=True, eq=False)
 class Curve:
-    """`g(anchor)` elementwise, `values` those of g on `GRID`; `line` is `(a, b)` where g is exactly `a t + b`."""
+    """`function(anchor)` elementwise; `makers` names the nodes that its breakpoints come from."""
 
     anchor: Affine
-    values: np.ndarray
-    line: tuple[float, float] | None
+    function: Pieces
+    makers: Mapping[Fraction, str] = field(default_factory=dict)
 
 
 def straight(anchor: Affine) -> Curve:
     """The identity of `anchor`."""
-    return Curve(anchor, GRID, (1.0, 0.0))
+    return Curve(anchor, pieces.VARIABLE)
 
 
-def bend(curve: Curve, function: Callable[[np.ndarray], np.ndarray]) -> Curve:
-    """`function(curve)`, for an elementwise function that is not affine."""
-    with np.errstate(all="ignore"):
-        return Curve(curve.anchor, function(curve.values), None)
+def bend(curve: Curve, function: Callable[[Pieces], Pieces]) -> Curve:
+    """`function(curve)`, elementwise."""
+    return replace(curve, function=function(curve.function))
+
+
+def made_by(curve: Curve, node: str) -> Curve:
+    """`curve` as `node` leaves it: breakpoints not known before are that node's."""
+    return replace(curve, makers={place: curve.makers.get(place, node) for place in curve.function.breaks})
 
 
 def apply_matrix(matrix: np.ndarray, curve: Curve) -> Curve:
@@ -92,21 +110,20 @@ def apply_matrix(matrix: np.ndarray, curve: Curve) -> Curve:
         # Scaling of the inputs, kept apart from the first weight as our networks do.
         scale = np.broadcast_to(before.scale, (columns,)).astype(np.float64)
         if (scale > 0).all():
-            inputs = Inputs(scale, np.broadcast_to(before.shift, (columns,)).astype(np.float64))
-            return straight(Affine(inputs, rows, matrix))
+            shift = -np.broadcast_to(0.0 if before.bias is None else before.bias, (columns,)) - before.shift / scale
+            return straight(Affine(Inputs(shift, 1.0 / scale, before.source.single), rows, matrix))
     weight, bias = before.matrix_and_bias()
     return straight(Affine(before.source, rows, matrix @ weight, matrix @ bias if bias.any() else None))
 
 
-def with_constant(operation: str, curve: Curve, constant: np.ndarray, constant_first: bool) -> Curve:
-    """Add, Sub, Mul or Div of `curve` and a constant, one number or one for each entry."""
-    if operation in ("Add", "Sub") and not constant_first and not constant.any():
-        return curve
-    uniform = constant.size == 1 or bool((constant == constant.flat[0]).all())
-    is_bias = operation in ("Add", "Sub") and curve.line == (1.0, 0.0) and not constant_first
-    unfinished = curve.anchor.bias is None and curve.anchor.weight is not None and np.isscalar(curve.anchor.scale)
-    if uniform and not (is_bias and unfinished and constant.size == curve.anchor.size):
-        return _with_number(operation, curve, float(constant.flat[0]), constant_first)
+def with_bias(curve: Curve, bias: np.ndarray) -> Curve | None:
+    """`curve + bias` where it is a matrix applied to nodes that waits for its bias, else None."""
+    waiting = curve.function == pieces.VARIABLE and curve.anchor.weight is not None and curve.anchor.lacks_bias
+    return straight(replace(curve.anchor, bias=bias)) if waiting and bias.size == curve.anchor.size else None
+
+
+def with_constants(operation: str, curve: Curve, constant: np.ndarray, constant_first: bool) -> Curve:
+    """Add, Sub, Mul or Div of `curve` and a constant with a number for each node."""
     if operation == "Div" and constant_first:
         raise NotFeedForward("different numbers are divided by its nodes")
     affine = to_affine(curve)
@@ -114,69 +131,45 @@ def with_constant(operation: str, curve: Curve, constant: np.ndarray, constant_f
         return straight(replace(affine, scale=-1.0 * affine.scale, shift=constant - affine.shift))
     if operation in ("Add", "Sub"):
         addend = constant if operation == "Add" else -constant
-        if affine.bias is None and affine.weight is not None and np.isscalar(affine.scale) and affine.scale == 1.0:
-            return straight(replace(affine, bias=addend + affine.shift, shift=0.0))
+        if affine.lacks_bias:
+            return straight(replace(affine, bias=addend))
         return straight(replace(affine, shift=affine.shift + addend))
-    if operation == "Div":
-        with np.errstate(all="ignore"):
-            return straight(replace(affine, scale=affine.scale / constant, shift=affine.shift / constant))
-    return straight(replace(affine, scale=affine.scale * constant, shift=affine.shift * constant))
-
-
-def _with_number(operation: str, curve: Curve, number: float, number_first: bool) -> Curve:
-    operator = {"Add": np.add, "Sub": np.subtract, "Mul": np.multiply, "Div": np.divide}[operation]
     with np.errstate(all="ignore"):
-        values = operator(number, curve.values) if number_first else operator(curve.values, number)
-        line = None
-        if curve.line is not None and not (operation == "Div" and number_first):
-            a, b = curve.line
-            slope = {"Add": a, "Sub": -a if number_first else a, "Mul": a * number}.get(operation)
-            slope = np.divide(a, number) if slope is None else slope
-            offset = operator(number, b) if number_first else operator(b, number)
-            line = (float(slope), float(offset))
-    return Curve(curve.anchor, values, line)
+        if operation == "Div":
+            return straight(replace(affine, scale=affine.scale / constant, shift=affine.shift / constant))
+        return straight(replace(affine, scale=affine.scale * constant, shift=affine.shift * constant))
 
 
-def combine(operator: np.ufunc, first: Curve, second: Curve) -> Curve:
-    """`operator` on two tensors that depend on the input."""
-    linear = operator in (np.add, np.subtract)
-    if first.anchor is second.anchor:
-        line = None
-        if first.line is not None and second.line is not None and linear:
-            line = (float(operator(first.line[0], second.line[0])), float(operator(first.line[1], second.line[1])))
-        with np.errstate(all="ignore"):
-            return Curve(first.anchor, operator(first.values, second.values), line)
-    if linear:
-        one, two = to_affine(first), to_affine(second)
+def combine(operation: str, function: Callable[..., Pieces], *curves: Curve) -> Curve:
+    """`function` on tensors that depend on the input."""
+    first, *others = curves
+    if all(curve.anchor is first.anchor for curve in others):
+        makers = {place: node for curve in reversed(curves) for place, node in curve.makers.items()}
+        return Curve(first.anchor, function(*(curve.function for curve in curves)), makers)
+    if operation in ("Add", "Sub"):
+        one, two = map(to_affine, curves)
         if one.source is two.source and one.size == two.size:
             (weight, bias), (other_weight, other_bias) = one.matrix_and_bias(), two.matrix_and_bias()
-            return straight(Affine(one.source, one.size, operator(weight, other_weight), operator(bias, other_bias)))
+            sign = 1.0 if operation == "Add" else -1.0
+            return straight(Affine(one.source, one.size, weight + sign * other_weight, bias + sign * other_bias))
     raise NotFeedForward("it joins two branches of the network")
 
 
 def to_affine(curve: Curve) -> Affine:
     """`curve` as an affine function: of its own source where it is straight, of a new hidden layer where it bends."""
-    if curve.line is not None:
-        a, b = curve.line
-        if (a, b) == (1.0, 0.0):
-            return curve.anchor
-        return replace(curve.anchor, scale=a * curve.anchor.scale, shift=a * curve.anchor.shift + b)
-    name, factor, offset = _named(curve.values)
-    return Affine(HiddenLayer(curve.anchor, name), curve.anchor.size, scale=factor, shift=offset)
+    anchor = curve.anchor
+    if curve.function.line is not None:
+        return _scaled(anchor, *curve.function.line)
+    found = named(curve.function, anchor.inputs.single, curve.makers)
+    before = _scaled(anchor, Fraction(found.slope), Fraction(found.shift))
+    return Affine(HiddenLayer(before, found.activation), anchor.size, scale=found.factor, shift=found.offset)
 
 
-def _named(values: np.ndarray) -> tuple[str, float, float]:
-    """The activation, factor and offset that give `values` on the grid."""
-    if np.isfinite(values).all() and np.ptp(values) > 0:
-        for name in ACTIVATIONS:
-            basis = np.stack([np.asarray(activate(jnp.asarray(GRID), name)), np.ones(GRID.size)], axis=1)
-            factor, offset = np.linalg.lstsq(basis, values)[0]
-            # Exporters write constants in float32; between any two of our activations lies more than 1e-4.
-            factor, offset = _without_noise(factor, 1.0), _without_noise(offset, 0.0)
-            if np.max(np.abs(basis @ [factor, offset] - values)) <= 1e-6 * np.max(np.abs(values)):
-                return name, factor, offset
-    raise NotFeedForward(f"its elementwise function is none of {', '.join(ACTIVATIONS)}")
-
-
-def _without_noise(number: float, likely: float) -> float:
-    return likely if abs(number - likely) < 1e-6 else float(number)
+def _scaled(anchor: Affine, slope: Fraction, shift: Fraction) -> Affine:
+    """`slope * anchor + shift`."""
+    if (slope, shift) == (1, 0):
+        return anchor
+    if anchor.weight is None and anchor.lacks_bias and slope:
+        # (x - m) / s keeps m as it is: m / s is rounded, and with a large m that would be felt.
+        return replace(anchor, bias=float(shift / slope), scale=float(slope))
+    return replace(anchor, scale=float(slope) * anchor.scale, shift=float(slope) * anchor.shift + float(shift))

@@ -15,6 +15,9 @@ LARGEST_ARRAY = 2**24
 """Entries of the largest array that reading a model may make, a layer of 4,096 x 4,096; also of all constants that it
 computes."""
 
+MOST_DIMENSIONS = 8
+"""Of a tensor; more than any network on points needs."""
+
 
 def read_model(path: Path) -> "onnx.ModelProto":
     """The parsed file, with nothing of it looked at yet; raises `InputError` where it is missing or no ONNX."""
@@ -40,20 +43,43 @@ def opset_of(model: "onnx.ModelProto") -> int:
     return max((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), default=0)
 
 
-def to_array(tensor: "onnx.TensorProto", folder: Path) -> np.ndarray:
-    """The numbers of a tensor, in float64 or int64; data outside the file must lie in `folder`.
+def needed_part(model: "onnx.ModelProto", output: str, folder: Path) -> "onnx.ModelProto":
+    """What `output` needs and nothing else, with the data of tensors inside; those outside must lie in `folder`.
+
+    What is left out is never looked at, wherever it comes from and whatever it would do.
+    """
+    import onnx
+
+    needed, nodes = {output}, []
+    for node in reversed(model.graph.node):
+        if needed.intersection(node.output):
+            nodes.append(onnx.NodeProto())
+            nodes[-1].CopyFrom(node)
+            needed.update(node.input)
+    graph = onnx.GraphProto(
+        name=model.graph.name,
+        node=nodes[::-1],
+        initializer=[_with_data_inside(tensor, folder) for tensor in model.graph.initializer if tensor.name in needed],
+        input=[entry for entry in model.graph.input if entry.name in needed],
+        output=[entry for entry in model.graph.output if entry.name == output],
+    )
+    for node in graph.node:
+        for attribute in node.attribute:
+            if attribute.type == onnx.AttributeProto.TENSOR:
+                attribute.t.CopyFrom(_with_data_inside(attribute.t, folder))
+    standard = [entry for entry in model.opset_import if entry.domain in ("", "ai.onnx", "ai.onnx.ml")]
+    return onnx.ModelProto(ir_version=model.ir_version, opset_import=standard, graph=graph)
+
+
+def to_array(tensor: "onnx.TensorProto") -> np.ndarray:
+    """The numbers of a tensor, in float64 or int64.
 
     Raises `InputError` where dimensions and data disagree, the type holds no real numbers, or something is not finite.
     """
-    import onnx
     from onnx import numpy_helper
 
     name = tensor.name or "a constant"
-    size = math.prod(tensor.dims)
-    if any(dim < 0 for dim in tensor.dims) or size > LARGEST_ARRAY:
-        raise InputError(f"The tensor {name} declares the shape {tuple(tensor.dims)}, which no surrogate has.")
-    if tensor.data_location == onnx.TensorProto.EXTERNAL:
-        tensor = _with_external_data(tensor, folder)
+    _refuse_false_shape(tensor)
     try:
         array = numpy_helper.to_array(tensor)
         if array.dtype.kind not in "fiub" and "float" not in array.dtype.name:
@@ -66,9 +92,20 @@ def to_array(tensor: "onnx.TensorProto", folder: Path) -> np.ndarray:
     return array
 
 
-def _with_external_data(tensor: "onnx.TensorProto", folder: Path) -> "onnx.TensorProto":
+def _refuse_false_shape(tensor: "onnx.TensorProto") -> None:
+    shape = tensor.dims[: MOST_DIMENSIONS + 1]
+    if len(shape) > MOST_DIMENSIONS or any(dim < 0 for dim in shape) or math.prod(shape) > LARGEST_ARRAY:
+        written = ", ".join(map(str, shape[:MOST_DIMENSIONS])) + ", ..." * (len(shape) > MOST_DIMENSIONS)
+        name = tensor.name or "a constant"
+        raise InputError(f"The tensor {name} declares the shape ({written}), which no surrogate has.")
+
+
+def _with_data_inside(tensor: "onnx.TensorProto", folder: Path) -> "onnx.TensorProto":
     import onnx
 
+    if tensor.data_location != onnx.TensorProto.EXTERNAL:
+        return tensor
+    _refuse_false_shape(tensor)
     entries = {entry.key: entry.value for entry in tensor.external_data}
     try:
         place = (folder / entries["location"]).resolve(strict=True)

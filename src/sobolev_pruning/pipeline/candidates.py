@@ -15,12 +15,12 @@ from ..evaluation import Evaluation
 from ..pruning import Masked, compact, input_effects, pad, prune, remove_inputs
 from ..reference import AbstractReference
 from ..scoring import as_box
-from ..surrogate import Surrogate, operation_count, parameter_count, to_tensors
+from ..surrogate import Surrogate, matching_samples, operation_count, parameter_count, to_tensors
 from ..training import LevenbergMarquardt, fit
 from .search_data import SearchData
 from .shapes import Shape, layers_to_keep
 from .stage_store import Stage, StageStore
-from .tolerance import Errors, all_measured
+from .tolerance import Errors, measure_of_all
 
 _PADDED_TO = 4
 _ITERATIONS = 25
@@ -42,9 +42,10 @@ class Candidate:
     """One network that the search tried.
 
     `inputs` are the inputs that it looks at; others count neither in `widths` nor in `n_parameters` and `n_operations`
-    (of one call). `errors` are those of the tolerance's figure by quantity, `stderr` their standard errors where noise
-    is in them; `accepted` says whether all stayed within their limits, and `pairs` how many samples the candidate was
-    trained on.
+    (of one call). `errors` are those of the tolerance's figure by quantity, of several outputs by quantity and output
+    ("value of output 0"); `stderr` their standard errors where noise is in them. Where noise in the labels hides an
+    error, it is the excess over that of the start network instead, and `on_labels` has it noise and all; `accepted`
+    says whether all stayed within their limits, and `pairs` how many samples the candidate was trained on.
     """
 
     widths: tuple[int, ...]
@@ -53,6 +54,7 @@ class Candidate:
     n_operations: int
     errors: dict[str, float]
     stderr: dict[str, float]
+    on_labels: dict[str, float]
     accepted: bool
     pairs: int
     seconds: float
@@ -71,6 +73,8 @@ class Candidates:
 
     def __init__(self, surrogate, data, tolerance, box, pairs, seed, progress, checkpoints, against, size):
         self.start, self.progress = surrogate, progress
+        if isinstance(data, Samples):
+            data = matching_samples(surrogate, data)
         if size not in SIZES:
             raise InputError(f'size is {size!r}; choose "parameters" or "operations".')
         self.count = SIZES[size]
@@ -81,11 +85,11 @@ class Candidates:
         self.data = SearchData.gather(surrogate, data, against, self.box, pairs, self.key)
         of_start = self.data.judge(surrogate)
         self.against = of_start.against
-        self.tolerance = all_measured(of_start) if tolerance is None else tolerance
-        self.limits = {} if tolerance is None else tolerance.limits(of_start)
+        self.measure = measure_of_all(of_start) if tolerance is None else tolerance.measure(of_start)
+        self.limits = self.measure.limits
         # In a box inputs are independent; those of samples may tell something of each other.
         self._where = {"samples": data} if isinstance(data, Samples) else {"box": self.box}
-        self.inputs = self._inputs_that_matter(self.tolerance.errors(of_start))
+        self.inputs = self._inputs_that_matter(self.measure(of_start))
         self.path: list[Candidate] = []
         self.store = StageStore(checkpoints, self._fingerprint(of_start, pairs, seed, size))
 
@@ -105,7 +109,7 @@ class Candidates:
 
     def errors(self, network: Surrogate) -> Errors:
         """Its errors on the points of the search."""
-        return self.tolerance.errors(self.data.judge(network))
+        return self.measure(self.data.judge(network))
 
     def within(self, errors: Errors, times: float = 1.0) -> bool:
         """Whether every error stays within so many times its limit."""
@@ -160,6 +164,7 @@ class Candidates:
                 operation_count(widths),
                 errors.size,
                 errors.stderr,
+                errors.on_labels,
                 self.within(errors),
                 pairs,
                 stage.seconds,
@@ -198,7 +203,7 @@ class Candidates:
         return Stage(finish(result.surrogate), {}, time.perf_counter() - start)
 
     def _fingerprint(self, of_start: Evaluation, pairs: int, seed: int, size: str) -> str:
-        digest = hashlib.sha256(f"{self.tolerance} {self.limits} {of_start} {size} {pairs} {seed}".encode())
+        digest = hashlib.sha256(f"{self.measure} {of_start} {size} {pairs} {seed}".encode())
         tensors, _ = to_tensors(self.start)
         samples = [getattr(self.data.all, field.name) for field in fields(Samples) if field.name != "missing"]
         for array in (*tensors.values(), self.box.lower, self.box.upper, *samples):

@@ -147,7 +147,7 @@ class FinetuningsConfig(Table):
 class RunConfig(Table):
     """A whole run, from the reference model to the report."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     samples: Annotated[int, Field(ge=16)] = 8192
     reference: BasketConfig = BasketConfig()

@@ -12,9 +12,20 @@ from pydantic import BaseModel, ValidationError
 
 from .._foundation.errors import InputError
 from .._foundation.files import write_atomically
+from .._foundation.memory import in_words
+from .._foundation.untrusted_file import shortened
 from .config import RunConfig
 
 Config = TypeVar("Config", bound=BaseModel)
+
+LARGEST = 2**20
+"""Bytes of a configuration; those that people write have some thousand."""
+
+MOST_PARTS = 50
+"""Of a dotted key; four are the most that mean anything."""
+
+_PART = r"(?:(?<![\w-])[\w-]++|\"[^\"\n]*+\"|'[^'\n]*+')"
+_DEEP_KEY = re.compile(rf"(?:{_PART}[ \t]*+\.[ \t]*+){{{MOST_PARTS}}}")
 
 
 def read_config(path: str | Path, **overrides) -> RunConfig:
@@ -28,20 +39,43 @@ def read_as(model: type[Config], path: str | Path, **overrides) -> Config:
     Raises `InputError` naming file, line, key, and what is allowed there.
     """
     path = Path(path)
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise InputError(f"{path} cannot be read ({reason}); give the path of a TOML configuration.") from None
-    try:
-        given = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{path} is not valid TOML: {error}.") from None
+    text = _text(path)
+    given = _parsed(path, text)
     given |= {key: value for key, value in overrides.items() if value is not None}
     try:
         return model.model_validate(given)
     except ValidationError as error:
         raise InputError(_sentence(error, model, path, text)) from None
+
+
+def _text(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            content = file.read(LARGEST + 1)
+        text = content.decode("utf-8")
+    except (OSError, ValueError) as error:  # a ValueError: no UTF-8, or a name that no file can have
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        reason = "no file can have that name" if "\0" in str(path) else reason
+        raise InputError(
+            f"{shortened(str(path))} cannot be read ({reason}); give the path of a TOML configuration."
+        ) from None
+    if len(content) > LARGEST:
+        raise InputError(f"{path} is larger than {in_words(LARGEST)}; give the path of a TOML configuration.")
+    return text.replace("\r\n", "\n")
+
+
+def _parsed(path: Path, text: str) -> dict:
+    # The parser takes time that grows with the square of the parts of a key, and calls itself for each bracket.
+    if _DEEP_KEY.search(text):
+        raise InputError(f"{path} has a key of more than {MOST_PARTS} parts, and no key has so many; correct it.")
+    try:
+        return tomllib.loads(text)
+    except RecursionError:
+        raise InputError(f"{path} has brackets within brackets without end; correct it.") from None
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{path} is not valid TOML: {shortened(str(error))}.") from None
+    except ValueError:  # Python reads no integers of more than some thousand digits
+        raise InputError(f"{path} has a number of thousands of digits; correct it.") from None
 
 
 def to_toml(config: BaseModel) -> str:
@@ -72,20 +106,27 @@ def _explain(key: str, place: list, fault: dict, model: type[BaseModel]) -> str:
         known = _known_keys(model, place[:-1])
         close = difflib.get_close_matches(str(place[-1]), known, n=1)
         hint = f"did you mean {close[0]}?" if close else "allowed here"
-        return f"{key} is not a known key; {hint} ({', '.join(known)})"
+        return f"{shortened(key)} is not a known key; {hint} ({', '.join(known)})"
     if kind == "missing":
         return f"{key} is missing; add it"
     if kind == "value_error":
         return str(context["error"])
     value = fault["input"]
-    shown = f"{key} is {value!r}" if not isinstance(value, dict) else key
+    shown = f"{key} is {_in_words(value)}" if not isinstance(value, dict) else key
     if kind == "literal_error":
         return f"{shown}; allowed are {context['expected']}"
     if kind == "union_tag_invalid":
-        return f"{key}.kind is {context['tag']!r}; allowed are {context['expected_tags']}"
+        return f"{key}.kind is {shortened(repr(context['tag']))}; allowed are {context['expected_tags']}"
     if kind == "union_tag_not_found":
         return f'{key} has no kind; choose "adam", "lbfgs" or "levenberg-marquardt"'
     return f"{shown}; {fault['msg'].replace('Input should', 'it must').replace('String should', 'it must')}"
+
+
+def _in_words(value) -> str:
+    try:
+        return shortened(repr(value))
+    except ValueError:  # Python prints no integers of more than some thousand digits
+        return "a number of thousands of digits"
 
 
 def _known_keys(model: type[BaseModel] | None, place: list) -> list[str]:
@@ -116,18 +157,22 @@ def _line_of(place: list, text: str) -> int | None:
     table: list[str] = []
     closest, depth = None, 0
     for number, line in enumerate(text.splitlines(), start=1):
-        header = re.match(r"\s*\[\[?\s*([^\]]+?)\s*\]", line)
-        key = re.match(r"\s*([A-Za-z0-9_.\"'-]+)\s*=", line)
-        if header:
-            table = [part.strip(" \"'") for part in header.group(1).split(".")]
+        line = line.strip()
+        key, equals, _ = line.partition("=")
+        if line.startswith("["):
+            table = _parts(line.strip("[").partition("]")[0])
             here = table
-        elif key:
-            here = table + [part.strip(" \"'") for part in key.group(1).split(".")]
+        elif equals:
+            here = table + _parts(key)
         else:
             continue
         if here == wanted[: len(here)] and len(here) > depth:
             closest, depth = number, len(here)
     return closest
+
+
+def _parts(key: str) -> list[str]:
+    return [part.strip(" \t\"'") for part in key.split(".")]
 
 
 def write_example_config(path: str | Path) -> None:

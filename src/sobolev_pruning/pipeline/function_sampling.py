@@ -14,7 +14,7 @@ from .._foundation.files import expect_place
 from .._foundation.locks import sole_writer
 from ..reference.designs import Design, check_design, unit_points
 from ..report.model_records import ColumnRecord, SamplingRecord
-from ..sampling import BlackBoxRun, expect_data_path, run_black_box, write_samples
+from ..sampling import BlackBoxRun, damaged_lines, expect_data_path, run_black_box, write_samples
 from .boxes import read_ranges
 from .executors import open_executor
 from .user_function import user_function
@@ -111,6 +111,7 @@ def _record(target: str, out: Path, run: BlackBoxRun, table: dict[str, np.ndarra
     )
     failures = Counter(failure.what for failure in run.failures)
     first = run.failures[0] if run.failures else None
+    damaged = (f"{kept_path(out)}: {damaged_lines(run.n_damaged)}.",) if run.n_damaged else ()
     return SamplingRecord(
         path=str(out),
         function=target,
@@ -121,5 +122,5 @@ def _record(target: str, out: Path, run: BlackBoxRun, table: dict[str, np.ndarra
         columns=tuple(columns),
         failures=dict(sorted(failures.items())),
         first_failure=None if first is None else f"point {first.row}, {first.message}",
-        warnings=run.warnings,
+        warnings=(*run.warnings, *damaged),
     )

@@ -3,19 +3,13 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from .._foundation.arrays import ArrayOrList
 from .._foundation.errors import InputError
 from .._foundation.samples import Samples
 from ..enclosure import Interval
 from ..sampling import read_samples
 from ..scoring import as_box
-from ..surrogate import Surrogate
+from ..surrogate import Surrogate, outside_training_range
 from .boxes import column_names, read_box
-
-_MARGIN = 0.01
-"""A box may reach beyond the training range by this part of its width: samples rarely hit the ends of their law."""
 
 
 @dataclass(frozen=True)
@@ -68,21 +62,3 @@ def read_data(surrogate: Surrogate, data: DataOptions) -> Samples:
                 f"{data.path} has {found} {kind}, but the network has {expected}; name their columns with {option}."
             )
     return samples
-
-
-def outside_training_range(surrogate: Surrogate, lower: ArrayOrList, upper: ArrayOrList) -> tuple[str, ...]:
-    """One sentence where the box from `lower` to `upper` leaves the range the network was trained on, else none."""
-    if surrogate.training_range is None:
-        return ()
-    lowest, highest = (np.asarray(end) for end in surrogate.training_range)
-    low, high = np.asarray(lower), np.asarray(upper)
-    margin = _MARGIN * (highest - lowest)
-    outside = np.flatnonzero((low < lowest - margin) | (high > highest + margin))
-    if not outside.size:
-        return ()
-    i = int(outside[0])
-    others = f" (and {outside.size - 1} more inputs likewise)" if outside.size > 1 else ""
-    return (
-        f"Input {i} reaches from {low[i]:.4g} to {high[i]:.4g}, but the network was trained from {lowest[i]:.4g} to "
-        f"{highest[i]:.4g}{others}; beyond it values are extrapolated.",
-    )

@@ -31,7 +31,8 @@ def compare_models(
 ) -> ComparisonRecord:
     """Differences of value, gradient and Hessian, at uniform points and by certificates with `pieces` cells each.
 
-    `order` is the highest derivative that certificates are made for: by default 2 for small networks, else 1.
+    `order` is the highest derivative that certificates are made for: by default 2 for small networks, else 1. Networks
+    of several outputs are compared over all of them together, and output by output at the points.
     """
     if order not in (None, 0, 1, 2):
         raise InputError(f"--order is {order}; choose 0 (values), 1 (gradients too) or 2 (Hessians too).")
@@ -65,6 +66,7 @@ def compare_models(
             largest = max(largest, reached)
         rms = float(np.sqrt(np.mean(distance**2)))
         differences.append(Difference(of, float(size.max()), rms, largest, guaranteed))
+        differences += _by_output(of, *arrays, networks[0].widths[-1])
     return ComparisonRecord(
         first=describe(networks[0], first),
         second=describe(networks[1], second),
@@ -74,3 +76,16 @@ def compare_models(
         differences=tuple(differences),
         warnings=tuple(warnings),
     )
+
+
+def _by_output(of: str, first: np.ndarray, second: np.ndarray, outputs: int) -> list[Difference]:
+    """The differences at the points of each output by itself, which a larger one would hide; none for one output."""
+    if outputs == 1:
+        return []
+    found = []
+    for j in range(outputs):
+        ours, theirs = (array.reshape(len(array), outputs, -1)[:, j] for array in (first, second))
+        size, distance = np.linalg.norm(ours, axis=1), np.linalg.norm(ours - theirs, axis=1)
+        rms = float(np.sqrt(np.mean(distance**2)))
+        found.append(Difference(f"{of} of output {j}", float(size.max()), rms, float(distance.max()), None))
+    return found

@@ -1,5 +1,6 @@
 """Pruning the network in a file."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import jax
@@ -31,7 +32,8 @@ def prune_model(
     data: DataOptions | None = None,
     columns: str = "x*",
 ) -> PruningRecord:
-    """Prunes as `prune` does and writes the smaller network to `out`; its errors are those against the larger one.
+    """Prunes as `prune` does and writes the smaller network to `out`, with the box as the range it is meant for; its
+    errors are those against the larger one.
 
     - `keep`: a number of nodes per hidden layer, a fraction of them (with a decimal point), or one number for each
       layer, separated by commas, 0 for a layer that goes as a whole.
@@ -46,6 +48,8 @@ def prune_model(
     if method != FOR_THE_FOLD:
         scores = significance(surrogate, ground.box, method, samples=ground.samples)
     small = prune(surrogate, kept, significance=scores, box=ground.box, samples=ground.samples, fold=fold)
+    # Folded for this box: beyond it nothing was looked at.
+    small = replace(small, training_range=(ground.box.lower, ground.box.upper))
     judge = judge_by(surrogate, uniform_points(ground.box, jax.random.key(0)), str(model))
     proved, reached = guaranteed_distance(surrogate, small, ground.box, pieces=_PIECES) if prove else (None, None)
     return PruningRecord(

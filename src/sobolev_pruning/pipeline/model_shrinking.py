@@ -36,7 +36,7 @@ def shrink_model(
 
     It learns from the network itself over the box and measures errors against it; or learns from `data` with
     derivatives, and measures on a part of them held out, unless `against` says otherwise. With `reduced_inputs` the
-    network written takes the inputs that matter alone.
+    network written takes the inputs that matter alone. A limit holds for every output of the network.
 
     Networks tried are kept in the folder `OUT.checkpoints` until the search is over, so that the same call goes on from
     where another one was stopped.
@@ -81,7 +81,8 @@ def shrink_model(
         limits=found.limits,
         against=found.against,
         trials=tuple(
-            TrialRecord(t.widths, t.n_parameters, t.n_operations, t.errors, t.stderr, t.accepted) for t in found.path
+            TrialRecord(t.widths, t.n_parameters, t.n_operations, t.errors, t.stderr, t.on_labels, t.accepted)
+            for t in found.path
         ),
         evaluation=found.verified,
         warnings=ground.warnings,

@@ -6,13 +6,17 @@ import json
 from collections.abc import Sequence
 
 from .._foundation.versions import versions
+from ..evaluation import Evaluation
 from ..report.records import RemovalRecord, StageRecord
 
 SCHEMA = 1
 
 
 def metrics_json(seed: int, stages: Sequence[StageRecord], seconds: float) -> str:
-    """`metrics.json`: size, errors and time of every stage, on the box and (under "exposure") on exposure inputs."""
+    """`metrics.json`: size, errors and time of every stage, on the box and (under "exposure") on exposure inputs.
+
+    With several outputs the figures are those of the worst, and "outputs" has them one by one.
+    """
     content = {
         "schema": SCHEMA,
         "seed": seed,
@@ -24,17 +28,22 @@ def metrics_json(seed: int, stages: Sequence[StageRecord], seconds: float) -> st
 
 
 def _stage_metrics(stage: StageRecord) -> dict:
-    figures = ("r2", "rmse", "p99", "max_abs")
+    outputs = stage.evaluation.outputs
     delta = stage.evaluation.delta
     return {
         "name": stage.name,
         "widths": stage.widths,
         "n_parameters": stage.n_parameters,
-        **{figure: stage.evaluation.figures(figure) for figure in figures},
+        **_figures(stage.evaluation),
         "r2_by_component": {"delta": None if delta is None else delta.r2_by_component},
-        "exposure": {figure: stage.exposure.figures(figure) for figure in figures},
+        "exposure": _figures(stage.exposure),
+        **({"outputs": [_figures(one) for one in outputs]} if len(outputs) > 1 else {}),
         "seconds": round(stage.seconds, 3),
     }
+
+
+def _figures(evaluation: Evaluation) -> dict[str, dict[str, float | None]]:
+    return {figure: evaluation.figures(figure) for figure in ("r2", "rmse", "p99", "max_abs")}
 
 
 def history_csv(stages: Sequence[StageRecord]) -> str:

@@ -1,5 +1,7 @@
 """The figures of the paper, to stand beside ours (Kichler, Afghan, Naumann, PASC '24, arXiv 2312.03510)."""
 
+from .config import BasketConfig, RunConfig
+
 BASKET_R2 = {
     "oversized": {"value": 0.999545, "delta": 0.998700, "gamma": 0.997033},
     "pruned": {"value": 0.999296, "delta": 0.996718, "gamma": 0.902470},
@@ -7,3 +9,16 @@ BASKET_R2 = {
     "finetuned-reference": {"value": 0.999962, "delta": 0.999863, "gamma": 0.997374},
 }
 """R2 on the 7-asset Gaussian basket by stage; "oversized" was trained on values alone, "pruned" includes retraining."""
+
+OVERSIZED_HIDDEN = (128,) * 6
+"""Hidden layers of the paper's oversized network; the widths of its pruned ones are not known here."""
+
+
+def published_for(config: RunConfig) -> dict[str, dict[str, float]]:
+    """The paper's R2 by stage, for a run on the paper's own model from an oversized network of the paper's widths.
+
+    The market is one that the paper's law draws, whatever its seed; every other setting of the model is the paper's.
+    Empty for any other run: figures of other models and sizes do not belong side by side.
+    """
+    its_own = config.reference.model_copy(update={"market_seed": None}) == BasketConfig()
+    return BASKET_R2 if its_own and config.oversized.hidden == OVERSIZED_HIDDEN else {}

@@ -20,7 +20,7 @@ from .config import RunConfig
 from .config_file import to_toml
 from .outputs import history_csv, metrics_json, significance_csv
 from .pruning_stages import prune_in_rounds
-from .published import BASKET_R2
+from .published import published_for
 from .run_directory import locked_directory, open_run_directory
 from .stage_store import Stage
 from .stages import finetune, train_controls, train_oversized
@@ -76,7 +76,7 @@ def _run(config: RunConfig, out: Path, resume: bool, progress: bool) -> RunResul
         stages=tuple(records),
         removals=removals,
         timings=measure(reference, oversized.surrogate, final.surrogate, final_rmse, seconds),
-        published=BASKET_R2 if config.reference.n_assets == 7 else {},
+        published=published_for(config),
         config=to_toml(config),
         versions=versions(),
     )

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from .._foundation.errors import InputError
 from .._foundation.files import ASIDE, write_atomically
 from .._foundation.locks import sole_writer
+from .._foundation.untrusted_file import shortened
 from .._foundation.versions import versions_line, with_versions
 from .config import RunConfig
 from .config_file import to_toml
@@ -24,12 +25,12 @@ def locked_directory(path: Path) -> Iterator[None]:
 
     Raises `InputError` where another one does so already, or nothing can be written.
     """
-    if path.exists() and not path.is_dir():
-        raise InputError(f"{path} is a file; give a directory with --out.")
     try:
+        if path.exists() and not path.is_dir():
+            raise InputError(f"{path} is a file; give a directory with --out.")
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"{path} cannot be written ({error.strerror}); give another --out.") from None
+        raise InputError(f"{shortened(str(path))} cannot be written ({error.strerror}); give another --out.") from None
     with sole_writer(path / ".lock", f"the directory {path}"):
         yield
 
@@ -61,9 +62,12 @@ def _check_same(file: Path, resolved: str) -> None:
     if not file.exists():
         raise InputError(f"{file.parent} holds no config.toml, so there is no run to resume; give another --out.")
     try:
-        before, now = file.read_text(encoding="utf-8").splitlines(), resolved.splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{file} cannot be read ({error}); correct it, or give another --out.") from None
+        before = file.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        raise InputError(
+            f"{file} is damaged, so that nobody can tell which run it belongs to; restore it, or give another --out."
+        ) from None
+    now = resolved.splitlines()
     for number, (old, new) in enumerate(zip(before, now), start=1):
         if old != new and old.startswith(_VERSIONS):
             raise InputError(
@@ -73,7 +77,8 @@ def _check_same(file: Path, resolved: str) -> None:
             )
         if old != new:
             raise InputError(
-                f"{file}, line {number}: the run was started with `{old}`, the configuration now says `{new}`; "
+                f"{file}, line {number}: the run was started with `{shortened(old)}`, the configuration now says "
+                f"`{shortened(new)}`; "
                 "resume with the same configuration, or give another --out."
             )
     if len(before) != len(now):

@@ -12,10 +12,10 @@ from .._foundation.arrays import PRNGKey
 from .._foundation.errors import InputError
 from .._foundation.samples import Samples
 from ..enclosure import Interval
-from ..evaluation import Evaluation, ExcessJudge, Judge, evaluate
+from ..evaluation import Evaluation, ExcessJudge, Judge, evaluate, noise_level
 from ..reference import AbstractReference
 from ..sampling import split
-from ..surrogate import Surrogate
+from ..surrogate import Surrogate, matching_samples
 from .imitation import judge_by, uniform_points
 
 Judging: TypeAlias = Callable[[Surrogate], Evaluation]
@@ -55,10 +55,12 @@ class SearchData:
         sample_key, part_key = jax.random.fold_in(key, 1), jax.random.fold_in(key, 2)
         if isinstance(data, Samples) and isinstance(against, str) and against == "held-out":
             training, held_out = split(data, _HELD_OUT, sample_key)
-            search, verification = (ExcessJudge(start, part) for part in split(held_out, 0.5, part_key))
+            noise = noise_level(start, data)
+            search, verification = (ExcessJudge(start, part, noise) for part in split(held_out, 0.5, part_key))
             return SearchData(training, training, search, lambda: verification)
         few, full = _training_samples(start, data, box, pairs, sample_key)
         if isinstance(against, Samples):
+            against = matching_samples(start, against, "against")
             search, verification = (partial(evaluate, truth=part) for part in split(against, 0.5, part_key))
             return SearchData(few, full, search, lambda: verification)
 

@@ -24,10 +24,11 @@ from .study_outputs import cells_csv, study_json
 
 @dataclass(frozen=True)
 class StudyResult:
-    """Where the files of a study are, and what was found."""
+    """Where the files of a study are, what was found, and a sentence for each doubt."""
 
     directory: Path
     record: StudyRecord
+    warnings: tuple[str, ...]
 
 
 def study(
@@ -78,7 +79,14 @@ def study(
         write_atomically(out / "study.json", study_json(record))
         write_atomically(out / "cells.csv", cells_csv(record.cells))
         write_atomically(out / "report.html", render_study(record))
-    return StudyResult(out, record)
+    return StudyResult(out, record, _warnings(directory))
+
+
+def _warnings(directory: StudyDirectory) -> tuple[str, ...]:
+    if not directory.damaged:
+        return ()
+    n, some = len(directory.damaged), ", ".join(directory.damaged[:3]) + (", ..." if len(directory.damaged) > 3 else "")
+    return (f"{n} damaged {'file' if n == 1 else 'files'} of {directory.path} computed again: {some}.",)
 
 
 def _oversized(pool: Executor, directory: StudyDirectory, settings: str, config: StudyConfig, advance) -> dict:

@@ -14,6 +14,7 @@ from .designs import Design
 from .from_function import FunctionReference, from_function
 from .parameters import Parameters, choose_inputs, spot_direction
 from .payoffs import Payoff, call, digital_call, geometric_asian_call, put
+from .semidefinite import lower_factor
 from .smoothing import score_weight
 
 
@@ -68,6 +69,11 @@ def black_scholes(
     }
     box, parameters, fixed = choose_inputs("black_scholes", values, inputs, positive=("spot", "volatility", "maturity"))
     cholesky = _cholesky(correlation, assets)
+    if likelihood_ratio and not np.diag(cholesky).min() > 1e-7:
+        raise InputError(
+            "likelihood_ratio needs a density, and the correlation is singular; leave out an asset that follows from "
+            "the others."
+        )
 
     def steps_of(p: Parameters) -> tuple[Float[Array, "assets"], ...]:
         """Logarithm of the spots, and drift and deviation of its steps."""
@@ -186,9 +192,4 @@ def _cholesky(correlation: ArrayOrList | None, assets: int) -> Float[Array, "ass
         matrix = np.full((assets, assets), float(matrix)) + (1.0 - float(matrix)) * np.eye(assets)
     if matrix.shape != (assets, assets) or not np.allclose(matrix, matrix.T) or not np.allclose(np.diag(matrix), 1.0):
         raise InputError(f"correlation must be one number or symmetric ({assets}, {assets}) with ones on its diagonal.")
-    smallest = float(np.linalg.eigvalsh(matrix)[0])
-    if smallest <= assets * np.finfo(np.float64).eps:
-        raise InputError(
-            f"correlation is not positive definite (smallest eigenvalue {smallest:.3g}); correct its entries."
-        )
-    return jnp.asarray(np.linalg.cholesky(matrix))
+    return jnp.asarray(lower_factor(matrix, "correlation"))

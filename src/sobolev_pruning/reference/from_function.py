@@ -15,6 +15,7 @@ from .designs import Design, check_design, unit_points
 from .inputs import AbstractInputs, Box, Gaussian, InputsLike, inputs_from
 from .model import AbstractReference
 from .noise import AbstractNoise, NoiseLike, noise_from
+from .programs import is_smoothed
 from .truth import Truth, exact_truth, monte_carlo_truth
 
 _TRUTH_SEED = 20_24
@@ -101,7 +102,8 @@ class FunctionReference(AbstractReference):
         points = as_points(points, self.n_inputs)
         if self.exact is None:
             return monte_carlo_truth(self, points, jax.random.key(_TRUTH_SEED), self.paths, order)
-        return exact_truth(self, points, order, self.exact_source)
+        smoothed = is_smoothed(self.exact, jax.ShapeDtypeStruct((self.n_inputs,), jnp.float64))
+        return exact_truth(self, points, order, self.exact_source + " of the smoothed model" * smoothed)
 
 
 def from_function(

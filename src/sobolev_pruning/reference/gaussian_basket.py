@@ -15,6 +15,7 @@ from .._foundation.errors import InputError
 from .._foundation.precision import require_float64
 from .designs import Design, check_design, unit_points
 from .model import AbstractReference
+from .semidefinite import lower_factor
 from .smoothing import smooth_positive_part
 from .truth import Truth, exact_truth
 
@@ -36,7 +37,7 @@ class GaussianBasket(AbstractReference):
     Arguments, all frozen at construction (times in years, spots and strike in units of currency):
 
     - `weights`, `volatilities`, `spot`: `(d,)`; `volatilities` are per square root of a year, in units of currency.
-    - `correlation`: `(d, d)`, positive definite with unit diagonal.
+    - `correlation`: `(d, d)`, positive semidefinite with unit diagonal; `factor` is its lower triangular `L`, `L L'`.
     - `strike`, `exposure_time` T1, `maturity` T2, `drift`, `rate`, `kind` "call" or "put".
     - `smoothing`: the width over which the payoff's kink is rounded off in labels (`smooth_positive_part`, with its
       bias), for second derivatives by path; closed forms stay those of the kinked payoff.
@@ -55,6 +56,7 @@ class GaussianBasket(AbstractReference):
     weights: Float[Array, "d"]
     volatilities: Float[Array, "d"]
     correlation: Float[Array, "d d"]
+    factor: Float[Array, "d d"]
     spot: Float[Array, "d"]
     strike: Float[Array, ""]
     exposure_time: Float[Array, ""]
@@ -109,13 +111,11 @@ class GaussianBasket(AbstractReference):
             np.diag(correlation), 1.0
         ):
             raise InputError("correlation is not symmetric with ones on its diagonal; give a correlation matrix.")
-        smallest = float(np.linalg.eigvalsh(correlation)[0])
-        if smallest <= d * np.finfo(np.float64).eps:  # below, the sign of an eigenvalue is rounding
-            raise InputError(
-                f"correlation is not positive definite (smallest eigenvalue {smallest:.3g}); correct its entries."
-            )
+        factor = lower_factor(correlation, "correlation")
         if np.dot(weights, weights) == 0:
             raise InputError("weights are all 0, so the basket is worth nothing; give at least one weight.")
+        if np.linalg.norm((weights * volatilities) @ factor) <= 1e-7 * np.linalg.norm(weights * volatilities):
+            raise InputError("The assets hedge each other, so the basket does not move; change weights or correlation.")
         strike, drift, rate = _number("strike", strike), _number("drift", drift), _number("rate", rate)
         exposure_time, maturity = _number("exposure_time", exposure_time), _number("maturity", maturity)
         if exposure_time <= 0:
@@ -127,6 +127,7 @@ class GaussianBasket(AbstractReference):
         self.weights = jnp.asarray(weights)
         self.volatilities = jnp.asarray(volatilities)
         self.correlation = jnp.asarray(correlation)
+        self.factor = jnp.asarray(factor)
         self.spot = jnp.asarray(spot)
         self.strike = jnp.asarray(strike)
         self.exposure_time = jnp.asarray(exposure_time)
@@ -189,7 +190,7 @@ class GaussianBasket(AbstractReference):
 
     @property
     def _cholesky(self) -> Float[Array, "d d"]:
-        return self.volatilities[:, None] * jnp.linalg.cholesky(self.correlation)
+        return self.volatilities[:, None] * self.factor
 
     def training_inputs(self, key: PRNGKey, n: int) -> Points:
         """`spot + 1.5 sqrt(T1) L z`: the exposure's law, spread wider so that the wings are sampled too."""

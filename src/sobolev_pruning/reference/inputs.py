@@ -14,6 +14,7 @@ from jaxtyping import Array, Float
 from .._foundation.arrays import ArrayOrList, Points, PRNGKey, float64_array
 from .._foundation.errors import InputError
 from .._foundation.precision import require_float64
+from .semidefinite import lower_factor
 
 TAIL = 0.01
 """A law without bounds has the box from its 1% to its 99% quantile, as data has."""
@@ -77,6 +78,8 @@ class Box(AbstractInputs):
 class Gaussian(AbstractInputs):
     """Normal with `mean`, `(d,)`, and `covariance`, `(d, d)` or, where the inputs are independent, variances `(d,)`.
 
+    The covariance may be singular, as where one input is the sum of others.
+
     >>> Gaussian([0.0, 1.0], [1.0, 4.0]).box[1].round(2).tolist()
     [2.33, 5.65]
     """
@@ -95,12 +98,12 @@ class Gaussian(AbstractInputs):
                 "(d,)."
             )
         matrix = np.diag(covariance) if covariance.ndim == 1 else covariance
-        try:
-            factor = np.linalg.cholesky(matrix)  # an eighth of the time of finding the eigenvalues
-        except np.linalg.LinAlgError:
-            factor = None
-        if factor is None or not np.allclose(matrix, matrix.T, rtol=1e-12, atol=0):
-            raise InputError("covariance is not symmetric and positive definite; correct its entries.")
+        if not np.allclose(matrix, matrix.T, rtol=1e-12, atol=0):
+            raise InputError("covariance is not symmetric and positive semidefinite; correct its entries.")
+        factor = lower_factor(matrix, "covariance")
+        fixed = np.flatnonzero(np.diag(matrix) == 0)
+        if fixed.size:
+            raise InputError(f"Input {fixed[0]} has the variance 0; give it a range, or leave it out.")
         self.mean, self.factor = jnp.asarray(mean), jnp.asarray(factor)
         self.names = _names(names, d)
 

@@ -1,6 +1,7 @@
 """What every reference model offers: a simulator with its noise apart, the law of its inputs, the truth."""
 
 import abc
+import math
 from functools import partial
 from typing import Any
 
@@ -32,6 +33,13 @@ class AbstractReference(eqx.Module):
 
     n_inputs: eqx.AbstractVar[int]
     gamma_direction: eqx.AbstractVar[Float[Array, "d"]]
+
+    @property
+    def n_outputs(self) -> int:
+        """The number k of outputs, 1 where the axis of outputs is dropped."""
+        point = jax.ShapeDtypeStruct((self.n_inputs,), jnp.float64)
+        noise = jax.eval_shape(lambda: jax.tree.map(lambda leaf: leaf[0], self.noise(jax.random.key(0), 1)))
+        return math.prod(jax.eval_shape(self.label, point, noise).shape)
 
     @abc.abstractmethod
     def label(self, x: Float[Array, "d"], z: Any) -> Float[Array, "..."]:

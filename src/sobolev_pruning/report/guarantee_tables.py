@@ -1,7 +1,5 @@
 """Tables on the terminal about what is guaranteed: certificates, and the largest difference of two networks."""
 
-from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
-
 import numpy as np
 from rich.markup import escape
 from rich.table import Table
@@ -11,11 +9,10 @@ from ..evaluation import Answer
 from ..evaluation.certificates import Range, claim_text
 from .model_records import CertificateRecord, ComparisonRecord
 from .model_tables import network_text, plain_table
-from .numbers import MISSING, count_text, error_text
+from .numbers import MISSING, OUTWARD_DIGITS, count_text, error_text, outward_text
 
 _STYLES = {"proved": "bold green", "refuted": "bold red", "undecided": "bold yellow"}
 _MOST_ENTRIES = 16
-_DIGITS = 4
 
 
 def certificate_table(record: CertificateRecord) -> Table:
@@ -51,7 +48,7 @@ def _extent(answer: Answer, entries: slice) -> tuple[str, str]:
     known = np.isfinite(reached).all()
     return (
         f"{outward_text(lower, up=False)} to {outward_text(upper, up=True)}",
-        f"{reached[0]:.{_DIGITS}g} to {reached[1]:.{_DIGITS}g}" if known else MISSING,
+        f"{reached[0]:.{OUTWARD_DIGITS}g} to {reached[1]:.{OUTWARD_DIGITS}g}" if known else MISSING,
     )
 
 
@@ -73,18 +70,6 @@ def comparison_table(record: ComparisonRecord) -> Table:
         sampled = (error_text(figure) for figure in (difference.size, difference.rms, difference.largest))
         table.add_row(difference.of, *sampled, bound, ratio)
     return table
-
-
-def outward_text(bound: float, up: bool) -> str:
-    """A bound with four digits, rounded up or down so that what was proved is still true as printed.
-
-    >>> outward_text(0.123401, up=True), outward_text(0.123401, up=False), outward_text(-2.0, up=True)
-    ('0.1235', '0.1234', '-2')
-    """
-    if not np.isfinite(bound):
-        return "unbounded"
-    rounded = Context(_DIGITS, ROUND_CEILING if up else ROUND_FLOOR).create_decimal(Decimal(bound))
-    return f"{float(rounded):.{_DIGITS}g}"
 
 
 def _box_text(lower, upper) -> str:

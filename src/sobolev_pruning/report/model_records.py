@@ -89,6 +89,7 @@ class TrialRecord:
     n_operations: int
     errors: dict[str, float]
     stderr: dict[str, float]
+    on_labels: dict[str, float]
     accepted: bool
 
 
@@ -121,12 +122,13 @@ class EvaluationRecord:
 
 @dataclass(frozen=True)
 class Difference:
-    """By how much two networks differ in one quantity: Euclidean norms over all entries of it at a point.
+    """By how much two networks differ in one quantity, or in that of one output: Euclidean norms over all entries of it
+    at a point.
 
     - `size`: the largest norm of the first network's quantity, `rms` and `largest` the root mean square and the maximum
       of the difference, all at points.
     - `guaranteed`: what the difference nowhere in the box exceeds; None where that was not asked for, or where there
-      is no bound, as for second derivatives of networks with kinks.
+      is no bound, as for second derivatives of networks with kinks, and for single outputs of several.
     """
 
     of: str

@@ -1,10 +1,14 @@
 """Numbers and names as a reader sees them, on the page and on the terminal alike."""
 
 import math
+from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from itertools import groupby
 
 MISSING = "–"
 """Stands where nothing was measured."""
+
+OUTWARD_DIGITS = 4
+"""Of bounds that were proved, and of what stands beside them."""
 
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
@@ -44,6 +48,18 @@ def r2_text(r2: float | None) -> str:
         if float(text) < 1.0:
             return text
     return "1.000000"
+
+
+def outward_text(bound: float, up: bool) -> str:
+    """A bound with four digits, rounded up or down so that what was proved is still true as printed.
+
+    >>> outward_text(0.123401, up=True), outward_text(0.123401, up=False), outward_text(-2.0, up=True)
+    ('0.1235', '0.1234', '-2')
+    """
+    if not math.isfinite(bound):
+        return "unbounded"
+    rounded = Context(OUTWARD_DIGITS, ROUND_CEILING if up else ROUND_FLOOR).create_decimal(Decimal(bound))
+    return f"{float(rounded):.{OUTWARD_DIGITS}g}"
 
 
 def error_text(error: float | None) -> str:

@@ -9,7 +9,17 @@ from .prediction_figures import prediction_rows
 from .records import ReportRecord
 from .significance_figures import significance_panels
 from .summary import calls_until_paid, comparison, headline, networks
-from .tables import DETAIL_COLUMNS, call_rows, measured_quantities, payback, result_rows, size_rows, stage_details
+from .tables import (
+    DETAIL_COLUMNS,
+    PAPER_WIDTHS,
+    call_rows,
+    measured_quantities,
+    payback,
+    result_rows,
+    size_rows,
+    stage_details,
+    truths_text,
+)
 from .templates import render
 
 _SHOWN_ROUNDS = 6
@@ -35,6 +45,8 @@ def render_report(record: ReportRecord) -> str:
         stages=[(stage_label(stage.name), stage.description) for stage in record.stages],
         quantities=measured_quantities(record),
         results=result_rows(record),
+        truths=truths_text(record.stages),
+        paper_widths=PAPER_WIDTHS,
         exposure=result_rows(record, exposure=True),
         detail_columns=DETAIL_COLUMNS,
         details=(

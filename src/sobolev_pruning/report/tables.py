@@ -1,5 +1,6 @@
 """The tables of the report as rows of ready texts."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..evaluation import Evaluation, Scores
@@ -9,6 +10,9 @@ from .summary import calls_until_paid, error_ratio, networks
 
 QUANTITIES = ("value", "delta", "gamma", "hessian")
 """What the results are read by, in this order."""
+
+PAPER_WIDTHS = "Layers are ours; the paper’s oversized network is 7–128×6–1, its others have widths of their own."
+"""Stands wherever the paper's figures do."""
 
 ALL_QUANTITIES = {
     "value": "value",
@@ -50,6 +54,11 @@ class StageDetails:
 
 
 DETAIL_COLUMNS = ("R²", "1 − R²", "RMSE", "99% of errors below", "Largest error", "R² of the components")
+
+
+def truths_text(stages: Sequence[StageRecord]) -> str:
+    """What the stages are measured against, where that is not a closed form of the model itself."""
+    return ", ".join(sorted({stage.evaluation.against for stage in stages} - {"closed form"}))
 
 
 def measured_quantities(record: ReportRecord) -> tuple[str, ...]:
@@ -98,8 +107,14 @@ def stage_details(record: ReportRecord, exposure: bool = False) -> tuple[StageDe
 
 
 def _detail_rows(evaluation: Evaluation) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    scores = {label: getattr(evaluation, name) for name, label in ALL_QUANTITIES.items()}
-    return tuple((label, _figures(found)) for label, found in scores.items() if found is not None)
+    """The figures of every quantity, with several outputs of each of them."""
+    several = len(evaluation.outputs) > 1
+    rows = []
+    for name, label in ALL_QUANTITIES.items():
+        for j, output in enumerate(evaluation.outputs):
+            if (found := getattr(output, name)) is not None:
+                rows.append((f"{label} of output {j}" if several else label, _figures(found)))
+    return tuple(rows)
 
 
 def _figures(scores: Scores) -> tuple[str, ...]:

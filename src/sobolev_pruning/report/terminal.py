@@ -8,17 +8,20 @@ from rich.text import Text
 
 from .numbers import count_text, r2_text, stage_label, widths_text
 from .records import StageRecord
-from .tables import QUANTITIES
+from .tables import PAPER_WIDTHS, QUANTITIES, truths_text
 
 
 def results_table(stages: Sequence[StageRecord], published: dict[str, dict[str, float]]) -> Table:
     """R2 of every quantity, one stage below the other, and under each the paper's where `published` has the stage.
 
+    Layers and parameters are our own; the paper's are told below. With several outputs a figure is that of the worst.
     Fits 80 columns. A tick (and green, where there are colours) marks an error `1 - R2` that is at most the paper's.
     """
     caption = "R² = 1: exact; R² = 0: no better than a constant."
+    if truths := truths_text(stages):
+        caption += f" The truth is {truths}."
     if any(stage.name in published for stage in stages):
-        caption += " ✓ at least as good as the paper."
+        caption += f" ✓ at least as good as the paper. {PAPER_WIDTHS}"
     table = Table(
         title="How well each stage imitates the reference: R², higher is better",
         title_style="bold",

@@ -17,7 +17,7 @@ from .._foundation.samples import Samples
 from .calling import Caller, Lost
 from .difference_plan import Differences, plan_differences
 from .differences import difference_offsets
-from .kept_results import KeptResults
+from .kept_results import KeptResults, damaged_lines
 from .processes import ProcessExecutor
 from .simulator_calls import Job, Labels
 
@@ -35,8 +35,9 @@ class Failure:
 class BlackBoxRun:
     """Samples of a black box, the `rows` of the given points they belong to, what failed, whence the derivatives.
 
-    `derivatives` is "none" where differences turned out to be noise; `warnings` then says why. `steps`, `(d,)`, are
-    those that differences took.
+    `n_kept` of them are from an earlier run, in whose file `n_damaged` lines could not be read. `derivatives` is "none"
+    where differences turned out to be noise; `warnings` then says why. `steps`, `(d,)`, are those that differences
+    took.
     """
 
     samples: Samples
@@ -44,6 +45,7 @@ class BlackBoxRun:
     failures: tuple[Failure, ...]
     derivatives: Literal["own", "differences", "none"]
     n_kept: int
+    n_damaged: int
     steps: np.ndarray | None
     warnings: tuple[str, ...]
 
@@ -59,7 +61,8 @@ class BlackBoxRun:
         failed = ", ".join(f"{count} {what}" for what, count in sorted(counted.items()))
         first = f" (the first: row {self.failures[0].row}, {self.failures[0].message})" if self.failures else ""
         kept = f", {self.n_kept} of them from an earlier run" if self.n_kept else ""
-        said = f"{len(self.rows)} samples{kept}; failed: {failed or 'none'}{first}; {how}."
+        damaged = f"; {damaged_lines(self.n_damaged)}" if self.n_damaged else ""
+        said = f"{len(self.rows)} samples{kept}{damaged}; failed: {failed or 'none'}{first}; {how}."
         return " ".join((said, *self.warnings))
 
 
@@ -92,8 +95,9 @@ def run_black_box(
       calls go in batches; by default `ProcessExecutor(workers, time_limit)`.
     - `time_limit`: seconds that one sample, differences included, may take; with an `executor` of your own the sample
       is given up after it, yet its process cannot be stopped.
-    - `results`: a file to which every sample is added as it arrives. A run of a simulator of the same name with the
-      same points, seed and derivatives that finds it goes on from there; failed points are tried again.
+    - `results`: a file to which every sample is added as it arrives. A run of the same simulator (its name, its
+      source and what it carries: see `simulator_identity`) with the same points, seed, derivatives and step that finds
+      it goes on from there; failed points, and those of damaged lines, are tried again.
 
     A call that raises, takes too long, loses its process, or returns NaN or another shape than the first one costs that
     sample; see `BlackBoxRun.failures` and `note`. Raises `InputError` where no sample is left.
@@ -133,7 +137,7 @@ def run_black_box(
         def take(row: int, outcome: Labels | Lost) -> None:
             failure = _fault(row, outcome, kept.shape, points.shape[1])
             if failure is None:
-                _keep(kept, row, outcome, results)
+                kept.add(row, outcome.y, outcome.dydx)
             else:
                 failures.append(failure)
 
@@ -162,15 +166,10 @@ def run_black_box(
         failures=tuple(failures),
         derivatives=derivatives,
         n_kept=n_kept,
+        n_damaged=kept.n_damaged,
         steps=plan.steps,
         warnings=() if plan.sentence is None else (plan.sentence,),
     )
-
-
-def _name(simulate: Callable) -> str:
-    """Module and name, where it has such, as functions do."""
-    named = simulate if hasattr(simulate, "__qualname__") else type(simulate)
-    return f"{named.__module__}.{named.__qualname__}"
 
 
 def _corners(box: tuple[ArrayOrList, ArrayOrList], points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -188,14 +187,9 @@ def _job(x: np.ndarray, seed: int, derivatives: str, steps: np.ndarray | None, b
     return Job(x, seed, own=derivatives == "own", offsets=offsets)
 
 
-def _keep(kept: KeptResults, row: int, labels: Labels, results: str | Path | None) -> None:
-    try:
-        kept.add(row, labels.y, labels.dydx)
-    except OSError as error:
-        raise InputError(
-            f"{results} cannot be written ({error.strerror}); it holds {len(kept.found) - 1} samples, and the same "
-            "call goes on from them once there is room."
-        ) from None
+def _reach(steps: np.ndarray | None, box) -> np.ndarray | None:
+    """What determines the offsets of differences at given points."""
+    return steps if steps is None or box is None else np.stack([steps, *box])
 
 
 def _fault(row: int, outcome: Labels | Lost, shape: tuple[int, ...] | None, n_inputs: int) -> Failure | None:

@@ -2,20 +2,22 @@
 
 import numpy as np
 
+from .._foundation.arrays import varies
 from .._foundation.errors import InputError
 from .._foundation.samples import Samples
 
 
 def check_for_training(samples: Samples) -> None:
-    """Raises `InputError`, naming rows or columns, for inputs that never change, copied columns, and copied samples.
+    """Raises `InputError`, naming rows or columns, for inputs that never change by more than rounding, and for copied
+    columns.
 
-    A sample that stands twice, label and all, ends up in training and in held-out data alike and hides overfitting;
-    repeated inputs with labels of their own are welcome, they are new noise.
+    Samples with the same inputs are welcome, and so are equal labels among them: a simulator that answers 0 or 1 gives
+    many, and each counts.
     """
     x = np.asarray(samples.x)
     if len(x) < 2:
         raise InputError("There is only one sample; give at least two.")
-    constant = np.flatnonzero(np.ptp(x, axis=0) == 0)
+    constant = np.flatnonzero(~varies(x))
     if constant.size:
         raise InputError(
             f"Input {constant[0]} is {x[0, constant[0]]:g} in every sample, so nothing can be learnt about it; "
@@ -24,9 +26,6 @@ def check_for_training(samples: Samples) -> None:
     copied = _first_copy(np.ascontiguousarray(x.T))
     if copied is not None:
         raise InputError(f"Inputs {copied[0]} and {copied[1]} are the same in every sample; leave one of them out.")
-    copied = _first_copy(np.column_stack([x, np.asarray(samples.y).reshape(len(x), -1)]))
-    if copied is not None:
-        raise InputError(f"Samples {copied[0]} and {copied[1]} are the same, label and all; remove the copies.")
 
 
 def _first_copy(rows: np.ndarray) -> tuple[int, int] | None:

@@ -1,7 +1,6 @@
 """Samples from a file of results: columns for inputs, outputs and partial derivatives by name or pattern."""
 
 import fnmatch
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +14,6 @@ from .._foundation.precision import require_float64
 from .._foundation.samples import Samples
 from .split import quantile_box, split
 from .tables import Table, numbers, read_table
-
-_UNIT = re.compile(r"^(?P<name>.*?)\s*\[(?P<unit>[^\]]*[^\]\d\s][^\]]*)\]$")
-"""A unit in square brackets behind a name; brackets around a number, as in `x[3]`, belong to the name."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +86,7 @@ def read_samples(
       A unit in square brackets behind a name, as in `spot [USD]`, is read as such and is no part of the name.
     - `dydx`: the names of the partial derivatives, output by output; or a template with `{y}` and `{x}` for the names
       of the output and the input, or `{j}` and `{i}` for their numbers from 0. By default `d{y}/d{x}`, `d{y}_d{x}` and
-      `dydx{j}_{i}` are tried (`dydx{i}` for one output: an array `dydx` of an NPZ or HDF5 file).
+      `dydx{j}_{i}` are tried (for one output `dydx{i}` too: an array `dydx` of an NPZ or HDF5 file).
 
     Every number used must be finite; the row (from 1, below the header) and column of the first that is not is named.
     An empty cell among the derivatives, or a derivative without a column, is one that is not known.
@@ -106,7 +102,8 @@ def read_samples(
     path = Path(path)
     table, units = _columns(path)
     x_names = _choose(path, table, x, "x")
-    y_names = tuple(name for name in _choose(path, table, y, "y") if name not in x_names)
+    inputs = set(x_names)
+    y_names = tuple(name for name in _choose(path, table, y, "y") if name not in inputs)
     if not y_names:
         raise InputError(f"In {path} x and y name the same columns; give different ones.")
     partials = _partials(path, table, x_names, y_names, dydx)
@@ -149,12 +146,20 @@ def _columns(path: Path) -> tuple[Table, dict[str, str | None]]:
     table: Table = {}
     units: dict[str, str | None] = {}
     for header, column in read_table(path).items():
-        found = _UNIT.match(header)
-        name = found["name"] if found else header
+        name, unit = _name_and_unit(header)
         if name in table:
             raise InputError(f"{path} has two columns named {name!r}; rename one of them.")
-        table[name], units[name] = column, found["unit"] if found else None
+        table[name], units[name] = column, unit
     return table, units
+
+
+def _name_and_unit(header: str) -> tuple[str, str | None]:
+    """A unit stands in square brackets behind a name; brackets around a number, as in `x[3]`, belong to the name."""
+    start = header.find("[", header.rfind("]", 0, -1) + 1) if header.endswith("]") else -1
+    unit = header[start + 1 : -1]
+    if start < 0 or all(letter.isdecimal() or letter.isspace() for letter in unit):
+        return header, None
+    return header[:start].rstrip(), unit
 
 
 def _choose(path: Path, table: Table, wanted: str | Sequence[str], what: str) -> tuple[str, ...]:
@@ -181,7 +186,7 @@ def _partials(path: Path, table: Table, x_names, y_names, dydx) -> list[list[tup
             raise InputError(f"dydx names {len(names)} columns; {k} outputs and {d} inputs have {k * d} derivatives.")
         _choose(path, table, names, "dydx")
         return [[(names[j * d + i], True) for i in range(d)] for j in range(k)]
-    templates = [dydx] if dydx else ["d{y}/d{x}", "d{y}_d{x}", "dydx{i}" if k == 1 else "dydx{j}_{i}"]
+    templates = [dydx] if dydx else ["d{y}/d{x}", "d{y}_d{x}", *(["dydx{i}"] if k == 1 else []), "dydx{j}_{i}"]
     best = None
     for template in templates:
         try:
@@ -202,17 +207,22 @@ def _count(found) -> int:
     return sum(there for row in found for _, there in row)
 
 
-def _check_finite(path: Path, table: Table, may_be_empty: bool = False) -> None:
-    names = list(table)
-    cells = np.column_stack(list(table.values()))
-    bad = ~(np.isfinite(cells) | (np.isnan(cells) & may_be_empty))
-    if bad.any():
-        row, column = (int(i) for i in np.argwhere(bad)[0])
-        value = table[names[column]][row]
+def _check_finite(path: Path, columns: dict[str, np.ndarray], may_be_empty: bool = False) -> None:
+    bad = np.zeros(len(next(iter(columns.values()))), bool)
+    first: tuple[int, str] | None = None
+    for name, cells in columns.items():
+        fault = ~(np.isfinite(cells) | (np.isnan(cells) & may_be_empty))
+        if fault.any():
+            row = int(np.argmax(fault))
+            first = (row, name) if first is None or row < first[0] else first
+            bad |= fault
+    if first is not None:
+        row, name = first
+        value = columns[name][row]
         what = "nothing or NaN" if np.isnan(value) else value
         raise InputError(
-            f"{path}, row {row + 1}, column {names[column]!r} holds {what} ({int(bad.any(axis=1).sum())} such rows "
-            "in all); correct or remove them."
+            f"{path}, row {row + 1}, column {name!r} holds {what} ({int(bad.sum())} such rows in all); correct or "
+            "remove them."
         )
 
 

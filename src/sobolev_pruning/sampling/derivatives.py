@@ -13,6 +13,8 @@ from .._foundation.arrays import ArrayOrList, PRNGKey, as_points
 from .._foundation.errors import InputError
 from .._foundation.precision import require_float64
 from ..reference import AbstractReference
+from ..reference.pathwise import hessian_vector_products, value_and_jacobian
+from .not_finite import likely_operation
 
 STEP = 0.02
 """Largest step of the differences, as a part of the box's width."""
@@ -34,7 +36,8 @@ class DerivativeCheck:
     - `order`: 1 for first derivatives, 2 for second ones along the same directions.
     - `pathwise`, `differences`, `stderr` (of `differences - pathwise`, path by path with common random numbers):
       `(points, directions)`, or `(points, directions, k)`, in units of the output per width of the box.
-    - `verdict`: "valid"; "jump", where a few paths carry all the difference; "formula", where most paths do.
+    - `verdict`: "valid"; "jump", where a few paths carry all the difference; "formula", where most paths do; "not
+      finite", where a value or a derivative of some path is NaN or infinite, however few paths that are.
     - `message`: the verdict in words, with the remedy.
     """
 
@@ -43,7 +46,7 @@ class DerivativeCheck:
     pathwise: Float[np.ndarray, "p m ..."]
     differences: Float[np.ndarray, "p m ..."]
     stderr: Float[np.ndarray, "p m ..."]
-    verdict: Literal["valid", "jump", "formula"]
+    verdict: Literal["valid", "jump", "formula", "not finite"]
     message: str
 
     def require_valid(self) -> None:
@@ -67,7 +70,8 @@ def check_derivatives(
     `(4 D_h/2 - D_h)/3`; the mass of a jump that the pathwise derivative misses does not. The derivative is called
     wrong where the mean of that is more than 5 standard errors and 2% of the derivative's size away from 0. For `order`
     2 the same is done one derivative up, with the pathwise gradient in place of the payoff, so a kink is seen as a
-    jump.
+    jump. Before all that every path must have finite values and derivatives; where one has not, the message names the
+    operation of the simulation that is the likely cause.
 
     >>> from sobolev_pruning.reference import GaussianBasket
     >>> basket = GaussianBasket.random(n_assets=2, seed=0)
@@ -92,12 +96,15 @@ def check_derivatives(
         signs = jax.random.rademacher(direction_key, (_ALL_INPUTS, d), jnp.float64)
         directions = signs * (upper - lower)[None, :] / np.sqrt(d)
     found = _compare(reference, points, directions, noise_key, paths, order)
-    pathwise, difference, stderr, share = (np.asarray(array) for array in found)
+    pathwise, difference, stderr, share, broken = (np.asarray(array) for array in found)
+    verdict, message = "valid", ""
+    if broken.any():
+        verdict = "not finite"
+        message = _not_finite_message(reference, points, noise_key, paths, order, broken)
     scale = np.sqrt(np.mean((pathwise + difference) ** 2, axis=(0, 1)))
     excess = np.abs(difference) / np.maximum(SIGNIFICANT * stderr, TOLERANCE * scale + np.finfo(np.float64).tiny)
     worst = np.unravel_index(int(np.argmax(excess)), excess.shape)
-    verdict = "valid"
-    if excess[worst] > 1.0:
+    if verdict == "valid" and excess[worst] > 1.0:
         verdict = "jump" if share[worst] < _FEW_PATHS else "formula"
     return DerivativeCheck(
         order=order,
@@ -106,7 +113,7 @@ def check_derivatives(
         differences=pathwise + difference,
         stderr=stderr,
         verdict=verdict,
-        message=_message(verdict, order, d, worst, pathwise, difference, stderr),
+        message=message or _message(verdict, order, d, worst, pathwise, difference, stderr),
     )
 
 
@@ -138,7 +145,9 @@ def _paired_difference(smoothed, sharp, points, key, paths):
 
 @eqx.filter_jit
 def _compare(reference, points, directions, key, paths, order):
-    """Per point and direction: mean derivative, mean extrapolated difference, its standard error, share of paths."""
+    """Per point and direction: mean derivative, mean extrapolated difference, its standard error, share of paths; and
+    per point which paths have a value or a derivative that is not finite.
+    """
 
     def one_path(x, u, z):
         def label(t):
@@ -165,9 +174,37 @@ def _compare(reference, points, directions, key, paths, order):
             share = jnp.mean(jnp.abs(difference), axis=0) ** 2 / jnp.where(squares > 0, squares, 1.0)
             return jnp.mean(derivative, axis=0), jnp.mean(difference, axis=0), stderr, share
 
-        return jax.lax.map(along, directions)
+        return *jax.lax.map(along, directions), jax.vmap(lambda noise: ~_is_finite(reference, x, noise, order))(z)
 
     return jax.lax.map(one_point, (jnp.arange(len(points)), points))
+
+
+def _is_finite(reference, x, z, order: int):
+    """Whether the value of a path and its derivatives up to `order` are all finite; as labels are made."""
+
+    def label(point):
+        return reference.label(point, z)
+
+    value, slopes = value_and_jacobian(label, x)
+    found = [value, slopes]
+    if order == 2:
+        found.append(hessian_vector_products(label, x, jnp.eye(x.size)))
+    return jnp.all(jnp.stack([jnp.all(jnp.isfinite(array)) for array in found]))
+
+
+def _not_finite_message(reference, points, key, paths: int, order: int, broken) -> str:
+    number = int(np.argmax(broken.any(axis=1)))
+    path = int(np.argmax(broken[number]))
+    x = points[number]
+    z = jax.tree.map(lambda noise: noise[path], reference.noise(jax.random.fold_in(key, number), paths))
+    operation = likely_operation(lambda point: reference.label(point, z), x, order)
+    share = 100.0 * broken.mean()
+    cause = "no single operation was found to blame" if operation is None else f"the likely cause is {operation}"
+    return (
+        f"Labels or their derivatives are not finite on {share:.2g}% of the paths, first at point {np.asarray(x)}: "
+        f"{cause}; keep its argument where it is smooth, in branches that jnp.where does not take too: "
+        "jnp.where(ok, f(jnp.where(ok, s, 1.0)), other)."
+    )
 
 
 def _message(verdict, order, d, worst, pathwise, difference, stderr) -> str:

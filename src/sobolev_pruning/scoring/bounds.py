@@ -29,11 +29,16 @@ def enclosed_bounds(network: Network, box: Interval, order: int, method: str, pi
     missing = np.argwhere(np.asarray(_missing(bounds)))
     if missing.size:
         derivative, layer = missing[0]
-        raise InputError(
-            f"Hidden layer {layer + 1} has no derivative of order {derivative + 1} everywhere in the box "
-            "(a kink lies in it); score with a smaller order, or choose a smooth activation."
-        )
+        raise missing_derivative(layer + 1, derivative)
     return bounds
+
+
+def missing_derivative(layer: int, order: int) -> InputError:
+    """The error where hidden layer `layer`, counted from 1, has a kink that scores of `order` do not bear."""
+    return InputError(
+        f"Hidden layer {layer} has no derivative of order {order + 1} everywhere in the box "
+        "(a kink lies in it); score with a smaller order, or choose a smooth activation."
+    )
 
 
 @jax.jit

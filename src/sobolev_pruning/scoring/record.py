@@ -19,8 +19,8 @@ class Significance:
     - `ranges[l]`: values of each node over the box, `(width,)`; None where the method knows none.
     - `adjoints[l]`: derivatives `dy_j / dn_i` over the box, `(k, width)`; None where the method knows none.
     - `method`, `order`: what was asked for; `order` m scores the m-th input derivatives of the outputs.
-    - `guaranteed`: whether ranges and adjoints are proved to hold every value over the box, rounding included; on a
-      GPU, where no rounding margin has been tested, nothing is.
+    - `guaranteed`: whether ranges and adjoints are proved to hold every value over the box, rounding included; not
+      where no rounding margin has been tested (most GPUs), nor with enclosure rules that nobody vouches for.
     - `box`: the box, None for a method that looks at samples.
     """
 

@@ -3,20 +3,23 @@
 import jax.numpy as jnp
 import numpy as np
 
+from .._foundation.activations import CONTINUOUS_DERIVATIVES
 from .._foundation.arrays import ArrayOrList, as_points
 from .._foundation.errors import InputError
 from .._foundation.precision import require_float64
 from .._foundation.samples import Samples
+from ..enclosure import Interval
 from ..sampling import quantile_box
 from ..surrogate import Surrogate
 from .baselines import BASELINES, WITHOUT_SAMPLES, expect_labels, random_scores
-from .bounds import enclosed_bounds, scores
+from .bounds import enclosed_bounds, missing_derivative, scores
 from .box import Box, as_box
 from .program import Network, output_scale
 from .record import Significance
 from .sampled import sampled_bounds
 
 ENCLOSURES = ("interval", "affine", "split")
+_KINK_POINTS = 1024
 METHODS: tuple[str, ...] = (*ENCLOSURES, "sampled", *BASELINES, "random")
 
 
@@ -81,11 +84,28 @@ def significance(
         box = quantile_box(samples)
     box = as_box(box, _n_inputs(network, box))
     enclosed = method != "sampled"
+    if enclosed:
+        _refuse_kinks(network, box, order)
     bounds = enclosed_bounds(network, box, order, method, pieces) if enclosed else sampled_bounds(network, box, order)
     scale = output_scale(network, bounds[0].adjoints[0].shape[0])
     ranges, adjoints = (tuple(layers) for layers in bounds[0])
-    guaranteed = enclosed and all(nodes.guaranteed for nodes in ranges)
+    guaranteed = enclosed and all(x.guaranteed for found in bounds for layers in found for x in layers)
     return Significance(scores(bounds, box, scale), ranges, adjoints, method, order, guaranteed, box)
+
+
+def _refuse_kinks(network: Network, box: Interval, order: int) -> None:
+    """Raises `InputError` where points of the box lie on both sides of a kink that derivatives of `order` do not bear.
+
+    The enclosure would find that out too, after long computing.
+    """
+    if not isinstance(network, Surrogate) or order <= CONTINUOUS_DERIVATIVES[network.activation]:
+        return
+    unit = np.random.default_rng(0).random((_KINK_POINTS, network.widths[0]))
+    lower, upper = np.asarray(box.lower), np.asarray(box.upper)
+    for number, nodes in enumerate(network.nodes(lower + unit * (upper - lower)), start=1):
+        lowest, highest = np.asarray(nodes).min(axis=0), np.asarray(nodes).max(axis=0)
+        if np.any((lowest <= 0.0) & (highest > 0.0)):
+            raise missing_derivative(number, order)
 
 
 def _n_inputs(network: Network, box: Box) -> int:

@@ -4,6 +4,8 @@ from .files import save as save
 from .files import to_tensors as to_tensors
 from .guard import GuardedSurrogate as GuardedSurrogate
 from .guard import guarded as guarded
+from .guard import outside_training_range as outside_training_range
+from .matching import matching_samples as matching_samples
 from .network import Dense as Dense
 from .network import Surrogate as Surrogate
 from .network import TrainingRange as TrainingRange

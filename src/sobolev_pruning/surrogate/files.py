@@ -73,16 +73,22 @@ def to_tensors(surrogate: Surrogate) -> tuple[dict[str, np.ndarray], dict]:
 
 def from_tensors(tensors: dict[str, np.ndarray], header: object, where: str) -> Surrogate:
     """The surrogate that `to_tensors` took apart; raises `InputError` naming `where` the parts come from."""
-    try:
-        widths = [int(width) for width in header["widths"]]
-        if header["format"] != _FORMAT or len(widths) < 2:
-            raise ValueError
-    except (KeyError, TypeError, ValueError, OverflowError):
-        raise InputError(f"{where} has no surrogate header; give a file written by Surrogate.save.") from None
-    if header.get("schema") != _SCHEMA:
+    if not isinstance(header, dict) or header.get("format") != _FORMAT:
+        raise InputError(f"{where} has no surrogate header; give a file written by Surrogate.save.")
+    if not _is_integer(header.get("schema")) or header["schema"] != _SCHEMA:
         raise InputError(
             f"{where} has schema {header.get('schema')}; this version of sobolev-pruning reads schema {_SCHEMA}."
         )
+    widths, activation, scalar_output = (header.get(key) for key in ("widths", "activation", "scalar_output"))
+    wrong = {
+        "widths": not isinstance(widths, (list, tuple))
+        or len(widths) < 2
+        or not all(_is_integer(width) and width > 0 for width in widths),
+        "activation": not isinstance(activation, str),
+        "scalar_output": not isinstance(scalar_output, bool),
+    }
+    for key in (key for key, is_wrong in wrong.items() if is_wrong):
+        raise InputError(f"{where} has a header whose {key} is {header.get(key)!r}; save the surrogate again.")
 
     def tensor(name: str, shape: tuple[int, ...]):
         found = tensors.get(name)
@@ -102,6 +108,9 @@ def from_tensors(tensors: dict[str, np.ndarray], header: object, where: str) -> 
         raise InputError(f"{where} holds a scale that is not above 0; save the surrogate again.")
     known = any(name in tensors for name in _RANGE)
     training_range = tuple(tensor(name, (widths[0],)) for name in _RANGE) if known else None
-    return Surrogate(
-        layers, scaling, str(header.get("activation")), header.get("scalar_output") is True, training_range
-    )
+    return Surrogate(layers, scaling, activation, scalar_output, training_range)
+
+
+def _is_integer(value: object) -> bool:
+    """Whether JSON holds a whole number there; `true` is none."""
+    return isinstance(value, int) and not isinstance(value, bool)

@@ -13,6 +13,9 @@ from .._foundation.arrays import ArrayOrList, Gradients, Hessians, Values, as_po
 from .._foundation.errors import InputError
 from .network import Surrogate, TrainingRange
 
+_MARGIN = 0.01
+"""A box may reach beyond the training range by this part of its width: samples rarely hit the ends of their law."""
+
 _REMEDY = "keep to the range, or train on a wider one"
 
 
@@ -97,3 +100,21 @@ keep to the range, or train on a wider one.
             "Surrogate(net.layers, net.scaling, net.activation, net.scalar_output, (lowest, highest))."
         )
     return GuardedSurrogate(surrogate, outside)
+
+
+def outside_training_range(surrogate: Surrogate, lower: ArrayOrList, upper: ArrayOrList) -> tuple[str, ...]:
+    """One sentence where the box from `lower` to `upper` leaves the range the network was trained on, else none."""
+    if surrogate.training_range is None:
+        return ()
+    lowest, highest = (np.asarray(end) for end in surrogate.training_range)
+    low, high = np.asarray(lower), np.asarray(upper)
+    margin = _MARGIN * (highest - lowest)
+    outside = np.flatnonzero((low < lowest - margin) | (high > highest + margin))
+    if not outside.size:
+        return ()
+    i = int(outside[0])
+    others = f" (and {outside.size - 1} more inputs likewise)" if outside.size > 1 else ""
+    return (
+        f"Input {i} reaches from {low[i]:.4g} to {high[i]:.4g}, but the network was trained from {lowest[i]:.4g} to "
+        f"{highest[i]:.4g}{others}; beyond it values are extrapolated.",
+    )

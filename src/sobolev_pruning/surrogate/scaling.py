@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from .._foundation.arrays import varies
 from .._foundation.errors import InputError
 from .._foundation.samples import Samples
 
@@ -21,14 +22,14 @@ class Scaling(eqx.Module):
     def of(samples: Samples) -> "Scaling":
         """Mean and standard deviation of every input and output over `samples`.
 
-        Raises `InputError` for an input that never changes; an output that never changes keeps the scale 1.
+        Raises `InputError` for an input that never changes by more than rounding; such an output keeps the scale 1.
         """
         x, y = np.asarray(samples.x), np.asarray(samples.y).reshape(len(samples), -1)
         with np.errstate(over="ignore"):
             x_scale, y_scale = x.std(axis=0), y.std(axis=0)
         if not (np.isfinite(x_scale).all() and np.isfinite(y_scale).all()):
             raise InputError("The samples spread over more than float64 can square; give them in larger units.")
-        constant = np.flatnonzero(x_scale == 0)
+        constant = np.flatnonzero(~varies(x))
         if constant.size:
             raise InputError(
                 f"Input {constant[0]} is {x[0, constant[0]]:g} in every sample, so nothing can be learnt about it; "
@@ -38,5 +39,5 @@ class Scaling(eqx.Module):
             x_shift=jnp.asarray(x.mean(axis=0)),
             x_scale=jnp.asarray(x_scale),
             y_shift=jnp.asarray(y.mean(axis=0)),
-            y_scale=jnp.asarray(np.where(y_scale > 0, y_scale, 1.0)),
+            y_scale=jnp.asarray(np.where(varies(y), y_scale, 1.0)),
         )

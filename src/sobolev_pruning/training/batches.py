@@ -10,6 +10,10 @@ from .._foundation.arrays import PRNGKey
 from .._foundation.samples import Samples
 from .label_noise import LabelNoise
 
+FLOOR = 1e-4
+"""Added to the squares of standard errors, over the variance of the labels: room for what a network cannot fit, without
+which a few exact labels would have all the say."""
+
 
 class Batch(eqx.Module):
     """Samples with the output axis kept; what a loss of the given order does not need is None.
@@ -33,19 +37,20 @@ class Batch(eqx.Module):
     def of(samples: Samples, order: int, weigh_by_stderr: bool = False, noise: LabelNoise | None = None) -> "Batch":
         """The arrays of `samples` that a loss of the given order, with the given noise, needs.
 
-        `weigh_by_stderr` weighs every label by `1 / (stderr^2 + mean stderr^2)`: a label much noisier than the others
-        counts little, and one without noise no more than twice the mean.
+        `weigh_by_stderr` weighs every label by `1 / (stderr^2 + FLOOR var)`, `var` the variance of the labels of its
+        output: by the inverse of its variance, but none as if it were known to better than a hundredth of their spread.
         """
         # Once per training, so on the host, where nothing needs compiling.
         n, d, k = len(samples), samples.n_inputs, samples.n_outputs
         arrays = {"y": np.asarray(samples.y).reshape(n, k)}
         if weigh_by_stderr:
-            arrays["y_weight"] = _normalised(_precision(samples.y_stderr, (n, k)), 1)
+            arrays["y_weight"] = _normalised(_precision(samples.y_stderr, arrays["y"]), 1)
         if noise is not None:
             arrays["noise_class"] = noise.classes(samples.x)
         if order > 0:
-            precision = _precision(samples.dydx_stderr, (n, k, d)) if weigh_by_stderr else None
-            dydx, weight = _without_unknown(np.asarray(samples.dydx).reshape(n, k, d), precision, samples.missing)
+            slopes = np.asarray(samples.dydx).reshape(n, k, d)
+            precision = _precision(samples.dydx_stderr, slopes) if weigh_by_stderr else None
+            dydx, weight = _without_unknown(slopes, precision, samples.missing)
             arrays |= {"dydx": dydx, "dydx_weight": _normalised(weight, 1)}
         if order > 1:
             hvp, weight = _without_unknown(np.asarray(samples.hvp).reshape(n, -1, k, d), None, samples.missing)
@@ -56,16 +61,18 @@ class Batch(eqx.Module):
         return self.x.shape[0]
 
 
-def _precision(stderr: Array | None, shape: tuple[int, ...]) -> np.ndarray | None:
+def _precision(stderr: Array | None, labels: np.ndarray) -> np.ndarray | None:
+    """`1 / (stderr^2 + FLOOR var)`, 0 where the standard error is unknown, for labels `(n, k)` or `(n, k, d)`."""
     if stderr is None:
         return None
-    square = np.asarray(stderr).reshape(shape) ** 2
-    known = ~np.isnan(square)
-    mean = np.sum(square, axis=_others(shape, 1), where=known, keepdims=True)
-    mean = mean / np.maximum(known.sum(axis=_others(shape, 1), keepdims=True), 1)
-    # Where a standard error is unknown so is its label, whose weight becomes 0.
-    total = np.where(known, square + mean, np.inf)
-    return 1.0 / np.where(total > 0, total, 1.0)
+    square = np.asarray(stderr).reshape(labels.shape) ** 2
+    axes = _others(labels.shape, 1)
+    known = ~np.isnan(labels)
+    counts = np.maximum(known.sum(axis=axes, keepdims=True), 1)
+    mean = np.sum(labels, axis=axes, where=known, keepdims=True) / counts
+    variance = np.sum((labels - mean) ** 2, axis=axes, where=known, keepdims=True) / counts
+    total = square + FLOOR * variance
+    return np.where(np.isnan(total), 0.0, 1.0 / np.where(total > 0, total, 1.0))
 
 
 def _without_unknown(

@@ -19,7 +19,7 @@ from .._foundation.precision import require_float64
 from .._foundation.samples import Samples
 from ..reference import AbstractReference
 from ..sampling import check_for_training, split
-from ..surrogate import Surrogate, range_of
+from ..surrogate import Surrogate, matching_samples, range_of
 from .batches import Batch
 from .checkpoint import Checkpoints
 from .choice import suitable_optimiser
@@ -117,11 +117,11 @@ def fit(
     require_float64("fit")
     if optimiser is None:
         optimiser = suitable_optimiser(surrogate.n_parameters, fixed_data=fresh is None)
+    samples = matching_samples(surrogate, samples)
     check_for_training(samples)
     split_key, epoch_key = jax.random.split(key)
     training, held = _parts(samples, held_out, split_key)
-    _check_fit(surrogate, training, "samples")
-    _check_fit(surrogate, held, "held_out")
+    held = matching_samples(surrogate, held, "held_out")
     _check_fresh(fresh, optimiser, training)
     _check_counts(patience, starts)
     mask = jax.tree.map(jnp.ones_like, surrogate.layers) if mask is None else _checked_mask(mask, surrogate.layers)
@@ -235,21 +235,17 @@ def _check_finite(steps, held, steps_before: int, optimiser: AbstractOptimiser) 
         )
 
 
-def _check_fit(surrogate: Surrogate, samples: Samples, name: str) -> None:
-    expected, given = (surrogate.widths[0], surrogate.widths[-1]), (samples.n_inputs, samples.n_outputs)
-    if expected != given:
-        raise InputError(
-            f"The surrogate has {expected[0]} inputs and {expected[1]} outputs, {name} has {given[0]} and {given[1]}; "
-            "train it on samples of its own model."
-        )
-
-
 def _check_fresh(fresh: AbstractReference | None, optimiser: AbstractOptimiser, samples: Samples) -> None:
     if fresh is None:
         return
     if fresh.n_inputs != samples.n_inputs:
         raise InputError(
             f"fresh draws {fresh.n_inputs} inputs, the samples have {samples.n_inputs}; give samples of the same model."
+        )
+    outputs = fresh.n_outputs
+    if outputs != samples.n_outputs:
+        raise InputError(
+            f"fresh draws {outputs} outputs, the samples have {samples.n_outputs}; give samples of the same model."
         )
     if optimiser.needs_fixed_data:
         raise InputError(

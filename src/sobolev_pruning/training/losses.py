@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from .._foundation.arrays import varies
 from .._foundation.errors import InputError
 from .._foundation.samples import Samples
 from ..surrogate import Surrogate
@@ -174,14 +175,15 @@ def _mean_square(error: Array, weight: Array | None, output_axis: int) -> Float[
 
 
 def _input_spreads(samples: Samples) -> Float[np.ndarray, "d"]:
-    spreads = np.asarray(samples.x).std(axis=0)
+    x = np.asarray(samples.x)
     # An input that never changes has no spread to measure by, so its derivatives keep their units.
-    return np.where(spreads > 0, spreads, 1.0)
+    return np.where(varies(x), x.std(axis=0), 1.0)
 
 
 def _variance(labels: Float[np.ndarray, "rows k c"]) -> Float[Array, "k"]:
+    rows = np.moveaxis(labels, 1, 2).reshape(-1, labels.shape[1])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # of an output of which no label is known
-        variance = np.nanvar(labels, axis=(0, 2))
-    # A label that never changes is fitted in its own units: there is no spread to measure it by.
-    return jnp.asarray(np.where(variance > 0, variance, 1.0))
+        variance = np.nanvar(rows, axis=0)
+    # A label that never changes, but for rounding, is fitted in its own units: no spread is there to measure it by.
+    return jnp.asarray(np.where(varies(rows), variance, 1.0))

@@ -118,7 +118,8 @@ def _unreached(answer: Answer, target: Target, quantities: Quantities) -> str | 
         lower, upper = (end[0, answer.entry] for end in bounds_at(quantities, target, np.asarray([answer.point])))
         if not answer.evidence[0] <= lower <= upper <= answer.evidence[1]:
             return f"calls {name} refuted by a point that does not show it on checking"
-    for places, stated, sign in ((answer.lowest_at, answer.reached_lower, 1), (answer.highest_at, answer.reached_upper, -1)):
+    lowest, highest = (answer.lowest_at, answer.reached_lower, 1), (answer.highest_at, answer.reached_upper, -1)
+    for places, stated, sign in (lowest, highest):
         known = [entry for entry, place in enumerate(places) if place is not None]
         if known:
             lower, upper = bounds_at(quantities, target, np.asarray([places[entry] for entry in known]))

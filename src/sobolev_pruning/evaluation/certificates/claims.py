@@ -201,7 +201,7 @@ def _check_quantity(claim) -> None:
         raise InputError(f"{kind}: of is {_shortened(of)}; choose one of {', '.join(ORDER)}.")
     if isinstance(claim, Distance):
         if of == "curvature":
-            raise InputError("Distance: of curvature needs a direction, which it has not; take value, gradient or hessian.")
+            raise InputError("Distance: of curvature is not defined; take value, gradient or hessian.")
         return
     if (claim.direction is None) == (of == "curvature"):
         raise InputError(f"{kind}: give a direction with curvature, and with nothing else.")

@@ -10,7 +10,6 @@ from .targets import Target
 _SEARCHED = 4096
 
 _WORDS = {
-    UNPROVED: "the bounds rest on enclosure rules, or on a machine, whose rounding is not guaranteed",
     JUMPS: "the model may jump {where}",
     CUSTOM: "the model's derivative is given by hand (stop_gradient, custom_jvp) and need not be that of its values",
     KINKED: "the model may have a kink {where}, and no second derivative there",
@@ -26,13 +25,13 @@ def obstacle_to(target: Target, quantities: Quantities, cover: Cover, cell: int)
     flags = quantities.obstacles(cover.cells[[cell]], target.columns)
     lower, upper = (end.ravel() for end in quantities.coordinates.box_around(cover.cells[[cell]]))
     where = f"near {_point(0.5 * lower + 0.5 * upper)}"
+    if flags & UNPROVED:
+        source = f"rules of your own: {', '.join(quantities.rules)}" if quantities.rules else "this machine's rounding"
+        return f"the bounds rest on what is not guaranteed, {source}"
     if flags & UNDEFINED:
         point = _without_value(quantities, lower, upper)
         return f"the model is not defined at {_point(point)}" if point is not None else f"the model may not be defined {where}"
-    words = [text.format(where=where) for flag, text in _WORDS.items() if flags & flag]
-    if flags & UNPROVED and quantities.rules:
-        words[0] = f"the bounds rest on rules of your own that are not guaranteed: {', '.join(quantities.rules)}"
-    return "; ".join(words) or None
+    return "; ".join(text.format(where=where) for flag, text in _WORDS.items() if flags & flag) or None
 
 
 def _without_value(quantities: Quantities, lower: np.ndarray, upper: np.ndarray) -> np.ndarray | None:

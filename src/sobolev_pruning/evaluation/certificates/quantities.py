@@ -301,5 +301,6 @@ def _norm(lower: np.ndarray, upper: np.ndarray) -> tuple[np.ndarray, np.ndarray]
     largest = np.maximum(np.abs(lower), np.abs(upper))
     smallest = np.maximum(np.maximum(lower, -upper), 0.0)
     slack = (lower.shape[1] + 8) * np.finfo(float).eps  # squares, a sum in any order, a root: each right to an ulp
-    high = np.sqrt((largest**2).sum(axis=1)) * (1 + slack) + 1e-150  # below, squares underflow
+    underflow = np.where((largest == 0).all(axis=1), 0.0, 1e-150)
+    high = np.sqrt((largest**2).sum(axis=1)) * (1 + slack) + underflow
     return np.maximum(np.sqrt((smallest**2).sum(axis=1)) * (1 - slack) - 1e-150, 0.0), high

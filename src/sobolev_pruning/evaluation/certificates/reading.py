@@ -206,10 +206,10 @@ def _incoherence(certificate: Certificate) -> str | None:
             return "it reaches something nowhere"
         refuting = [field is not None for field in (answer.point, answer.entry, answer.evidence)]
         if set(refuting) != {answer.status == "refuted"} or (refuting[0] and answer.entry >= entries):
-            return "an answer that is refuted needs a point, an entry and its bounds there, and no other answer has them"
+            return "a refuted answer needs a point, an entry and its bounds there, and no other answer has them"
         undecided = answer.status == "undecided"
         if (answer.where is not None) != undecided or answer.gap < 0 or (answer.gap > 0 and not undecided):
-            return "an answer that is undecided needs a gap and where it is, and no other answer has them"
+            return "an undecided answer needs a gap and where it is, and no other answer has them"
         if undecided and not (np.asarray(answer.where[0]) <= answer.where[1]).all():
             return "the place of a gap is no box"
         if answer.reason is not None and not undecided:

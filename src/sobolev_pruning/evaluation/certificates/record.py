@@ -42,9 +42,9 @@ class Answer:
     - `lower`, `upper`: proved bounds of every entry over the box, whatever the status, flat; `bounds` gives them in
       their `shape`. For `Distance` of the norm, for `Convex` of the second derivative along each direction, or of the
       smallest eigenvalue.
-    - `reached_lower`, `reached_upper`: every entry is at or below the first at its point in `lowest_at`, and at or above
-      the second at its point in `highest_at`, as enclosed there: so far at least does the true range reach. Infinite
-      the other way, with None for the point, where no point is known.
+    - `reached_lower`, `reached_upper`: every entry is at or below the first at its point in `lowest_at`, and at or
+      above the second at its point in `highest_at`, as enclosed there: so far at least does the true range reach.
+      Infinite the other way, with None for the point, where no point is known.
     - `point`: for "refuted" the input that refutes, with `entry`, the place in the flat arrays of the entry that fails
       there, and `evidence`, bounds of it at that point.
     - `gap`: for "undecided" how far the worst cell is from the claim, relative to the reached spread of that entry, and
@@ -109,7 +109,7 @@ class Certificate:
         """
         data = encoded(self)
         if len(data) > MOST_BYTES:
-            raise InputError(f"The certificate takes {len(data) >> 20} MiB, too much to be read again; claim less in it.")
+            raise InputError(f"The certificate takes {len(data) >> 20} MiB, too much to be read again; claim less.")
         write_result(path, data)
 
 

@@ -73,6 +73,12 @@ def smallest_eigenvalue(lower: np.ndarray, upper: np.ndarray, metric: Metric) ->
     # The true matrix is symmetric, so that it lies in the intersection with the transposed.
     safe_lower = np.maximum(safe_lower, np.swapaxes(safe_lower, -1, -2))
     safe_upper = np.maximum(np.minimum(safe_upper, np.swapaxes(safe_upper, -1, -2)), safe_lower)
+    # A row and column of zeros, as an input makes that enters by a product with a constant, has the eigenvalue 0 and
+    # nothing to do with the others: with another number on its diagonal it does not stand in their way.
+    empty = (safe_lower == 0).all(axis=-1) & (safe_upper == 0).all(axis=-1)
+    size = np.maximum(np.abs(safe_lower), np.abs(safe_upper)).max(axis=(-2, -1))[..., None]
+    filled = np.where(empty, np.where(size > 0, size, 1.0), 0.0)[..., None] * np.eye(safe_lower.shape[-1])
+    safe_lower, safe_upper = safe_lower + filled, safe_upper + filled
     middle = 0.5 * (safe_lower + safe_upper)
     radius = (0.5 * (safe_upper - safe_lower)) * (1 + 4 * _EPS) + 4 * _EPS * np.abs(middle)
     vectors = np.linalg.eigh(middle)[1]
@@ -89,7 +95,8 @@ def smallest_eigenvalue(lower: np.ndarray, upper: np.ndarray, metric: Metric) ->
         bound >= 0, bound / (1 + 2 * delta), bound / (1 - 2 * delta) * (1 + metric.deviation) * (1 + 4 * _EPS)
     )
     # A positive bound in t says only >= 0 in x where the rank is not full.
-    bound = bound if metric.factor is None else np.minimum(bound, 0.0)
+    singular = empty.any(axis=-1) | (metric.factor is not None)
+    bound = np.where(singular, np.minimum(bound, 0.0), bound)
     return np.where(known & (delta < 0.1), bound, -np.inf)
 
 
