@@ -1,6 +1,7 @@
 """Simulators that other processes can import."""
 
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -38,10 +39,65 @@ def logged(x, seed):
     return float(np.exp(x[0]))
 
 
+class Unreadable(Exception):
+    """Pickle makes it anew from its message alone, which is one argument too few."""
+
+    def __init__(self, first, second):
+        super().__init__(f"{first} {second}")
+
+
+class Unloadable:
+    """Can be sent, but not read back."""
+
+    def __reduce__(self):
+        return int, ("no number",)
+
+
+def raises_what_cannot_be_read_back(x, seed):
+    raise Unreadable(1, 2)
+
+
+def returns_what_cannot_be_sent(x, seed):
+    return (number for number in [1])
+
+
+def returns_what_cannot_be_read_back(x, seed):
+    return Unloadable()
+
+
+def exits(x, seed):
+    sys.exit(3)
+
+
+def dies_leaving_a_child(x, seed):
+    """The child holds the pipe to the pool open."""
+    if os.fork() == 0:
+        time.sleep(30.0)
+    os._exit(7)
+
+
+def kills_itself(x, seed):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def sleeps(folder):
+    """Tells its process by a file."""
+    (Path(folder) / str(os.getpid())).touch()
+    time.sleep(60.0)
+
+
 if __name__ == "__main__":
+    import black_boxes  # this file, under the name that the tests know it by
+
+    if sys.argv[1] == "sleepers":
+        from sobolev_pruning.sampling import ProcessExecutor
+
+        pool = ProcessExecutor(workers=2)
+        for future in [pool.submit(black_boxes.sleeps, sys.argv[2]) for _ in range(2)]:
+            future.result()
+
     import jax
 
-    import black_boxes  # this file, under the name that the tests know it by
     from sobolev_pruning.sampling import run_black_box
 
     jax.config.update("jax_enable_x64", True)

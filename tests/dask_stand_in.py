@@ -20,7 +20,13 @@ class Client:
         return self
 
     def __exit__(self, *fault):
+        self.close()
+
+    def close(self):
         self.closed = True
+
+    def nthreads(self):
+        return {"tcp://worker:1": 2}
 
     def get_executor(self):
         return ThreadPoolExecutor(2)

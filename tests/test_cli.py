@@ -2,6 +2,9 @@
 
 import errno
 import os
+import re
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -9,7 +12,8 @@ import numpy as np
 import pytest
 
 from command_line import call
-from sobolev_pruning import pipeline, save_onnx
+from sobolev_pruning import InputError, save_onnx
+from sobolev_pruning._foundation.locks import sole_writer
 from sobolev_pruning.pipeline import read_model
 
 
@@ -65,18 +69,6 @@ def test_a_mistake_is_one_sentence_and_status_2(monkeypatch, capsys, tmp_path, a
     assert list(Path(tmp_path).iterdir()) == []
 
 
-def test_after_an_interrupt_it_is_told_how_to_go_on(monkeypatch, capsys):
-    def interrupted(*arguments, **options):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(pipeline, "read_config", interrupted)
-    answer = call(capsys, "run", "config.toml")
-    assert answer.status == 1
-    assert answer.errors == (
-        "Interrupted; a `run` or a `study` goes on from here with --resume, a `sample` when called again.\n"
-    )
-
-
 def test_a_disk_that_takes_no_files_is_told(monkeypatch, capsys, tmp_path, surrogate):
     surrogate.save(tmp_path / "net.safetensors")
 
@@ -86,4 +78,80 @@ def test_a_disk_that_takes_no_files_is_told(monkeypatch, capsys, tmp_path, surro
     monkeypatch.setattr(tempfile, "mkstemp", refused)
     answer = call(capsys, "export", tmp_path / "net.safetensors", "--to", "c", "-o", tmp_path / "net.h")
     assert answer.status == 2
-    assert f"The folder {tmp_path} cannot be written to (Read-only file system); choose another one" in answer.errors
+    assert f"{tmp_path / 'net.h'} cannot be written (Read-only file system); make room or give leave" in answer.errors
+
+
+def test_what_a_full_disk_does_not_take_is_left_elsewhere(monkeypatch, capsys, tmp_path, surrogate):
+    surrogate.save(tmp_path / "net.safetensors")
+    (tmp_path / "full").mkdir()
+    make = tempfile.mkstemp
+
+    def full(dir=None, **options):
+        if Path(dir) == tmp_path / "full":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return make(dir=dir, **options)
+
+    monkeypatch.setattr(tempfile, "mkstemp", full)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    answer = call(capsys, "export", tmp_path / "net.safetensors", "--to", "c", "-o", tmp_path / "full" / "net.h")
+    assert answer.status == 2 and "cannot be written (No space left on device)" in answer.errors
+    left = Path(re.search(r"What was to be in it is in (.*) instead", answer.errors).group(1))
+    assert left.name == "net.h" and left.stat().st_size > 500
+
+
+@pytest.mark.parametrize(
+    ("arguments", "place"),
+    [
+        ("significance net.safetensors -o none/s.csv", "There is no folder none to write s.csv into"),
+        ("certify net.safetensors --claims value -o none/c.json", "There is no folder none"),
+        ("prune net.safetensors --keep 2 -o none/p.safetensors", "There is no folder none"),
+        ("export net.safetensors --to c -o .", "is a folder; give the name of a file"),
+        ("export net.safetensors --to c -o " + "n" * 300, "cannot be the name of a file"),
+    ],
+)
+def test_a_place_that_takes_no_file_is_told_before_anything_is_read(monkeypatch, capsys, tmp_path, arguments, place):
+    monkeypatch.chdir(tmp_path)  # where there is no network either
+    answer = call(capsys, *arguments.split())
+    assert answer.status == 2 and place in answer.errors and "Traceback" not in answer.errors
+
+
+def test_links_are_followed_and_pipes_are_written_into(capsys, tmp_path, surrogate):
+    surrogate.save(tmp_path / "net.safetensors")
+    (tmp_path / "elsewhere").mkdir()
+    link, target, pipe = tmp_path / "link.h", tmp_path / "elsewhere" / "net.h", tmp_path / "pipe"
+    link.symlink_to(target)
+    os.mkfifo(pipe)
+    for _ in range(2):  # a link to nothing, and to a file
+        assert call(capsys, "export", tmp_path / "net.safetensors", "--to", "c", "-o", link).status == 0
+        assert link.is_symlink() and target.is_file() and not target.is_symlink()
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    assert call(capsys, "export", tmp_path / "net.safetensors", "--to", "c", "-o", pipe).status == 0
+    assert pipe.is_fifo() and os.read(reader, 1 << 20) == target.read_bytes()
+    os.close(reader)
+    assert call(capsys, "export", tmp_path / "net.safetensors", "--to", "c", "-o", os.devnull).status == 0
+    assert Path(os.devnull).is_char_device()
+
+
+def test_a_second_writer_is_told(capsys, tmp_path):
+    lock = tmp_path / ".lock"
+    with sole_writer(lock, "the directory"):
+        assert lock.exists()
+        with pytest.raises(InputError, match="Another process is writing the directory at this moment; wait for it"):
+            with sole_writer(lock, "the directory"):
+                pass
+    assert not lock.exists()
+    with sole_writer(lock, "the directory"):
+        assert lock.exists()
+
+
+def test_standard_output_that_takes_no_more_is_told():
+    """`/dev/full` is a disk without room."""
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", COMMAND, "--help"], stdout=full, stderr=subprocess.PIPE, text=True, timeout=120
+        )
+    assert done.returncode == 1
+    assert done.stderr.strip() == "Error: Standard output cannot be written (No space left on device)."
+
+
+COMMAND = "import sys, sobolev_pruning_command as command; sys.argv[0] = 'sobolev-pruning'; command.main()"

@@ -7,7 +7,7 @@ import pytest
 
 from sobolev_pruning._foundation.errors import InputError
 from sobolev_pruning.surrogate import Surrogate
-from sobolev_pruning.training import LBFGS, Adam, Checkpoints, LevenbergMarquardt, fit, loop
+from sobolev_pruning.training import LBFGS, Adam, Checkpoints, LevenbergMarquardt, checkpoint, fit, loop
 
 TREE = {"a": jnp.arange(3.0), "b": (jnp.asarray(2), jnp.ones((0, 2)))}
 
@@ -124,3 +124,12 @@ def test_another_computations_checkpoint_is_refused(tmp_path, start, samples, ki
     ):
         with pytest.raises(InputError, match="belongs to another computation; use another directory"):
             run(**changes)
+
+
+def test_a_checkpoint_of_other_versions_is_refused_by_name(tmp_path, monkeypatch):
+    store = Checkpoints(tmp_path, "mine")
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint, "versions_line", lambda: "jax 0.9.0, numpy 2.0.0")
+        store.save(1, TREE)
+    with pytest.raises(InputError, match=r"was made with jax 0\.9\.0, numpy 2\.0\.0, now there is sobolev-pruning"):
+        store.latest(TREE)

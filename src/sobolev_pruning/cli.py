@@ -1,5 +1,8 @@
 """The command line: parse, call one function of the pipeline, print."""
 
+import errno
+import io
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -10,9 +13,10 @@ from rich.console import Console
 from rich.markup import escape
 
 from ._foundation.errors import ContradictionFound, InputError, printable
+from ._foundation.progress import waiting
 
-_INTERRUPTED = 130
-"""Typer's exit status after a keyboard interrupt, which it keeps to itself."""
+_TAKES_NO_MORE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES)
+"""Faults of a place that is written to, not of the program."""
 
 app = typer.Typer(
     name="sobolev-pruning",
@@ -77,11 +81,11 @@ def run(
 ) -> None:
     """Do everything: sample, train, score, prune, fine-tune, evaluate, and write the report."""
     from .pipeline import read_config, run
-    from .report import results_table
+    from .report import fitted, results_table
 
     result = run(read_config(config, seed=seed), out, resume=resume, progress=True)
     console = Console()
-    console.print(results_table(result.record.stages, result.record.published))
+    console.print(fitted(results_table(result.record.stages, result.record.published), console))
     console.print(f"Report: [bold]{result.directory / 'report.html'}[/bold]", soft_wrap=True)
 
 
@@ -100,13 +104,13 @@ def study(
 ) -> None:
     """Compare criteria, folds, schedules, labels, orders and sizes, and pruning with its alternatives, over seeds."""
     from .pipeline import StudyConfig, read_as, study
-    from .report import study_headline, study_table
+    from .report import fitted, study_headline, study_table
 
     settings = read_as(StudyConfig, config, full=full or None)
     result = study(settings, out, resume=resume, workers=workers, scheduler=scheduler, progress=True)
     _warn(result.warnings)
     console = Console()
-    console.print(study_table(result.record))
+    console.print(fitted(study_table(result.record), console))
     console.print(study_headline(result.record), highlight=False)
     console.print(f"Report: [bold]{result.directory / 'report.html'}[/bold]", soft_wrap=True)
 
@@ -136,6 +140,12 @@ def sample(
     time_limit: Annotated[
         float | None, typer.Option(metavar="SECONDS", help="Gives a sample up that takes longer.")
     ] = None,
+    step: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PART", help="Of differences, in each input's range. (Default: the smallest that is no noise.)"
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of the points, and of the seeds that the simulator gets.")] = 0,
     as_json: AsJson = False,
 ) -> None:
@@ -143,7 +153,7 @@ def sample(
     from .pipeline import sample_function
     from .report import sampling_table
 
-    with _busy("calling the simulator"):
+    with waiting("calling the simulator"):
         record = sample_function(
             function,
             out,
@@ -154,6 +164,7 @@ def sample(
             workers=workers,
             scheduler=scheduler,
             time_limit=time_limit,
+            step=step,
             seed=seed,
         )
     _show(record, sampling_table, as_json)
@@ -175,7 +186,7 @@ def significance(
     from .pipeline import score_model
     from .report import significance_table
 
-    with _busy("scoring nodes"):
+    with waiting("scoring nodes"):
         record = score_model(model, box=box, data=_data(data, x, y), columns=x, method=method, order=order, out=out)
     _show(record, significance_table, as_json)
 
@@ -200,7 +211,7 @@ def prune(
     from .pipeline import prune_model
     from .report import pruning_table
 
-    with _busy("pruning"):
+    with waiting("pruning"):
         record = prune_model(
             model, out, keep=keep, fold=fold, method=method, prove=prove, box=box, data=_data(data, x, y), columns=x
         )
@@ -270,7 +281,7 @@ def evaluate(
     from .pipeline import evaluate_models
     from .report import evaluation_table
 
-    with _busy("evaluating"):
+    with waiting("evaluating"):
         record = evaluate_models(models, reference=reference, data=_data(data, x, y))
     _show(record, evaluation_table, as_json)
 
@@ -359,44 +370,53 @@ def _data(path: Path | None, x: str, y: str):
     return None if path is None else DataOptions(path, x, y)
 
 
-def _busy(what: str):
-    return Console(stderr=True).status(what)
-
-
 def _warn(sentences: tuple[str, ...]) -> None:
     for sentence in sentences:
         Console(stderr=True).print(f"[bold yellow]Warning:[/bold yellow] {escape(printable(sentence))}", soft_wrap=True)
 
 
 def _show(record, table, as_json: bool) -> None:
-    from .report import json_text
+    from .report import fitted, json_text
 
     _warn(record.warnings)
     if as_json:
         print(json_text(record))
     else:
-        Console().print(table(record))
+        console = Console()
+        console.print(fitted(table(record), console))
 
 
 def main() -> None:
-    """The entry of the command `sobolev-pruning`: exit status 0 when done, 2 for the user's mistake, 1 otherwise."""
+    """The command `sobolev-pruning`: exit status 0 when done, 2 for the user's mistake, 1 otherwise."""
     jax.config.update("jax_enable_x64", True)
+    for stream in (sys.stdout, sys.stderr):  # a character that it lacks is no reason to die
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
-        app()
+        try:
+            app()
+        finally:
+            sys.stdout.flush()
     except InputError as error:
-        Console(stderr=True).print(f"[bold red]Error:[/bold red] {escape(str(error))}", soft_wrap=True, highlight=False)
+        _complain(str(error))
         sys.exit(2)
     except ContradictionFound as error:
-        Console(stderr=True).print(f"[bold red]Error:[/bold red] {escape(str(error))}", soft_wrap=True, highlight=False)
+        _complain(str(error))
         sys.exit(1)
-    except SystemExit as ended:
-        if ended.code != _INTERRUPTED:
+    except OSError as error:
+        if error.errno not in _TAKES_NO_MORE:
             raise
-        Console(stderr=True).print(
-            "Interrupted; a `run` or a `study` goes on from here with --resume, a `sample` when called again."
-        )
+        # What is left in the buffer would be tried again at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _complain(f"{error.filename or 'Standard output'} cannot be written ({error.strerror}).")
         sys.exit(1)
+
+
+def _complain(sentence: str) -> None:
+    Console(stderr=True).print(f"[bold red]Error:[/bold red] {escape(sentence)}", soft_wrap=True, highlight=False)
 
 
 if __name__ == "__main__":
-    main()
+    from sobolev_pruning_command import main as command
+
+    command()

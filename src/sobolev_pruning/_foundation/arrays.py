@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Bool, Float, Key
 
 from .errors import InputError
+from .precision import require_float64
 
 Points: TypeAlias = Float[Array, "n d"]
 Values: TypeAlias = Float[Array, "n"] | Float[Array, "n k"]
@@ -65,7 +66,8 @@ def generator_of(key: PRNGKey) -> np.random.Generator:
 
 
 def as_points(given: ArrayOrList, n_inputs: int) -> Points:
-    """`given` as float64 points `(n, n_inputs)`; raises `InputError` where it has another shape."""
+    """`given` as float64 points `(n, n_inputs)`; raises `InputError` where it has another shape, or float64 is off."""
+    require_float64("A surrogate")
     # An array of JAX may be under transformation; NumPy cannot look at it.
     points = jnp.asarray(given if isinstance(given, jax.Array) else float64_array(given, "points"), jnp.float64)
     if points.ndim != 2 or points.shape[1] != n_inputs:

@@ -7,8 +7,15 @@ import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import primitives as p
 
-from . import affine_linear, affine_univariate, arithmetic, further_functions, planar_functions, selection, softmax
-from . import transcendental
+from . import (
+    affine_linear,
+    affine_univariate,
+    arithmetic,
+    further_functions,
+    planar_functions,
+    selection,
+    softmax,
+)
 from .affine_form import AffineForm, lift
 from .affine_linear import as_form
 from .affine_univariate import Curve

@@ -10,7 +10,7 @@ import numpy as np
 from .._foundation.errors import InputError
 from . import decorations
 from .affine_rules import AffineMethod
-from .decorations import UNDEFINED, UNPROVED, Flags
+from .decorations import UNPROVED, Flags
 from .interpreter import Valued, evaluate
 from .interval import Interval, as_interval, is_interval
 from .interval_rules import IntervalMethod

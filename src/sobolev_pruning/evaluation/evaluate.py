@@ -11,6 +11,7 @@ from jaxtyping import Array, Float
 
 from .._foundation.arrays import Points
 from .._foundation.errors import InputError
+from .._foundation.precision import require_float64
 from .._foundation.samples import Samples
 from ..reference import AbstractReference, Truth
 from ..surrogate import Surrogate
@@ -112,6 +113,7 @@ def evaluate(
     >>> evaluate(surrogate, basket).n_points
     4096
     """
+    require_float64("evaluate")
     if isinstance(truth, Samples):
         if points is not None:
             raise InputError("points belong to a reference; samples bring their own inputs, so leave points out.")

@@ -6,6 +6,7 @@ import numpy as np
 
 from .._foundation.arrays import ArrayOrList, float64_array
 from .._foundation.errors import InputError
+from .._foundation.precision import require_float64
 from ..surrogate import Surrogate
 
 
@@ -27,5 +28,6 @@ def box_corners(box: Sequence[ArrayOrList], n_inputs: int) -> list[list[float]]:
 
 def exported_range(surrogate: Surrogate, box: Sequence[ArrayOrList] | None) -> list[list[float]] | None:
     """The corners of `box` where it is given, else of the surrogate's training range; None where neither is known."""
+    require_float64("An export")
     box = surrogate.training_range if box is None else box
     return None if box is None else box_corners(box, surrogate.widths[0])

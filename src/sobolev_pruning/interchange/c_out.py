@@ -10,7 +10,7 @@ import numpy as np
 
 from .._foundation.arrays import ArrayOrList
 from .._foundation.errors import InputError
-from .._foundation.files import write_atomically
+from .._foundation.files import write_result
 from ..surrogate import Surrogate, numpy_layers
 from .box import exported_range
 from .c_elementary import elementary_functions
@@ -78,7 +78,7 @@ def save_c(
     meant = {"NAME": name, "CAPITALS": name.upper(), "TYPE": number_type}
     meant["FABS"] = "fabs" if number_type == "double" else "fabsf"
     text = re.sub("|".join(meant), lambda word: meant[word[0]], "\n".join(pieces))
-    write_atomically(path, text)
+    write_result(path, text)
 
 
 def _head(surrogate: Surrogate, corners: list[list[float]] | None) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from .._foundation.arrays import ArrayOrList
-from .._foundation.files import write_atomically
+from .._foundation.files import write_result
 from ..surrogate import Surrogate, numpy_layers
 from .box import exported_range
 from .expression import Term
@@ -183,4 +183,4 @@ def save_numpy(surrogate: Surrogate, path: str | Path, *, box: Sequence[ArrayOrL
         results=", ".join(results),
         **scaling,
     )
-    write_atomically(path, text)
+    write_result(path, text)

@@ -21,7 +21,7 @@ import numpy as np
 
 from .._foundation.arrays import ArrayOrList
 from .._foundation.errors import InputError
-from .._foundation.files import write_atomically
+from .._foundation.files import write_result
 from ..surrogate import Surrogate, numpy_layers
 from .box import exported_range
 from .expression import Term
@@ -82,7 +82,7 @@ def save_onnx(
     graph = GraphBuilder(np.dtype(dtype).type)
     _write_outputs(graph, surrogate, derivatives, hessian_vector_product)
     model = graph.model("surrogate", version("sobolev-pruning"), metadata)
-    write_atomically(path, model.SerializeToString(deterministic=True))
+    write_result(path, model.SerializeToString(deterministic=True))
 
 
 @dataclass

@@ -2,7 +2,7 @@
 
 import hashlib
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import equinox as eqx
 import jax
@@ -10,6 +10,8 @@ import numpy as np
 
 from .._foundation.errors import InputError
 from .._foundation.samples import Samples
+from .._foundation.versions import with_versions
+from ..evaluation import Evaluation
 from ..pruning import Masked, compact, input_effects, pad, prune, remove_inputs
 from ..reference import AbstractReference
 from ..scoring import as_box
@@ -89,7 +91,7 @@ class Candidates:
         self._where = {"samples": data} if isinstance(data, Samples) else {"box": self.box}
         self.inputs = self._inputs_that_matter(self.measure(of_start))
         self.path: list[Candidate] = []
-        self.store = StageStore(checkpoints, self._fingerprint(pairs, seed, size))
+        self.store = StageStore(checkpoints, self._fingerprint(of_start, pairs, seed, size))
 
     def coarse(self, shape: Shape, parent: Surrogate) -> tuple[Surrogate, Errors]:
         """A network of this shape folded from `parent` and trained on few samples, and its errors."""
@@ -200,12 +202,13 @@ class Candidates:
         )
         return Stage(finish(result.surrogate), {}, time.perf_counter() - start)
 
-    def _fingerprint(self, pairs: int, seed: int, size: str) -> str:
-        digest = hashlib.sha256(f"{self.measure} {self.against} {size} {pairs} {seed}".encode())
+    def _fingerprint(self, of_start: Evaluation, pairs: int, seed: int, size: str) -> str:
+        digest = hashlib.sha256(f"{self.measure} {of_start} {size} {pairs} {seed}".encode())
         tensors, _ = to_tensors(self.start)
-        for array in (*tensors.values(), self.box.lower, self.box.upper, self.data.all.x, self.data.all.y):
-            digest.update(np.asarray(array).tobytes())
-        return digest.hexdigest()
+        samples = [getattr(self.data.all, field.name) for field in fields(Samples) if field.name != "missing"]
+        for array in (*tensors.values(), self.box.lower, self.box.upper, *samples):
+            digest.update(b"none" if array is None else np.asarray(array).tobytes())
+        return with_versions(digest.hexdigest())
 
 
 def _only_inputs(mask, inputs: tuple[int, ...]):

@@ -7,6 +7,7 @@ from typing import Any
 
 from .._foundation.errors import InputError
 from ..sampling import ProcessExecutor
+from .scheduler import SchedulerExecutor
 
 _AHEAD = 64
 """Calls that wait for a worker at a time: each carries a network."""
@@ -19,11 +20,8 @@ def open_executor(workers: int | None, scheduler: str | None) -> Iterator[Execut
     Raises `InputError` where there is no such scheduler, or the package `distributed` is missing.
     """
     if scheduler is None:
-        pool = ProcessExecutor(workers)
-        try:
+        with ProcessExecutor(workers) as pool:
             yield pool
-        finally:
-            pool.shutdown(cancel_futures=True)
         return
     if workers is not None:
         raise InputError("--workers counts processes of this machine, --scheduler has workers of its own; give one.")
@@ -34,13 +32,13 @@ def open_executor(workers: int | None, scheduler: str | None) -> Iterator[Execut
             "--scheduler needs the package distributed; install it, or sobolev-pruning with the extra dask."
         ) from None
     try:
-        client = Client(scheduler)
+        pool = SchedulerExecutor(lambda: Client(scheduler), scheduler)
     except (OSError, ValueError) as error:
         raise InputError(
             f"There is no Dask scheduler at {scheduler} ({error}); start one, or leave --scheduler out."
         ) from None
-    with client:
-        yield client.get_executor()
+    with pool:
+        yield pool
 
 
 def outcomes(pool: Executor, calls: Iterable[tuple[Any, Callable, tuple]]) -> Iterator[tuple[Any, Future]]:

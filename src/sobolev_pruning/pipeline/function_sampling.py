@@ -10,19 +10,13 @@ import jax
 import numpy as np
 
 from .._foundation.errors import InputError
+from .._foundation.files import expect_place
+from .._foundation.locks import sole_writer
 from ..reference.designs import Design, check_design, unit_points
 from ..report.model_records import ColumnRecord, SamplingRecord
-from ..sampling import (
-    DIFFERENCE_STEP,
-    BlackBoxRun,
-    damaged_lines,
-    expect_data_path,
-    run_black_box,
-    write_samples,
-)
+from ..sampling import BlackBoxRun, damaged_lines, expect_data_path, run_black_box, write_samples
 from .boxes import read_ranges
 from .executors import open_executor
-from .models import expect_folder
 from .user_function import user_function
 
 
@@ -37,14 +31,15 @@ def sample_function(
     workers: int | None = None,
     scheduler: str | None = None,
     time_limit: float | None = None,
+    step: str | None = None,
     seed: int = 0,
 ) -> SamplingRecord:
     """Calls the function `target`, `module:function`, as `run_black_box` does, at `n` points that fill the `box` (as
     `read_ranges` takes it) by `design`, and writes the samples to the data file `out`.
 
     Results are kept in `kept_path(out)` as they arrive, until every point has its sample; the same call goes on from
-    there. Finite differences reach a thousandth of every range to both sides of a point, out of the box too. Raises
-    `InputError` where nothing can be sampled or written.
+    there. Differences stay inside the box; `step`, one number or one for each input with commas between, is theirs as a
+    part of each range. Raises `InputError` where nothing can be sampled or written.
     """
     law = read_ranges(box)
     for name in law.names:
@@ -54,9 +49,11 @@ def sample_function(
         raise InputError(f"-n is {n}; give 1 point or more.")
     check_design(design)
     expect_data_path(out)
-    expect_folder(out)
+    expect_place(out)
+    lower, upper = (np.asarray(end) for end in (law.lower, law.upper))
     points = np.asarray(law.from_uniform(unit_points(design, jax.random.key(seed), n, len(law.names))))
     with (
+        sole_writer(out.with_name(f".{out.name}.lock"), str(out)),
         user_function(target, "MODULE:FUNCTION") as simulate,
         nullcontext() if scheduler is None else open_executor(workers, scheduler) as executor,
     ):
@@ -69,12 +66,31 @@ def sample_function(
             workers=workers,
             time_limit=time_limit,
             results=kept_path(out),
-            step=DIFFERENCE_STEP * np.asarray(law.upper - law.lower),
+            step=None if step is None else read_step(step, len(law.names)) * (upper - lower),
+            box=(lower, upper),
         )
-    table = write_samples(run.samples, out, x=law.names)
-    if not run.failures:
-        kept_path(out).unlink()
+        table = write_samples(run.samples, out, x=law.names)
+        if not run.failures:
+            kept_path(out).unlink()
     return _record(target, out, run, table)
+
+
+def read_step(text: str, n_inputs: int) -> np.ndarray:
+    """What `--step` says: parts of the ranges.
+
+    >>> read_step("0.01", 2).tolist(), read_step("0.01, 0.1", 2).tolist()
+    ([0.01, 0.01], [0.01, 0.1])
+    """
+    try:
+        steps = np.asarray([float(part) for part in text.split(",")])
+    except ValueError:
+        steps = np.empty(0)
+    if len(steps) not in (1, n_inputs) or not ((steps > 0) & (steps <= 0.25)).all():
+        raise InputError(
+            f"--step is {text!r}; give a part of each input's range such as 0.01, at most 0.25, or one for each of the "
+            f"{n_inputs} inputs, separated by commas."
+        )
+    return np.broadcast_to(steps, n_inputs)
 
 
 def kept_path(out: Path) -> Path:
@@ -90,11 +106,12 @@ def _record(target: str, out: Path, run: BlackBoxRun, table: dict[str, np.ndarra
     d, k = run.samples.n_inputs, run.samples.n_outputs
     roles = ["input"] * d + ["output"] * k + ["derivative"] * (len(table) - d - k)
     columns = (
-        ColumnRecord(name, role, float(column.min()), float(column.max()))
+        ColumnRecord(name, role, *(float(end(column, initial=np.nan)) for end in (np.fmin.reduce, np.fmax.reduce)))
         for role, (name, column) in zip(roles, table.items())
     )
     failures = Counter(failure.what for failure in run.failures)
     first = run.failures[0] if run.failures else None
+    damaged = (f"{kept_path(out)}: {damaged_lines(run.n_damaged)}.",) if run.n_damaged else ()
     return SamplingRecord(
         path=str(out),
         function=target,
@@ -105,5 +122,5 @@ def _record(target: str, out: Path, run: BlackBoxRun, table: dict[str, np.ndarra
         columns=tuple(columns),
         failures=dict(sorted(failures.items())),
         first_failure=None if first is None else f"point {first.row}, {first.message}",
-        warnings=(f"{kept_path(out)}: {damaged_lines(run.n_damaged)}.",) if run.n_damaged else (),
+        warnings=(*run.warnings, *damaged),
     )

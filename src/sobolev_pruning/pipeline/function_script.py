@@ -33,10 +33,7 @@ def write_function_script(target: str, path: Path | None = None) -> Path:
         raise InputError(f"{path} exists already; give another name.")
     template = Template(resources.files(__package__).joinpath("function_script.txt").read_text(encoding="utf-8"))
     inputs = "\n".join(f'    "x{number}": (0.5, 1.5),' for number in range(n_inputs))
-    try:
-        write_atomically(path, template.substitute(module=module, function=name, inputs=inputs, noise=n_noise))
-    except OSError as error:
-        raise InputError(f"{path} cannot be written ({error.strerror}); give another path.") from None
+    write_atomically(path, template.substitute(module=module, function=name, inputs=inputs, noise=n_noise))
     return path
 
 

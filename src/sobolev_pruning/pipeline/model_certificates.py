@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from .._foundation.errors import InputError
+from .._foundation.files import expect_place
 from ..evaluation import certify, check_certificate, load_certificate
 from ..evaluation.certificates import read_claims
 from ..reference import AbstractReference
@@ -11,7 +12,7 @@ from ..surrogate import Surrogate
 from .builders import build_reference
 from .config_file import read_config
 from .ground import find_ground
-from .models import describe, expect_folder, read_model
+from .models import describe, read_model
 
 
 def certify_model(
@@ -30,7 +31,7 @@ def certify_model(
     `against` is the file of a second network, or of a configuration, whose reference is then compared with.
     """
     if out is not None:
-        expect_folder(out)
+        expect_place(out)
     surrogate = read_model(model)
     other = None if against is None else read_other(against)
     wanted = read_claims(claims, surrogate.widths[0], other)

@@ -1,11 +1,13 @@
 """The search for the smallest network that imitates the one in a file."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from .._foundation.errors import InputError
+from .._foundation.locks import sole_writer
 from ..pruning import reduced
 from ..report.model_records import ShrinkingRecord, TrialRecord
 from .ground import DataOptions, find_ground
@@ -35,6 +37,9 @@ def shrink_model(
     It learns from the network itself over the box and measures errors against it; or learns from `data` with
     derivatives, and measures on a part of them held out, unless `against` says otherwise. With `reduced_inputs` the
     network written takes the inputs that matter alone. A limit holds for every output of the network.
+
+    Networks tried are kept in the folder `OUT.checkpoints` until the search is over, so that the same call goes on from
+    where another one was stopped.
     """
     expect_model_path(out)
     if (tolerance is None) == (max_parameters is None):
@@ -47,25 +52,30 @@ def shrink_model(
             f"{data.path} lacks derivatives (columns such as dy/dx0), which shrinking learns from; add them, or leave "
             "--data out to learn from the network itself."
         )
-    found = shrink(
-        surrogate,
-        ground.samples,
-        tolerance=limits,
-        max_parameters=max_parameters,
-        size=size,
-        against=against,
-        box=ground.box,
-        seed=seed,
-        progress=progress,
-    )
-    small = found.surrogate
-    if small is not None and data is None:
-        small = replace(small, training_range=(ground.box.lower, ground.box.upper))
-    if small is not None and reduced_inputs:
-        small = reduced(small)
+    kept = out.with_name(f"{out.name}.checkpoints")
+    with sole_writer(out.with_name(f".{out.name}.lock"), str(out)):
+        found = shrink(
+            surrogate,
+            ground.samples,
+            tolerance=limits,
+            max_parameters=max_parameters,
+            size=size,
+            against=against,
+            box=ground.box,
+            seed=seed,
+            progress=progress,
+            checkpoints=kept,
+        )
+        small = found.surrogate
+        if small is not None and data is None:
+            small = replace(small, training_range=(ground.box.lower, ground.box.upper))
+        if small is not None and reduced_inputs:
+            small = reduced(small)
+        after = None if small is None else write_model(small, out)
+        shutil.rmtree(kept, ignore_errors=True)
     return ShrinkingRecord(
         before=describe(surrogate, model),
-        after=None if small is None else write_model(small, out),
+        after=after,
         inputs=found.inputs,
         figure=figure,
         limits=found.limits,

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import numpy as np
 
+from .._foundation.files import expect_place
 from ..report.model_records import SignificanceRecord
 from ..scoring import significance
 from .ground import DataOptions, find_ground
-from .models import describe, expect_folder, read_model
+from .models import describe, read_model
 
 
 def score_model(
@@ -25,7 +26,7 @@ def score_model(
     The box is that of `find_ground`; `data` also serves the criteria that look at samples.
     """
     if out is not None:
-        expect_folder(out)
+        expect_place(out)
     surrogate = read_model(model)
     ground = find_ground(surrogate, box, data, columns)
     found = significance(surrogate, ground.box, method, order, ground.samples)

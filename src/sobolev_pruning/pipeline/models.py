@@ -1,10 +1,10 @@
 """Networks in files: read whichever kind it is, written to where surrogates are used."""
 
-import os
 from pathlib import Path
 from typing import Literal
 
 from .._foundation.errors import InputError
+from .._foundation.files import expect_place
 from ..interchange import load_onnx, save_c, save_numpy, save_onnx
 from ..report.model_records import NetworkRecord
 from ..surrogate import Surrogate, load
@@ -40,18 +40,7 @@ def expect_model_path(path: str | Path) -> None:
     path = Path(path)
     if path.suffix not in _ENDINGS:
         raise InputError(f"{path} ends in {path.suffix or 'nothing'}; give -o a .safetensors or an .onnx file.")
-    expect_folder(path)
-
-
-def expect_folder(path: str | Path) -> None:
-    """Raises `InputError` where `path` is no place for a file, before any work is done for it."""
-    path = Path(path)
-    if not path.parent.is_dir():
-        raise InputError(f"There is no folder {path.parent} to write {path.name} into; make it first.")
-    if path.is_dir():
-        raise InputError(f"{path} is a folder; give the name of a file to write.")
-    if not os.access(path.parent, os.W_OK):
-        raise InputError(f"The folder {path.parent} cannot be written to; choose another one for {path.name}.")
+    expect_place(path)
 
 
 def describe(surrogate: Surrogate, path: str | Path) -> NetworkRecord:
@@ -67,18 +56,16 @@ def export(
     `box`, as `read_box` takes it, is the range that the written code checks its inputs against; by default the range
     that the network was trained on. Where its file does not know that, the sentence given back says so.
     """
+    expect_place(out)
     surrogate = read_model(model)
     asked = None if box is None else read_box(box, surrogate.widths[0], columns)
     known = None if asked is None else (asked.lower, asked.upper)
-    try:
-        if to == "onnx":
-            save_onnx(surrogate, out, derivatives=2, box=known)
-        elif to == "c":
-            save_c(surrogate, out, box=known)
-        else:
-            save_numpy(surrogate, out, box=known)
-    except OSError as error:
-        raise InputError(f"{out} cannot be written ({error.strerror}); give another path with -o.") from None
+    if to == "onnx":
+        save_onnx(surrogate, out, derivatives=2, box=known)
+    elif to == "c":
+        save_c(surrogate, out, box=known)
+    else:
+        save_numpy(surrogate, out, box=known)
     if asked is None and surrogate.training_range is None:
         return (f"{model} holds no training range, so {out} cannot check its inputs; give it by --box LOWER:UPPER.",)
     return ()

@@ -3,20 +3,13 @@
 import csv
 import io
 import json
-import platform
 from collections.abc import Sequence
-from importlib.metadata import version
 
+from .._foundation.versions import versions
 from ..evaluation import Evaluation
 from ..report.records import RemovalRecord, StageRecord
 
 SCHEMA = 1
-_DEPENDENCIES = ("sobolev-pruning", "jax", "jaxlib", "equinox", "numpy", "scipy")
-
-
-def versions() -> dict[str, str]:
-    """The versions that a run's figures depend on."""
-    return {"python": platform.python_version()} | {name: version(name) for name in _DEPENDENCIES}
 
 
 def metrics_json(seed: int, stages: Sequence[StageRecord], seconds: float) -> str:

@@ -8,6 +8,7 @@ import numpy as np
 
 from .._foundation.files import write_atomically
 from .._foundation.precision import require_float64
+from .._foundation.versions import versions
 from ..evaluation import Evaluation, Judge, along, fit_oracle
 from ..interchange import save_onnx
 from ..reference import GaussianBasket
@@ -17,10 +18,10 @@ from ..training import History
 from .builders import build_reference, key_for
 from .config import RunConfig
 from .config_file import to_toml
-from .outputs import history_csv, metrics_json, significance_csv, versions
+from .outputs import history_csv, metrics_json, significance_csv
 from .pruning_stages import prune_in_rounds
 from .published import published_for
-from .run_directory import open_run_directory
+from .run_directory import locked_directory, open_run_directory
 from .stage_store import Stage
 from .stages import finetune, train_controls, train_oversized
 from .timing import measure
@@ -40,11 +41,16 @@ def run(config: RunConfig, out: Path | None = None, *, resume: bool = False, pro
 
     A run that was stopped, however rudely, ends with the same figures when it is started again with `resume`.
 
-    Raises `InputError` where the directory holds another run, or this one without `resume`.
+    Raises `InputError` where the directory holds another run, this one without `resume`, or one that is going on.
     """
     require_float64("A run")
-    start = time.perf_counter()
     out = Path("runs") / f"{config.name}-{config.seed}" if out is None else Path(out)
+    with locked_directory(out):
+        return _run(config, out, resume, progress)
+
+
+def _run(config: RunConfig, out: Path, resume: bool, progress: bool) -> RunResult:
+    start = time.perf_counter()
     store = open_run_directory(out, config, resume)
     reference = build_reference(config)
     samples = reference.sample(key_for(config, "samples"), config.samples, order=config.samples_order)

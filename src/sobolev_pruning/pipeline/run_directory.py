@@ -1,16 +1,38 @@
 """The directory of a run: it belongs to one configuration, and holds files that are complete or not there."""
 
-import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from pydantic import BaseModel
 
 from .._foundation.errors import InputError
-from .._foundation.files import write_atomically
+from .._foundation.files import ASIDE, write_atomically
+from .._foundation.locks import sole_writer
 from .._foundation.untrusted_file import shortened
+from .._foundation.versions import versions_line, with_versions
 from .config import RunConfig
 from .config_file import to_toml
 from .stage_store import StageStore
+
+_VERSIONS = "# Made with "
+"""How the first line of a `config.toml` starts."""
+
+
+@contextmanager
+def locked_directory(path: Path) -> Iterator[None]:
+    """Makes the directory `path`, and keeps other processes from writing into it inside the context.
+
+    Raises `InputError` where another one does so already, or nothing can be written.
+    """
+    try:
+        if path.exists() and not path.is_dir():
+            raise InputError(f"{path} is a file; give a directory with --out.")
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{shortened(str(path))} cannot be written ({error.strerror}); give another --out.") from None
+    with sole_writer(path / ".lock", f"the directory {path}"):
+        yield
 
 
 def open_run_directory(path: Path, config: RunConfig, resume: bool) -> StageStore:
@@ -19,26 +41,20 @@ def open_run_directory(path: Path, config: RunConfig, resume: bool) -> StageStor
 
 
 def claim_directory(path: Path, config: BaseModel, resume: bool) -> str:
-    """Makes `path` the directory of what `config` describes; gives a digest of it.
+    """Makes `path`, locked, the directory of what `config` describes; gives a digest of that and of the versions.
 
     Raises `InputError` where it holds something else, or this already and `resume` is not asked for.
     """
-    resolved = to_toml(config)
-    try:
-        if path.exists() and not path.is_dir():
-            raise InputError(f"{path} is a file; give a directory with --out.")
-        # A name with a dot in front is a file that a killed process was writing aside.
-        if path.is_dir() and any(not entry.name.startswith(".") for entry in path.iterdir()):
-            if not resume:
-                raise InputError(
-                    f"{path} is not empty; add --resume to go on with the run in it, or give another --out."
-                )
-            _check_same(path / "config.toml", resolved)
-        path.mkdir(parents=True, exist_ok=True)
-        write_atomically(path / "config.toml", resolved)
-    except OSError as error:
-        raise InputError(f"{shortened(str(path))} cannot be written ({error.strerror}); give another --out.") from None
-    return hashlib.sha256(resolved.encode()).hexdigest()
+    resolved = f"{_VERSIONS}{versions_line()}.\n{to_toml(config)}"
+    # A name with a dot in front is the lock, or a file that a killed process was writing aside.
+    if any(not entry.name.startswith(".") for entry in path.iterdir()):
+        if not resume:
+            raise InputError(f"{path} is not empty; add --resume to go on with the run in it, or give another --out.")
+        _check_same(path / "config.toml", resolved)
+        for left in path.rglob(f".*{ASIDE}"):
+            left.unlink(missing_ok=True)
+    write_atomically(path / "config.toml", resolved)
+    return with_versions(resolved)
 
 
 def _check_same(file: Path, resolved: str) -> None:
@@ -53,6 +69,12 @@ def _check_same(file: Path, resolved: str) -> None:
         ) from None
     now = resolved.splitlines()
     for number, (old, new) in enumerate(zip(before, now), start=1):
+        if old != new and old.startswith(_VERSIONS):
+            raise InputError(
+                f"{file.parent} was started with {old.removeprefix(_VERSIONS).rstrip('.')}, now there is "
+                f"{new.removeprefix(_VERSIONS).rstrip('.')}, whose figures differ in their last digits; install the "
+                "former to go on, or give another --out."
+            )
         if old != new:
             raise InputError(
                 f"{file}, line {number}: the run was started with `{shortened(old)}`, the configuration now says "

@@ -1,20 +1,20 @@
 """A whole study: the oversized network of every seed, every cell, and the report; what is done is never done again."""
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import BrokenExecutor, Executor
+from concurrent.futures import BrokenExecutor, CancelledError, Executor
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
 from .._foundation.errors import InputError
 from .._foundation.files import write_atomically
+from .._foundation.progress import progress_bar
+from .._foundation.versions import versions
 from ..report import CellRecord, CrossingRecord, StudyRecord, render_study
 from .config_file import to_toml
 from .executors import open_executor, outcomes
-from .outputs import versions
+from .run_directory import locked_directory
+from .scheduler import is_of_the_cluster
 from .study_cell import compute_cell, compute_oversized
 from .study_cells import FACTORS, Cell, cells_of, default_cell, variations
 from .study_config import StudyConfig
@@ -49,36 +49,36 @@ def study(
     computes what, nor on what else is computed: on machines of one kind they are the same to the bit. (Processes are
     started anew, so a script calls this under `if __name__ == "__main__":`.)
 
-    Raises `InputError` where the directory holds another study, or this one without `resume`.
+    Raises `InputError` where the directory holds another study, this one without `resume`, or one that is going on.
     """
     out = Path("runs") / config.name if out is None else Path(out)
     settings = config.model_dump_json()
     cells = cells_of(config)
     given = open_executor(workers, scheduler) if executor is None else nullcontext(executor)
-    with given as pool, _bar(len(config.seeds) + len(cells), progress) as advance:
+    with locked_directory(out), given as pool, _bar(len(config.seeds) + len(cells), progress) as advance:
         directory = StudyDirectory(out, config, resume)
         oversized = _oversized(pool, directory, settings, config, advance)
         found = _cells(pool, directory, settings, cells, oversized, advance)
-    record = StudyRecord(
-        name=config.name,
-        reference=f"A {config.reference.option} on a basket of {config.reference.n_assets} Gaussian assets",
-        seeds=config.seeds,
-        default=default_cell(config).setting,
-        oversized=tuple(_oversized_record(seed, figures) for seed, (_, figures) in oversized.items()),
-        cells=tuple(_record(cell, found[cell]) for cell in cells),
-        factors=FACTORS,
-        crossings=tuple(
-            CrossingRecord(part.name, part.factors, tuple(cell.setting for cell in part.cells))
-            for part in variations(config)
-            if len(part.factors) > 1 and not config.full
-        ),
-        seconds=sum(figures["seconds"] for figures in (*found.values(), *(f for _, f in oversized.values()))),
-        config=to_toml(config),
-        versions=versions(),
-    )
-    write_atomically(out / "study.json", study_json(record))
-    write_atomically(out / "cells.csv", cells_csv(record.cells))
-    write_atomically(out / "report.html", render_study(record))
+        record = StudyRecord(
+            name=config.name,
+            reference=f"A {config.reference.option} on a basket of {config.reference.n_assets} Gaussian assets",
+            seeds=config.seeds,
+            default=default_cell(config).setting,
+            oversized=tuple(_oversized_record(seed, figures) for seed, (_, figures) in oversized.items()),
+            cells=tuple(_record(cell, found[cell]) for cell in cells),
+            factors=FACTORS,
+            crossings=tuple(
+                CrossingRecord(part.name, part.factors, tuple(cell.setting for cell in part.cells))
+                for part in variations(config)
+                if len(part.factors) > 1 and not config.full
+            ),
+            seconds=sum(figures["seconds"] for figures in (*found.values(), *(f for _, f in oversized.values()))),
+            config=to_toml(config),
+            versions=versions(),
+        )
+        write_atomically(out / "study.json", study_json(record))
+        write_atomically(out / "cells.csv", cells_csv(record.cells))
+        write_atomically(out / "report.html", render_study(record))
     return StudyResult(out, record, _warnings(directory))
 
 
@@ -118,10 +118,12 @@ def _cells(pool, directory: StudyDirectory, settings: str, cells: list[Cell], ov
 def _result(future):
     try:
         return future.result()
-    except BrokenExecutor as error:
+    except (Exception, CancelledError) as error:
+        if not isinstance(error, BrokenExecutor) and not is_of_the_cluster(error):
+            raise
         raise InputError(
-            f"A worker of the study died ({error}), most likely for want of memory; take fewer --workers, and go on "
-            "with --resume."
+            f"A worker of the study was lost ({str(error) or type(error).__name__}); where it was for want of memory, "
+            "take fewer --workers, and go on with --resume."
         ) from None
 
 
@@ -137,13 +139,12 @@ def _record(cell: Cell, found: dict) -> CellRecord:
 @contextmanager
 def _bar(total: int, shown: bool) -> Iterator[Callable[[int, str], None]]:
     """A progress bar on standard error; gives the function that moves it on."""
-    columns = (TextColumn("{task.description:<24}"), BarColumn(bar_width=24), MofNCompleteColumn())
-    console = Console(stderr=True)
-    hidden = not (shown and console.is_terminal)
-    with Progress(*columns, TimeRemainingColumn(compact=True), console=console, transient=True, disable=hidden) as bar:
-        task = bar.add_task("oversized networks", total=total)
+    with progress_bar("oversized networks", total, "", shown=shown) as move:
+        done = 0
 
         def advance(steps: int, what: str) -> None:
-            bar.update(task, advance=steps, description=what)
+            nonlocal done
+            done += steps
+            move(done, "", what)
 
         yield advance

@@ -3,7 +3,7 @@
 import importlib
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 
 from .._foundation.errors import InputError
@@ -29,8 +29,9 @@ def user_function(target: str, option: str) -> Iterator[Callable]:
 
 def _imported(module: str, name: str) -> Callable:
     try:
-        function = getattr(importlib.import_module(module), name, None)
-    except Exception as error:  # whatever the user's module raises
+        with redirect_stdout(sys.stderr):  # what it prints is no part of what the command prints
+            function = getattr(importlib.import_module(module), name, None)
+    except (Exception, SystemExit) as error:  # whatever the user's module raises
         raise InputError(
             f"The module {module} cannot be imported ({type(error).__name__}: {error}); correct the name, or call this "
             "in the folder where it lies."

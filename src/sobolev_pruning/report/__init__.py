@@ -1,3 +1,4 @@
+from .fitted import fitted as fitted
 from .guarantee_tables import certificate_table as certificate_table
 from .guarantee_tables import comparison_table as comparison_table
 from .machine import json_text as json_text

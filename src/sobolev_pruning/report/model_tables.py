@@ -60,7 +60,7 @@ def network_text(network: NetworkRecord) -> str:
 
 _DERIVATIVES = {
     "own": "derivatives are the simulator's own",
-    "differences": "derivatives by central differences with common random numbers",
+    "differences": "derivatives by differences with common random numbers",
     "none": "no derivatives",
 }
 

@@ -1,4 +1,3 @@
-from .black_box import DIFFERENCE_STEP as DIFFERENCE_STEP
 from .black_box import BlackBoxRun as BlackBoxRun
 from .black_box import run_black_box as run_black_box
 from .checks import check_for_training as check_for_training

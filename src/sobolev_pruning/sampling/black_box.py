@@ -2,11 +2,10 @@
 
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
+from concurrent.futures import Executor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from time import monotonic
 from typing import Literal
 
 import numpy as np
@@ -15,13 +14,12 @@ from .._foundation.arrays import ArrayOrList, float64_array
 from .._foundation.errors import InputError
 from .._foundation.precision import require_float64
 from .._foundation.samples import Samples
+from .calling import Caller, Lost
+from .difference_plan import Differences, plan_differences
+from .differences import difference_offsets
 from .kept_results import KeptResults, damaged_lines
 from .processes import ProcessExecutor
-
-DIFFERENCE_STEP = 1e-3
-"""Step of finite differences, as a part of the range of each input."""
-
-_FOREIGN_WORKERS = 32
+from .simulator_calls import Job, Labels
 
 
 @dataclass(frozen=True)
@@ -37,7 +35,9 @@ class Failure:
 class BlackBoxRun:
     """Samples of a black box, the `rows` of the given points they belong to, what failed, whence the derivatives.
 
-    `n_kept` of them are from an earlier run, in whose file `n_damaged` lines could not be read.
+    `n_kept` of them are from an earlier run, in whose file `n_damaged` lines could not be read. `derivatives` is "none"
+    where differences turned out to be noise; `warnings` then says why. `steps`, `(d,)`, are those that differences
+    took.
     """
 
     samples: Samples
@@ -45,14 +45,16 @@ class BlackBoxRun:
     failures: tuple[Failure, ...]
     derivatives: Literal["own", "differences", "none"]
     n_kept: int
-    n_damaged: int = 0
+    n_damaged: int
+    steps: np.ndarray | None
+    warnings: tuple[str, ...]
 
     @property
     def note(self) -> str:
-        """One sentence on samples, failures and derivatives."""
+        """Samples, failures and derivatives in one sentence, and the warnings."""
         how = {
             "own": "derivatives are the simulator's own",
-            "differences": "derivatives are central differences with common random numbers",
+            "differences": "derivatives are differences with common random numbers",
             "none": "there are no derivatives, so training is on values alone",
         }[self.derivatives]
         counted = Counter(failure.what for failure in self.failures)
@@ -60,7 +62,8 @@ class BlackBoxRun:
         first = f" (the first: row {self.failures[0].row}, {self.failures[0].message})" if self.failures else ""
         kept = f", {self.n_kept} of them from an earlier run" if self.n_kept else ""
         damaged = f"; {damaged_lines(self.n_damaged)}" if self.n_damaged else ""
-        return f"{len(self.rows)} samples{kept}{damaged}; failed: {failed or 'none'}{first}; {how}."
+        said = f"{len(self.rows)} samples{kept}{damaged}; failed: {failed or 'none'}{first}; {how}."
+        return " ".join((said, *self.warnings))
 
 
 def run_black_box(
@@ -74,16 +77,22 @@ def run_black_box(
     time_limit: float | None = None,
     results: str | Path | None = None,
     step: ArrayOrList | None = None,
+    box: tuple[ArrayOrList, ArrayOrList] | None = None,
 ) -> BlackBoxRun:
     """Calls `simulate(x, seed)` at each of `points`, `(n, d)`, in other processes.
 
-    - `simulate(x, seed) -> y`: any Python callable; `x` a NumPy array `(d,)`, `seed` an int that differs from sample to
-      sample; `y` a number or `(k,)`. With `derivatives="own"` it returns `(y, dydx)`, `dydx` `(d,)` or `(k, d)`.
-    - `derivatives="differences"`: central differences with common random numbers, `2 d + 1` calls with one seed;
-      `step`, `(d,)`, defaults to a thousandth of each input's range. A payoff with a jump needs wider steps; one with
-      a kink is fine.
-    - `executor`: any `concurrent.futures` executor (a thread pool, a Dask client's `get_executor()`); by default
-      `ProcessExecutor(workers, time_limit)`.
+    - `simulate(x, seed) -> y`: any Python callable; `x` a NumPy array `(d,)` of its own, `seed` an int that differs
+      from sample to sample; `y` a number or `(k,)`. With `derivatives="own"` it returns `(y, dydx)`, `dydx` `(d,)` or
+      `(k, d)`, with NaN for partial derivatives that it does not know.
+    - `derivatives="differences"`: differences with common random numbers, `2 d + 1` calls with one seed. They need the
+      seed to fix all noise, so the first point is called twice. With a payoff that has a kink they are fine; where an
+      output jumps or counts, those of small steps are noise.
+    - `step`, `(d,)`: of differences. By default the smallest of 0.1%, 0.8% and 6.4% of each input's range whose slopes
+      are no noise, to find which at most a tenth of the calls is added; where there is none, samples have values alone.
+    - `box`, `(lower, upper)`: the domain of the simulator, which differences do not leave; its sides are then the
+      ranges of the inputs, else those of the points.
+    - `executor`: any `concurrent.futures` executor (a thread pool, a Dask client's `get_executor()`), to which cheap
+      calls go in batches; by default `ProcessExecutor(workers, time_limit)`.
     - `time_limit`: seconds that one sample, differences included, may take; with an `executor` of your own the sample
       is given up after it, yet its process cannot be stopped.
     - `results`: a file to which every sample is added as it arrives. A run of the same simulator (its name, its
@@ -109,24 +118,37 @@ def run_black_box(
         raise InputError(f"time_limit is {time_limit} seconds; give a positive number.")
     if seed < 0:
         raise InputError(f"seed is {seed}; give 0 or more.")
-    steps = _steps(points, step) if derivatives == "differences" else None
-    kept = KeptResults(results, simulate, points, seed, derivatives, steps)
+    box = None if box is None else _corners(box, points)
+    if results is not None and not Path(results).parent.is_dir():
+        raise InputError(f"There is no folder {Path(results).parent} to keep results in; make it first.")
     seeds = [int(np.random.SeedSequence([seed, row]).generate_state(1)[0]) for row in range(len(points))]
-    waiting = [row for row in range(len(points)) if row not in kept.found]
-    n_kept = len(kept.found)
     failures: list[Failure] = []
-    own_pool = executor is None
     with ExitStack() as stack:
+        pool = stack.enter_context(ProcessExecutor(workers, time_limit)) if executor is None else executor
+        caller = Caller(pool, simulate, time_limit, watched=executor is None)
+        plan = Differences(None, None, {})
+        if derivatives == "differences":
+            plan = plan_differences(caller, points, seeds, step, box)
+            derivatives = "none" if plan.steps is None else derivatives
+        kept = KeptResults(results, _name(simulate), points, seed, derivatives)
         stack.callback(kept.close)
-        pool = ProcessExecutor(workers, time_limit) if own_pool else executor
-        if own_pool:
-            stack.callback(pool.shutdown, cancel_futures=True)
-        for row, outcome in _outcomes(pool, simulate, points, seeds, steps, derivatives, waiting, time_limit, own_pool):
-            failure = outcome if isinstance(outcome, Failure) else _fault(row, outcome, kept.shape, points.shape[1])
+        n_kept = len(kept.found)
+
+        def take(row: int, outcome: Labels | Lost) -> None:
+            failure = _fault(row, outcome, kept.shape, points.shape[1])
             if failure is None:
-                kept.add(row, *outcome)
+                kept.add(row, outcome.y, outcome.dydx)
             else:
                 failures.append(failure)
+
+        for row, labels in plan.found.items():
+            if row not in kept.found:
+                take(row, labels)
+        done = {*kept.found, *plan.found}
+        waiting = [row for row in range(len(points)) if row not in done]
+        jobs = ((row, _job(points[row], seeds[row], derivatives, plan.steps, box)) for row in waiting)
+        for row, outcome in caller.outcomes(jobs):
+            take(row, outcome)
     if not kept.found:
         first = min(failures, key=lambda failure: failure.row)
         raise InputError(
@@ -136,84 +158,52 @@ def run_black_box(
     rows = tuple(sorted(kept.found))
     y = np.stack([kept.found[row][0] for row in rows])
     dydx = None if derivatives == "none" else np.stack([kept.found[row][1] for row in rows])
+    unknown = dydx is not None and bool(np.isnan(dydx).any())
     failures.sort(key=lambda failure: failure.row)
-    return BlackBoxRun(Samples(points[list(rows)], y, dydx), rows, tuple(failures), derivatives, n_kept, kept.n_damaged)
+    return BlackBoxRun(
+        samples=Samples(points[list(rows)], y, dydx, missing=unknown),
+        rows=rows,
+        failures=tuple(failures),
+        derivatives=derivatives,
+        n_kept=n_kept,
+        n_damaged=kept.n_damaged,
+        steps=plan.steps,
+        warnings=() if plan.sentence is None else (plan.sentence,),
+    )
 
 
-def _steps(points: np.ndarray, step: ArrayOrList | None) -> np.ndarray:
-    spread = np.ptp(points, axis=0)
-    steps = DIFFERENCE_STEP * spread if step is None else float64_array(step, "step")
-    if steps.shape != (points.shape[1],) or not (steps > 0).all():
-        raise InputError(f"step has shape {steps.shape}; give ({points.shape[1]},) positive numbers, one per input.")
-    return steps
+def _corners(box: tuple[ArrayOrList, ArrayOrList], points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    lower, upper = (float64_array(end, "box") for end in box)
+    if lower.shape != points.shape[1:] or upper.shape != lower.shape or not (lower < upper).all():
+        raise InputError(f"box has ends of shape {lower.shape} and {upper.shape}; give two of ({points.shape[1]},).")
+    outside = np.flatnonzero(((points < lower) | (points > upper)).any(axis=1))
+    if outside.size:
+        raise InputError(f"Row {outside[0]} of points lies outside the box; leave it out, or give a larger box.")
+    return lower, upper
 
 
-def _call(simulate: Callable, x: np.ndarray, seed: int, steps: np.ndarray | None, derivatives: str):
-    """One sample, in the worker: `(y, dydx)` as NumPy arrays, `dydx` None where there is none."""
-    if derivatives == "own":
-        returned = simulate(x, seed)
-        if not isinstance(returned, tuple | list) or len(returned) != 2:
-            raise TypeError(f'derivatives="own" takes a pair (y, dydx), but it returned a {type(returned).__name__}')
-        y, dydx = returned
-        return np.asarray(y, np.float64), np.asarray(dydx, np.float64)
-    y = np.asarray(simulate(x, seed), np.float64)
-    if derivatives == "none":
-        return y, None
-    slopes = []
-    for c, h in enumerate(steps):
-        up, down = x.copy(), x.copy()
-        up[c] += h
-        down[c] -= h
-        difference = np.asarray(simulate(up, seed), np.float64) - np.asarray(simulate(down, seed), np.float64)
-        slopes.append(difference / (up[c] - down[c]))
-    return y, np.stack(slopes, axis=-1)
+def _job(x: np.ndarray, seed: int, derivatives: str, steps: np.ndarray | None, box) -> Job:
+    offsets = difference_offsets(x, steps, box) if derivatives == "differences" else None
+    return Job(x, seed, own=derivatives == "own", offsets=offsets)
 
 
-def _outcomes(pool, simulate, points, seeds, steps, derivatives, waiting, time_limit, own_pool):
-    """Row and outcome of every call in the order in which they end, few calls ahead of the workers."""
-    ahead = 2 * getattr(pool, "workers", getattr(pool, "_max_workers", _FOREIGN_WORKERS))
-    running: dict[Future, tuple[int, float]] = {}
-    left = iter(waiting)
-    while True:
-        for row in left:
-            future = pool.submit(_call, simulate, points[row].copy(), seeds[row], steps, derivatives)
-            running[future] = row, monotonic()
-            if len(running) >= ahead:
-                break
-        if not running:
-            return
-        done, _ = wait(running, timeout=None if own_pool else time_limit, return_when=FIRST_COMPLETED)
-        for future in done:
-            row, _ = running.pop(future)
-            yield row, _outcome(row, future)
-        if not own_pool and time_limit is not None:
-            for future, (row, since) in list(running.items()):
-                # A call may wait behind another one, which has the limit to itself.
-                if monotonic() - since > 2.0 * time_limit:
-                    del running[future]
-                    future.cancel()
-                    yield row, Failure(row, "timed out", f"no answer within {time_limit:g} seconds")
+def _reach(steps: np.ndarray | None, box) -> np.ndarray | None:
+    """What determines the offsets of differences at given points."""
+    return steps if steps is None or box is None else np.stack([steps, *box])
 
 
-def _outcome(row: int, future: Future):
-    try:
-        return future.result()
-    except TimeoutError as error:
-        return Failure(row, "timed out", str(error))
-    except BrokenExecutor as error:
-        return Failure(row, "died", str(error))
-    except Exception as error:
-        return Failure(row, "raised", f"{type(error).__name__}: {error}")
-
-
-def _fault(row: int, outcome, shape: tuple[int, ...] | None, n_inputs: int) -> Failure | None:
+def _fault(row: int, outcome: Labels | Lost, shape: tuple[int, ...] | None, n_inputs: int) -> Failure | None:
     """What is wrong with a result, or None; `shape` is that of the first one's `y`."""
-    y, dydx = outcome
+    if isinstance(outcome, Lost):
+        return Failure(row, outcome.what, outcome.message)
+    y, dydx = outcome.y, outcome.dydx
     if y.ndim > 1 or 0 in y.shape or (shape is not None and y.shape != shape):
         return Failure(row, "wrong shape", f"y of shape {y.shape}, not {shape if shape is not None else '() or (k,)'}")
     if dydx is not None and dydx.shape != (*y.shape, n_inputs):
         return Failure(row, "wrong shape", f"dydx of shape {dydx.shape}, not {(*y.shape, n_inputs)}")
-    for name, array in (("y", y), ("dydx", dydx)):
-        if array is not None and not np.isfinite(array).all():
-            return Failure(row, "not finite", f"{name} holds {array[~np.isfinite(array)].ravel()[0]}")
+    # What a simulator does not know of its own derivatives is NaN; a difference that is NaN is a fault.
+    unknown = np.isnan(dydx) if dydx is not None and outcome.noise is None else False
+    for name, array, may_be in (("y", y, False), ("dydx", dydx, unknown)):
+        if array is not None and not (np.isfinite(array) | may_be).all():
+            return Failure(row, "not finite", f"{name} holds {array[~(np.isfinite(array) | may_be)].ravel()[0]}")
     return None

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from .._foundation.errors import InputError
-from .._foundation.files import write_atomically
+from .._foundation.files import write_result
 from .._foundation.samples import Samples
 
 
@@ -54,7 +54,7 @@ def write_samples(
             f"The names {x} and {y} do not tell {d} inputs, {k} outputs and their derivatives apart; give every column "
             "a name of its own."
         )
-    write_atomically(path, _FORMATS[path.suffix.lower()](table))
+    write_result(path, _FORMATS[path.suffix.lower()](table))
     return table
 
 

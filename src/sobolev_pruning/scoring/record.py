@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .._foundation.files import write_atomically
+from .._foundation.files import write_result
 from ..enclosure import Interval
 
 
@@ -60,4 +60,4 @@ class Significance:
         for layer, columns in enumerate(zip(lower, upper, self.adjoint_sizes, self.scores), start=1):
             for node, row in enumerate(zip(*columns)):
                 writer.writerow([layer, node, *(float(entry) for entry in row)])
-        write_atomically(path, table.getvalue())
+        write_result(path, table.getvalue())

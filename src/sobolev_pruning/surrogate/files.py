@@ -10,7 +10,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as to_safetensors
 
 from .._foundation.errors import InputError
-from .._foundation.files import write_atomically
+from .._foundation.files import write_result
 from .network import Dense, Surrogate
 from .scaling import Scaling
 
@@ -26,7 +26,7 @@ def save(surrogate: Surrogate, path: str | Path) -> None:
     The header holds `{"format", "schema", "widths", "activation", "scalar_output"}` as JSON under the key `surrogate`.
     """
     tensors, header = to_tensors(surrogate)
-    write_atomically(path, to_safetensors(tensors, metadata={"surrogate": json.dumps(header)}))
+    write_result(path, to_safetensors(tensors, metadata={"surrogate": json.dumps(header)}))
 
 
 def load(path: str | Path) -> Surrogate:

@@ -13,6 +13,7 @@ from safetensors.numpy import save as to_safetensors
 
 from .._foundation.errors import InputError
 from .._foundation.files import write_atomically
+from .._foundation.versions import versions_line
 
 KEPT = 2
 """Generations kept, so that a damaged file costs the time since the one before it and no more."""
@@ -21,7 +22,8 @@ KEPT = 2
 class Checkpoints:
     """The numbered checkpoints of one computation in one directory, newest last; the last `KEPT` are kept.
 
-    `fingerprint` names what is computed; a checkpoint with another one is an error, not a starting point.
+    `fingerprint` names what is computed; a checkpoint with another one, or of other versions of what bits depend on, is
+    an error, not a starting point.
     """
 
     def __init__(self, directory: Path, fingerprint: str):
@@ -32,7 +34,8 @@ class Checkpoints:
         """Writes the arrays of `tree` as checkpoint `number`, with a checksum."""
         self.directory.mkdir(parents=True, exist_ok=True)
         leaves = {f"{i:05d}": np.asarray(leaf, order="C") for i, leaf in enumerate(jax.tree.leaves(tree))}
-        header = {"fingerprint": self.fingerprint, "checksum": _checksum(leaves)}
+        header = {"fingerprint": self.fingerprint, "versions": versions_line()}
+        header["checksum"] = _checksum(leaves, header)
         write_atomically(self._path(number), to_safetensors(leaves, metadata={"checkpoint": json.dumps(header)}))
         for old in self._numbers()[:-KEPT]:
             self._path(old).unlink(missing_ok=True)
@@ -64,10 +67,15 @@ class Checkpoints:
             with safe_open(self._path(number), framework="numpy") as file:
                 header = json.loads((file.metadata() or {})["checkpoint"])
                 leaves = {name: file.get_tensor(name) for name in sorted(file.keys())}
-            if header["checksum"] != _checksum(leaves):
+            if header.pop("checksum") != _checksum(leaves, header):
                 return None
-        except (SafetensorError, OSError, KeyError, ValueError):
+        except (SafetensorError, OSError, KeyError, ValueError, TypeError, AttributeError):
             return None
+        if header["versions"] != versions_line():
+            raise InputError(
+                f"{self._path(number)} was made with {header['versions']}, now there is {versions_line()}; install the "
+                "former, or remove the old checkpoints."
+            )
         if header["fingerprint"] != self.fingerprint:
             raise InputError(
                 f"{self._path(number)} belongs to another computation; use another directory, "
@@ -77,8 +85,8 @@ class Checkpoints:
         return jax.tree.unflatten(structure, [jnp.asarray(leaf) for leaf in leaves.values()])
 
 
-def _checksum(leaves: dict[str, np.ndarray]) -> str:
-    digest = hashlib.sha256()
+def _checksum(leaves: dict[str, np.ndarray], header: dict[str, str]) -> str:
+    digest = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
     for name, leaf in leaves.items():
         digest.update(f"{name}{leaf.dtype}{leaf.shape}".encode())
         digest.update(leaf.tobytes())

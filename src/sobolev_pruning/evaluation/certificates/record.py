@@ -12,7 +12,7 @@ import jax
 import numpy as np
 
 from ..._foundation.errors import InputError
-from ..._foundation.files import write_atomically
+from ..._foundation.files import write_result
 from ...reference import AbstractReference
 from ...surrogate import Surrogate, to_tensors
 from .claims import Claim, claim_to_json
@@ -110,15 +110,7 @@ class Certificate:
         data = encoded(self)
         if len(data) > MOST_BYTES:
             raise InputError(f"The certificate takes {len(data) >> 20} MiB, too much to be read again; claim less.")
-        try:
-            write_atomically(path, data)
-        except InputError:
-            raise
-        except (OSError, ValueError) as error:  # a full disk; a name with a null character
-            raise InputError(
-                f"The certificate could not be written to {str(path)!r} ({_reason(error)}); "
-                "free space, or choose another file."
-            ) from None
+        write_result(path, data)
 
 
 def encoded(certificate: Certificate) -> bytes:
@@ -143,10 +135,6 @@ def _plain(value):
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
     return str(value) if isinstance(value, float) and np.isinf(value) else value
-
-
-def _reason(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error)
 
 
 def digest(model: Surrogate | AbstractReference) -> str:

@@ -1,0 +1,31 @@
+"""float64 switched off in mid-session is noticed wherever second derivatives would turn into noise."""
+
+import jax
+import pytest
+
+from sobolev_pruning import InputError, evaluate, save_c, save_numpy, save_onnx
+
+
+@pytest.fixture
+def without_float64():
+    jax.config.update("jax_enable_x64", False)
+    yield
+    jax.config.update("jax_enable_x64", True)
+
+
+CALLS = {
+    "evaluate": lambda surrogate, samples, path: evaluate(surrogate, samples),
+    "value": lambda surrogate, samples, path: surrogate.value([[1.0, 1.0, 1.0]]),
+    "gradient": lambda surrogate, samples, path: surrogate.gradient([[1.0, 1.0, 1.0]]),
+    "hessian": lambda surrogate, samples, path: surrogate.hessian([[1.0, 1.0, 1.0]]),
+    "onnx": lambda surrogate, samples, path: save_onnx(surrogate, path, derivatives=2),
+    "c": lambda surrogate, samples, path: save_c(surrogate, path),
+    "numpy": lambda surrogate, samples, path: save_numpy(surrogate, path),
+}
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_it_is_told(without_float64, surrogate, samples, tmp_path, name):
+    with pytest.raises(InputError, match="needs float64, which is off in JAX"):
+        CALLS[name](surrogate, samples, tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
