@@ -13,6 +13,7 @@ of its own (`softmax`). Where no such sum is made, s is taken to be some number 
 does not cover stays as it is.
 """
 
+import os
 from typing import NamedTuple
 
 import jax.numpy as jnp
@@ -27,8 +28,9 @@ from .interval import Interval
 from .shift_account import MOVERS, Accounts, accounts, follows_rows
 from .softmax import log_softmax_p, log_sum_exp_p, softmax_p
 
-_DERIVATIVES = ("_reduce_chooser_jvp_rule", "_balanced_eq")
-"""JAX's functions that derive reductions by max, and max itself."""
+_REDUCTIONS = "jax/_src/numpy/reductions.py"
+_DERIVATIVE = "_reduce_chooser_jvp_rule"
+"""Where JAX has `jnp.max`, which compares for its derivative alone, and that derivative itself."""
 
 some_number_p = Primitive("some_number")
 """`x -> any number of the range of x, the same for the whole box`, for values that do not matter."""
@@ -269,6 +271,9 @@ def _sources(variable, producers: dict) -> set:
 
 
 def _is_of_derivative(equation) -> bool:
-    """Whether JAX made the equation for the derivative of `max` or of a reduction by it."""
+    """Whether JAX made this comparison for the derivative of a largest element; no comparison of a user's is there."""
     trace = equation.source_info.traceback
-    return trace is not None and any(frame.function_name in _DERIVATIVES for frame in trace.frames)
+    return trace is not None and any(
+        frame.function_name == _DERIVATIVE or frame.file_name.replace(os.sep, "/").endswith(_REDUCTIONS)
+        for frame in trace.frames
+    )
