@@ -124,10 +124,20 @@ PRIMITIVES = {
         further_functions.asinh_of_point, _long(np.arcsinh), np.arcsinh, lambda x: x.asinh(), (0.5, 1.0, 1e8)
     ),
     "acosh": Primitive(
-        further_functions.acosh_of_point, _long(np.arccosh), np.arccosh, lambda x: x.acosh(), (1.0, 2.0, 1e8), (1.0, np.inf)
+        further_functions.acosh_of_point,
+        _long(np.arccosh),
+        np.arccosh,
+        lambda x: x.acosh(),
+        (1.0, 2.0, 1e8),
+        (1.0, np.inf),
     ),
     "atanh": Primitive(
-        further_functions.atanh_of_point, _long(np.arctanh), np.arctanh, lambda x: x.atanh(), (0.2, 0.5, 1.0), (-1.0, 1.0)
+        further_functions.atanh_of_point,
+        _long(np.arctanh),
+        np.arctanh,
+        lambda x: x.atanh(),
+        (0.2, 0.5, 1.0),
+        (-1.0, 1.0),
     ),
     "cbrt": Primitive(further_functions.cbrt_of_point, _long(np.cbrt), np.cbrt, _root, (1.0, 8.0)),
     "atan2": Primitive(

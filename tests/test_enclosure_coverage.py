@@ -1,4 +1,4 @@
-"""Primitives that people's programs hold beyond arithmetic: enclosed over the whole box, and as tightly as they can be."""
+"""Primitives of people's programs beyond arithmetic: enclosed over the whole box, and as tightly as they can be."""
 
 import functools
 
@@ -20,12 +20,13 @@ TRIANGLE = np.array([[2.0, 9.0, 9.0], [0.5, -1.5, 9.0], [-1.0, 0.3, 1.2]])  # wh
 
 
 def convolved(image, kernel=KERNEL, **settings):
-    return lax.conv_general_dilated(image, jnp.asarray(kernel), (2, 1), [(1, 2), (0, 1)], rhs_dilation=(1, 2), **settings)
+    padding = [(1, 2), (0, 1)]
+    return lax.conv_general_dilated(image, jnp.asarray(kernel), (2, 1), padding, rhs_dilation=(1, 2), **settings)
 
 
 def in_groups(image):
     return lax.conv_general_dilated(
-        image, jnp.asarray(KERNEL[:2, :1]), (1, 1), "SAME", feature_group_count=2, lhs_dilation=(2, 1)
+        image, jnp.asarray(KERNEL[:2, :1]), (1, 1), [(0, 1), (1, -1)], feature_group_count=2, lhs_dilation=(2, 1)
     )
 
 
@@ -54,9 +55,10 @@ LINEAR = {
     "remainder, one quotient": (lambda x: jnp.fmod(x, jnp.asarray(2.0)), np.array([5.0, -3.1, 0.4])),
     "modulus, one quotient": (lambda x: jnp.mod(x, jnp.asarray(2.0)), np.array([5.0, -3.1, 0.4])),
 }  # fmt: skip
+WINDOW = ((1, 1, 2, 2), (1, 1, 1, 1), "SAME")
 MONOTONE = {
-    "largest of windows": (lambda x: lax.reduce_window(x, -jnp.inf, lax.max, (1, 1, 2, 2), (1, 1, 1, 1), "SAME"), IMAGE),
-    "smallest of windows": (lambda x: lax.reduce_window(x, jnp.inf, lax.min, (1, 1, 2, 2), (1, 1, 1, 1), "SAME"), IMAGE),
+    "largest of windows": (lambda x: lax.reduce_window(x, -jnp.inf, lax.max, *WINDOW), IMAGE),
+    "smallest of windows": (lambda x: lax.reduce_window(x, jnp.inf, lax.min, *WINDOW), IMAGE),
     "largest few": (lambda x: lax.top_k(x, 2)[0], IMAGE),
     "written where larger": (lambda x: jnp.zeros(4).at[np.array([0, 2, 2, 3])].max(x[0, 0, 0]), IMAGE),
     "fewer bits": (lambda x: lax.reduce_precision(x, 8, 7), IMAGE),
@@ -123,7 +125,7 @@ def test_a_system_whose_matrix_is_a_box():
     values = np.array([np.linalg.solve(np.tril(matrix), right) for matrix in matrices])
     bounds = jax.jit(enclose(lambda a: solve_triangular(a, jnp.asarray(right), lower=True)))(box)
     assert np.all(bounds.lower <= values.min(axis=0)) and np.all(bounds.upper >= values.max(axis=0))
-    assert np.all(bounds.wid() < 2.5 * np.ptp(values, axis=0))
+    assert np.all(bounds.wid() <= 2.5 * np.ptp(values, axis=0))
 
 
 @pytest.mark.parametrize(
@@ -131,7 +133,7 @@ def test_a_system_whose_matrix_is_a_box():
     [
         (lambda x: solve_triangular(jnp.eye(65) + x, jnp.ones(65)), "has 65 unknowns, more than 64"),
         (lambda x: jnp.arange(3.0)[jnp.argmax(x * jnp.arange(3.0))], "depends on the box"),
-        (lambda x: jnp.linalg.det(x * jnp.eye(3)), "`lu`, produced at"),
+        (lambda x: jnp.linalg.slogdet(x * jnp.eye(4))[1], "`lu`, produced at"),
     ],
 )
 def test_what_is_not_ruled_is_refused_in_a_sentence(fn, sentence):
@@ -151,7 +153,7 @@ def test_reports_to_the_user_are_ignored():
 
 def test_positions_of_extremes():
     box = Interval(np.array([[0.0, 2.0, 1.0], [3.0, 0.0, 1.0]]), np.array([[0.5, 3.0, 2.5], [4.0, 0.5, 2.0]]))
-    most, least = jax.jit(lambda b: (enclose(lambda x: jnp.argmax(x, 1))(b), enclose(lambda x: jnp.argmin(x, 1))(b)))(box)
+    most, least = jax.jit(lambda b: enclose(lambda x: (jnp.argmax(x, 1), jnp.argmin(x, 1)))(b))(box)
     np.testing.assert_array_equal(most.lower, [1, 0])
     np.testing.assert_array_equal(most.upper, [2, 0])
     np.testing.assert_array_equal(least.lower, [0, 1])

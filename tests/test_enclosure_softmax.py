@@ -84,7 +84,9 @@ def test_values_are_enclosed_as_tightly_as_corners_say(name, method):
 
 
 @pytest.mark.parametrize("method", ["interval", "affine"])
-@pytest.mark.parametrize(("name", "most"), [("softmax", 2.8), ("log_softmax", 1.01), ("logsumexp", 1.01), ("Hessian", 5.0)])
+@pytest.mark.parametrize(
+    ("name", "most"), [("softmax", 2.8), ("log_softmax", 1.01), ("logsumexp", 1.01), ("Hessian", 5.0)]
+)
 def test_derivatives_are_enclosed_without_the_shift(name, most, method):
     bounds, values = enclosed("derivatives", method, 0.2)[name], np.asarray(reached("derivatives", 0.2)[name])
     lowest, highest = values.min(axis=0), values.max(axis=0)

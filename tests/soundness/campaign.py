@@ -158,7 +158,8 @@ def binary(names, methods, dtype, boxes: int, points: int, seed: int = 0, adjoin
 
 
 def _binary_truth(name, x, y):
-    if (name in ("divide", "remainder", "atan2") and y == 0) or (name == "power" and (x <= 0 or abs(y * np.log(x)) > 1e5)):
+    undefined = name in ("divide", "remainder", "atan2") and y == 0
+    if undefined or (name == "power" and (x <= 0 or abs(y * np.log(x)) > 1e5)):
         return None, None, None
     value, by_first, by_second = BINARY[name][1](ball(x), ball(y))
     if name in ("maximum", "minimum") and x == y:

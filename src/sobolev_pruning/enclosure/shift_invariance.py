@@ -91,10 +91,9 @@ def _candidate(equations, tried) -> _Candidate | None:
         difference = producers.get(equation.invars[0])
         if difference is None or difference.primitive is not p.sub_p:
             continue
-        (x, shift), exponential = difference.invars, equation.outvars[0]
-        while isinstance(shift, Var) and shift in producers and producers[shift].primitive.name in MOVERS:
-            shift = producers[shift].invars[0]
-        if not isinstance(x, Var) or not isinstance(shift, Var) or shift not in producers:
+        x, exponential = difference.invars[0], equation.outvars[0]
+        shift = _behind_movers(difference.invars[1], producers)
+        if not isinstance(x, Var) or shift not in producers:
             continue
         if exponential in sums and (exponential, sums[exponential]) not in tried:
             return _Candidate(exponential, shift, difference, sums[exponential])
@@ -206,12 +205,7 @@ class _Rewriting:
         """Whether this is only the derivative of the old s, on which nothing depends: its jumps are of no account."""
         if id(old) in self.live or old.primitive.name not in ("eq", "ge", "le") or not _is_of_derivative(old):
             return False
-        for variable in old.invars:
-            while isinstance(variable, Var) and variable in self.producers and self.producers[variable].primitive.name in MOVERS:
-                variable = self.producers[variable].invars[0]
-            if isinstance(variable, Var) and variable in self.behind:
-                return True
-        return False
+        return any(_behind_movers(variable, self.producers) in self.behind for variable in old.invars)
 
     def _is_whole_sum(self, equation) -> bool:
         return {int(i) for i in equation.params["axes"]} == set(self.candidate.axes)
@@ -246,6 +240,13 @@ class _Rewriting:
                         known.add(result)
                 return True
         return False
+
+
+def _behind_movers(variable, producers: dict):
+    """What was moved to be this variable; None for a constant."""
+    while isinstance(variable, Var) and variable in producers and producers[variable].primitive.name in MOVERS:
+        variable = producers[variable].invars[0]
+    return variable if isinstance(variable, Var) else None
 
 
 def _made_of(shift, x, producers: dict) -> set:
