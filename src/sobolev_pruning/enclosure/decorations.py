@@ -291,9 +291,11 @@ def of_results(equation, operands: Sequence, ranges: Callable[[], list], flags: 
 
 def _carried(equation, operands: Sequence, flags: Sequence[Flags]) -> list[Flags]:
     """Operands' decorations, where the operation puts them."""
+    name, params = equation.primitive.name, equation.params
+    if name == "some_number":  # nothing depends on which
+        return [x & (UNDEFINED | UNPROVED) if isinstance(x, int) else x & np.uint8(UNDEFINED | UNPROVED) for x in flags]
     if all(map(is_uniform, flags)):
         return [joined(*flags)] * len(equation.outvars)
-    name, params = equation.primitive.name, equation.params
     if name == "select_n":
         return [_chosen(operands[0], flags, equation.outvars[0].aval.shape)]
     if name in structural.MOVING:
