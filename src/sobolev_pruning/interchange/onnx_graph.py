@@ -23,7 +23,6 @@ _PLAIN = {
     "absolute": "Abs",
     "exp": "Exp",
     "log": "Log",
-    "sigmoid": "Sigmoid",
     "tanh": "Tanh",
     "maximum": "Max",
     "minimum": "Min",
@@ -85,6 +84,11 @@ class GraphBuilder:
                 condition, then, otherwise = map(name_of, term.arguments)
                 positive = self.operation("Greater", condition, self.constant(0.0))
                 names[id(term)] = self.operation("Where", positive, then, otherwise)
+            elif term.operation == "sigmoid":
+                # Not Sigmoid: onnxruntime 1.20 to 1.30 makes QuickGelu of x Sigmoid(x), which it has in float32 only.
+                falling = self.operation("Exp", self.operation("Neg", *map(name_of, term.arguments)))
+                one = self.constant(1.0)
+                names[id(term)] = self.operation("Div", one, self.operation("Add", one, falling))
             else:
                 names[id(term)] = self.operation(_PLAIN[term.operation], *map(name_of, term.arguments))
         return [names[id(result)] for result in results]
