@@ -1,6 +1,7 @@
 """The command line: parse, call one function of the pipeline, print."""
 
 import sys
+import warnings
 from pathlib import Path
 from typing import Annotated
 
@@ -378,9 +379,14 @@ def _show(record, table, as_json: bool) -> None:
         Console().print(table(record))
 
 
+def _show_warning(message, category, filename, lineno, file=None, line=None) -> None:
+    _warn((str(message),))
+
+
 def main() -> None:
     """The entry of the command `sobolev-pruning`: exit status 0 when done, 2 for the user's mistake, 1 otherwise."""
     jax.config.update("jax_enable_x64", True)
+    warnings.showwarning = _show_warning
     try:
         app()
     except InputError as error:
