@@ -159,7 +159,7 @@ def _noise(near: _Neighbours, slopes, known: Bool[np.ndarray, "d"], names: Seque
     size = np.sqrt(np.median(shares[:, worst]))
     return [
         f"{names[worst]} has noise of about {size:.2g} of its spread, or changes faster than the samples show{more}; "
-        "estimate it with label_noise for fit(noise=...), which weighs labels by it, or train on values alone (order 0)."
+        "estimate it with label_noise for fit(noise=...), or train on values alone (order 0)."
     ]
 
 
