@@ -4,6 +4,7 @@ import errno
 import io
 import os
 import sys
+import warnings
 from pathlib import Path
 from typing import Annotated
 
@@ -386,12 +387,17 @@ def _show(record, table, as_json: bool) -> None:
         console.print(fitted(table(record), console))
 
 
+def _show_warning(message, category, filename, lineno, file=None, line=None) -> None:
+    _warn((str(message),))
+
+
 def main() -> None:
     """The command `sobolev-pruning`: exit status 0 when done, 2 for the user's mistake, 1 otherwise."""
     jax.config.update("jax_enable_x64", True)
     for stream in (sys.stdout, sys.stderr):  # a character that it lacks is no reason to die
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    warnings.showwarning = _show_warning
     try:
         try:
             app()
