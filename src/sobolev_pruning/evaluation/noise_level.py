@@ -73,7 +73,7 @@ def _by_neighbours(x, values, slopes) -> NoiseLevel:
 
 
 def _neighbours(x, wanted: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The wanted number of rows, their nearest other rows in order, and the mean squared distance to the first, second, ... of them."""
+    """The wanted number of rows, their nearest others in order, and the mean squared distances to these, by order."""
     from scipy.spatial import cKDTree
 
     among = np.unique(np.linspace(0, len(x) - 1, min(len(x), _MOST_ROWS)).astype(int))
