@@ -1,4 +1,4 @@
-"""Programs that are not smooth everywhere: kinks, jumps, undefined parts, guards, powers, whole numbers; decorations."""
+"""Programs that are not smooth everywhere, and their decorations: kinks, jumps, holes, guards, powers, integers."""
 
 import jax
 import jax.numpy as jnp
@@ -171,7 +171,9 @@ def test_decorations_travel_through_loops_branches_and_enclosures_of_enclosures(
     assert in_scan.decoration.tolist() == [JUMPS] * 20
     outer = enclose(jnp.exp)(enclose(jnp.sqrt)(box))
     assert int(outer.decoration) == UNDEFINED | KINKED
-    gathered = enclose(lambda x: jnp.abs(x)[jnp.array([1, 1, 0])])(Interval(jnp.array([-1.0, 1.0]), jnp.array([1.0, 2.0])))
+    gathered = enclose(lambda x: jnp.abs(x)[jnp.array([1, 1, 0])])(
+        Interval(jnp.array([-1.0, 1.0]), jnp.array([1.0, 2.0]))
+    )
     assert gathered.decoration.tolist() == [0, 0, KINKED]
     product = enclose(lambda x: jnp.abs(x)[:, None] * jnp.ones((2, 2)) @ jnp.ones(2))(
         Interval(jnp.array([-1.0, 1.0]), jnp.array([1.0, 2.0]))

@@ -11,7 +11,7 @@ from jax.extend.core import primitives as p
 from jax.scipy.linalg import solve_triangular
 
 from sobolev_pruning._foundation.errors import InputError
-from sobolev_pruning.enclosure import Interval, enclose, further_decorations, function_tables
+from sobolev_pruning.enclosure import Interval, enclose, function_tables, further_decorations
 from sobolev_pruning.enclosure.interval import JUMPS, KINKED, UNDEFINED
 
 IMAGE = np.sin(np.arange(24.0)).reshape(1, 2, 3, 4)

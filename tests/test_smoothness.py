@@ -48,7 +48,13 @@ def modulus(x):
         (modulus, Distance("hessian", bound=0.5), "undecided", np.inf, r"may have a kink near \(0.31"),
         (lambda x: jnp.where(x[0] > KINK, 0.5, 0.0), Distance("value", bound=0.3), "refuted", 0.5, None),
         (lambda x: jnp.where(x[0] > KINK, 0.5, 0.0), Distance("value", bound=0.6), "proved", 0.5, None),
-        (lambda x: jnp.where(x[0] > KINK, 0.5, 0.0), Distance("gradient", bound=0.1), "undecided", np.inf, "may jump near"),
+        (
+            lambda x: jnp.where(x[0] > KINK, 0.5, 0.0),
+            Distance("gradient", bound=0.1),
+            "undecided",
+            np.inf,
+            "may jump near",
+        ),
         (lambda x: 0.1 * jnp.floor(1.7 * x[0]), Distance("value", bound=0.1), "refuted", 0.2, None),
         (
             lambda x: jnp.where(jnp.abs(x[0] - KINK) < 1e-7, 5.0, 0.0),

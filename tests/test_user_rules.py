@@ -57,7 +57,9 @@ def test_a_certificate_names_the_rules_that_are_vouched_for(surrogate):
 
 def test_a_wrong_rule_that_is_vouched_for_is_contradicted_by_what_is_seen(surrogate):
     register_rule(activation_p, too_small, guaranteed=True, smooth=True)
-    with pytest.raises(ContradictionFound, match=r"your enclosure rules \(activation .* was seen at .* outside the bounds"):
+    with pytest.raises(
+        ContradictionFound, match=r"your enclosure rules \(activation .* was seen at .* outside the bounds"
+    ):
         certify(surrogate, BOX, [Range("gradient")], pieces=64)
 
 

@@ -87,7 +87,10 @@ CURVES = {
 def within(method, form: AffineForm, natural: Interval) -> AffineForm:
     """The form, its range no wider than `natural`."""
     form = method.tight(form)
-    return form.with_parts(form.center, form.polynomial, form.noise, form.error, form.range.intersection(natural))
+    # Where a point is infinite, as in `max(x, -inf)`, the form is made of differences that say nothing.
+    known = jnp.isfinite(form.center) & ~form.range.is_nai()
+    own = jax.tree.map(lambda x, y: jnp.where(known, x, y), form.range, natural)
+    return form.with_parts(form.center, form.polynomial, form.noise, form.error, own.intersection(natural))
 
 
 def log_sum_exp(method, x: AffineForm, *, axes) -> AffineForm:

@@ -349,9 +349,7 @@ def _of_products(equation, flags) -> Flags:
     return joined(*[x if is_uniform(x) else jnp.broadcast_to(x, shape) for x in parts])
 
 
-def without_numbers(
-    equation, operands: Sequence, results: list, flags: Sequence[Flags], interval_of: Callable
-) -> list:
+def without_numbers(equation, operands: Sequence, results: list, flags: Sequence[Flags], interval_of: Callable) -> list:
     """The results, where an operand may be no number: comparisons are undecided there, and so is what rests on order.
 
     A program asks for NaN by comparing (`isnan(x)` is `x != x`), so both branches of such a guard count.
@@ -405,5 +403,8 @@ def _any_order(equation, result, some):
     if jnp.issubdtype(result.dtype, jnp.floating):
         lowest, highest = jnp.min(result.lower), jnp.max(result.upper)
     else:
-        lowest, highest = jnp.asarray(0, result.dtype), jnp.asarray(max(equation.invars[0].aval.shape) - 1, result.dtype)
+        lowest, highest = (
+            jnp.asarray(0, result.dtype),
+            jnp.asarray(max(equation.invars[0].aval.shape) - 1, result.dtype),
+        )
     return Interval.unchecked(jnp.where(some, lowest, result.lower), jnp.where(some, highest, result.upper))

@@ -58,8 +58,8 @@ class SearchData:
         if isinstance(data, Samples) and isinstance(against, str) and against == "held-out":
             if _HELD_OUT * len(data) < 2 * _FEWEST:
                 raise InputError(
-                    f"There are {len(data)} samples, too few rows to search with: a quarter of them measures errors, half "
-                    f"in the search and half in the end; give at least {round(2 * _FEWEST / _HELD_OUT)}."
+                    f"There are {len(data)} samples, too few rows to search with: a quarter of them measures errors, "
+                    f"half in the search and half in the end; give at least {round(2 * _FEWEST / _HELD_OUT)}."
                 )
             training, held_out = split(data, _HELD_OUT, sample_key)
             noise = noise_level(start, data)

@@ -71,10 +71,14 @@ def _expect_no_contradiction(target: Target, quantities: Quantities, cover: Cove
             entry = int(np.argmax(outside))
             fault, remedy = "of sobolev-pruning, not of your input", "please report it, with the model and the box"
             if quantities.rules:
-                fault, remedy = f"of your enclosure rules ({', '.join(quantities.rules)}), if not of ours", "check them first"
+                fault, remedy = (
+                    f"of your enclosure rules ({', '.join(quantities.rules)}), if not of ours",
+                    "check them first",
+                )
             raise ContradictionFound(
-                f"This is a fault {fault}: {float(seen[entry])!r} was seen at {places[entry].tolist()}, outside the bounds "
-                f"[{float(lower[entry])!r}, {float(upper[entry])!r}] that were proved, so no certificate is made; {remedy}."
+                f"This is a fault {fault}: {float(seen[entry])!r} was seen at {places[entry].tolist()}, outside the "
+                f"bounds [{float(lower[entry])!r}, {float(upper[entry])!r}] that were proved, so no certificate "
+                f"is made; {remedy}."
             )
 
 
