@@ -55,7 +55,9 @@ def test_headers_are_named_by_their_file_or_by_the_option(ranged, tmp_path, caps
         assert call(capsys, *arguments).status == 0
     assert "#ifndef CALL_H\n" in (tmp_path / "call.h").read_text()
     assert "static inline void put_2_value(" in (tmp_path / "put.h").read_text()
-    answer = call(capsys, "export", tmp_path / "net.safetensors", "--to", "numpy", "-o", tmp_path / "p.py", "--name", "p")
+    answer = call(
+        capsys, "export", tmp_path / "net.safetensors", "--to", "numpy", "-o", tmp_path / "p.py", "--name", "p"
+    )
     assert (answer.status, (tmp_path / "p.py").exists()) == (2, False)
     assert "only a C header has one" in answer.errors
 

@@ -36,7 +36,7 @@ HEAD = """\
 """
 
 IN_RANGE = """
-/* 1 where every input lies in the range the surrogate was trained for, 0 elsewhere, also where one is not a number: told
+/* 1 where every input lies in the range the surrogate was trained for, 0 elsewhere; also where one is no number, told
  * by its bits, because -ffast-math takes comparisons with it for true. */
 static inline int NAME_in_range(const TYPE *x)
 {{
