@@ -354,6 +354,9 @@ def export(
         str | None,
         typer.Option(metavar="BOX", help="The range that inputs are checked against. (Default: the training range.)"),
     ] = None,
+    name: Annotated[
+        str | None, typer.Option(help="What the functions of a C header begin with. (Default: the name of the file.)")
+    ] = None,
     x: InputColumns = "x*",
 ) -> None:
     """Write a network with its derivatives to where it is used: ONNX, a C header, or NumPy code."""
@@ -361,7 +364,7 @@ def export(
 
     if to not in ("onnx", "c", "numpy"):
         raise InputError(f"--to is {to!r}; choose onnx, c or numpy.")
-    _warn(export(model, to, out, box=box, columns=x))
+    _warn(export(model, to, out, box=box, name=name, columns=x))
     Console().print(f"Wrote [bold]{out}[/bold].", soft_wrap=True)
 
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .expression import Operand, Term, in_order
+from .representable import expect_representable
 
 if TYPE_CHECKING:
     import onnx
@@ -52,7 +53,9 @@ class GraphBuilder:
         self._outputs.append(self._described(name, shape))
 
     def constant(self, numbers) -> str:
-        return self._stored(np.asarray(numbers, dtype=self.dtype))
+        numbers = np.asarray(numbers)
+        expect_representable(numbers, "of the graph", self.dtype.type)
+        return self._stored(numbers.astype(self.dtype))
 
     def integers(self, *numbers: int) -> str:
         return self._stored(np.asarray(numbers, dtype=np.int64))

@@ -27,6 +27,7 @@ from .box import exported_range
 from .expression import Term
 from .formulas import FORMULAS
 from .onnx_graph import GraphBuilder
+from .representable import expect_representable
 
 
 def save_onnx(
@@ -52,7 +53,8 @@ def save_onnx(
     Every operation used has a float64 kernel in onnxruntime. Agreement with JAX, relative to the largest entry: 1e-13,
     1e-12, 1e-11 for value, gradient, Hessian in float64.
 
-    Raises `InputError` for a box of another shape, and where `path` cannot be written.
+    Raises `InputError` for a box of another shape, for numbers that `dtype` cannot hold, and where `path` cannot be
+    written.
 
     >>> import jax, onnxruntime, tempfile
     >>> from sobolev_pruning import Samples, Surrogate
@@ -115,6 +117,8 @@ def _write_outputs(graph: GraphBuilder, surrogate: Surrogate, derivatives: int, 
 
 def _forward(graph: GraphBuilder, surrogate: Surrogate, x: str) -> tuple[str, list[_Hidden]]:
     scaling, layers = surrogate.scaling, numpy_layers(surrogate)
+    with np.errstate(over="ignore", divide="ignore"):
+        expect_representable(1.0 / np.asarray(scaling.x_scale, graph.dtype), "1 / x_scale", graph.dtype.type)
     h = graph.operation("Sub", x, graph.constant(scaling.x_shift))
     h = graph.operation("Div", h, graph.constant(scaling.x_scale))
     hidden = []
@@ -134,7 +138,8 @@ def _weights(surrogate: Surrogate, hidden: list[_Hidden]) -> list[np.ndarray]:
     The scales of the inputs are no operation of their own in the derivatives, for the reason that `_times` gives.
     """
     weights = [layer.weight for layer in hidden]
-    return [weights[0] / np.asarray(surrogate.scaling.x_scale), *weights[1:]] if weights else []
+    with np.errstate(over="ignore", divide="ignore"):  # what overflows is refused as a constant
+        return [weights[0] / np.asarray(surrogate.scaling.x_scale), *weights[1:]] if weights else []
 
 
 def _times(graph: GraphBuilder, value: str, factor: str, one_number: bool) -> str:
