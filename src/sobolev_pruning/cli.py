@@ -335,13 +335,16 @@ def check(
     certificate: Annotated[Path, typer.Argument(metavar="CERTIFICATE", help="A file that `certify` wrote.")],
     model: Model,
     against: Against = None,
+    pieces: Annotated[
+        int | None, typer.Option(help="How many pieces may be enclosed. (Default: twice those of the first proof.)")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Prove a certificate again: every statement and every bound in it."""
     from .pipeline import check_model
     from .report import certificate_table
 
-    record = check_model(certificate, model, against=against, progress=True)
+    record = check_model(certificate, model, against=against, pieces=pieces, progress=True)
     _show(record, certificate_table, as_json)
 
 
