@@ -61,6 +61,10 @@ PROGRAMS = {
     "cond on NaN": lambda x: lax.cond(jnp.sqrt(x) > 0.5, lambda: 1.0, lambda: 2.0),
     "minimum with infinity": lambda x: jnp.minimum(x, jnp.inf),
     "maximum with infinity": lambda x: jnp.maximum(x, -jnp.inf),
+    "limit that is no number": lambda x: jnp.where(x > jnp.log(x - 1.5), -5.0, x),
+    "largest of no numbers": lambda x: jnp.where(
+        jnp.stack([x, jnp.sqrt(x)]) == jnp.max(jnp.stack([x, jnp.sqrt(x)])), 1, 0
+    ),
     "step": lambda x: jnp.where(x > 0.25, x, -1.0),
     "safe root": lambda x: jnp.where(x > 0, jnp.sqrt(jnp.where(x > 0, x, 1.0)), 0.0),
     "floor": lambda x: 0.1 * jnp.floor(1.7 * x),
@@ -179,6 +183,14 @@ def test_decorations_travel_through_loops_branches_and_enclosures_of_enclosures(
         Interval(jnp.array([-1.0, 1.0]), jnp.array([1.0, 2.0]))
     )
     assert product.decoration.tolist() == [KINKED, 0]
+
+
+def test_a_second_derivative_inside_a_loop_has_the_jump_of_the_first():
+    def looped(x):
+        return lax.fori_loop(0, 20, lambda i, total: total + jnp.maximum(x, 0.0), 0.0)
+
+    assert int(enclose(jax.hessian(looped))(Interval(-1.0, 1.0)).decoration) & JUMPS
+    assert not int(enclose(jax.hessian(looped))(Interval(0.5, 1.0)).decoration) & JUMPS
 
 
 def test_a_weight_that_is_no_number_is_said():

@@ -363,6 +363,7 @@ def without_numbers(equation, operands: Sequence, results: list, flags: Sequence
     results = [interval_of(x) for x in results]
     some = functools.reduce(jnp.logical_or, undefined)
     if name in _COMPARISONS:
+        some = jnp.any(some) if name == "is_extreme" else some
         result = results[0] if isinstance(results[0], Interval) else Interval.unchecked(results[0], results[0])
         some = jnp.broadcast_to(some, result.shape)
         return [Interval.unchecked(result.lower & ~some, result.upper | some)]
