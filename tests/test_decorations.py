@@ -7,7 +7,15 @@ import pytest
 from jax import lax
 
 from sobolev_pruning._foundation.errors import InputError
-from sobolev_pruning.enclosure import EnclosureError, Interval, enclose
+from sobolev_pruning.enclosure import (
+    EnclosureError,
+    Interval,
+    enclose,
+    further_decorations,
+    integers,
+    interval_rules,
+    smoothness,
+)
 from sobolev_pruning.enclosure.decorations import BENT, CUSTOM, JUMPS, KINKED, UNDEFINED
 from tolerances import AD_AGAINST_DIFFERENCES
 
@@ -256,3 +264,10 @@ def test_the_slope_of_max_min_and_clip_is_exact_on_either_side():
                 np.testing.assert_allclose([found.lower, found.upper], slope, atol=1e-15)
     with pytest.raises(EnclosureError, match="depends on the box"):
         enclose(lambda x: jnp.arange(3.0)[x.astype(int)])(Interval(0.0, 2.0))
+
+
+def test_every_rule_says_whether_it_is_smooth():
+    """A new rule of a function with a kink that is in neither set would be taken for smooth."""
+    said = set(smoothness.LOCAL) | smoothness.SMOOTH | further_decorations.SMOOTH
+    assert set(interval_rules.RULES) | set(integers.RULES) <= said
+    assert not set(smoothness.LOCAL) & smoothness.SMOOTH

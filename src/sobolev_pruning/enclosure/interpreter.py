@@ -10,6 +10,7 @@ from jax.extend.core import Literal
 
 from . import decorations
 from .control_flow import apply_nested, is_nested
+from .decoration_flow import of_results, without_numbers
 from .decorations import Flags
 from .interval import Interval
 from .interval_rules import expect_known_numbers
@@ -80,8 +81,8 @@ def _apply(equation, operands: list[Valued], method, producers, environment) -> 
     if switch is not None:
         values, flags = _at(switch, values, flags, environment, method)
     results = method.apply(equation, values)
-    results = decorations.without_numbers(equation, values, results, flags, method.interval_of)
-    found = decorations.of_results(equation, values, lambda: [method.interval_of(x) for x in values], flags)
+    results = without_numbers(equation, values, results, flags, method.interval_of)
+    found = of_results(equation, values, lambda: [method.interval_of(x) for x in values], flags)
     return [Valued(value, flag) for value, flag in zip(results, found, strict=True)]
 
 
