@@ -52,7 +52,7 @@ def varies(columns: Float[np.ndarray, "n ..."]) -> Bool[np.ndarray, "..."]:
     """
     with np.errstate(invalid="ignore"):
         lowest, highest = np.fmin.reduce(columns, axis=0), np.fmax.reduce(columns, axis=0)
-        return highest - lowest > ROUNDING * np.maximum(np.abs(lowest), np.abs(highest))
+        return np.asarray(highest - lowest > ROUNDING * np.maximum(np.abs(lowest), np.abs(highest)))
 
 
 def generator_of(key: PRNGKey) -> np.random.Generator:

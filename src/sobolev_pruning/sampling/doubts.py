@@ -96,7 +96,8 @@ def _neighbours_of(x: Float[np.ndarray, "n d"]) -> _Neighbours:
     from scipy.spatial import cKDTree
 
     scaled = (x - x.mean(axis=0)) / x.std(axis=0)
-    _, of = cKDTree(scaled).query(scaled, k=_NEIGHBOURS + 1)
+    # On a line few samples lie about a jump, so more neighbours are asked.
+    _, of = cKDTree(scaled).query(scaled, k=_NEIGHBOURS * (2 if x.shape[1] == 1 else 1) + 1)
     return _Neighbours(x, scaled, of[:, 1:], np.arange(len(x)) % GROUPS)
 
 
@@ -106,7 +107,8 @@ def _contradictions(near: _Neighbours, y, slopes, names: Sequence[str]) -> list[
     In each group the factors `f_c` of `y_b - y_a = sum_c f_c p_c` are fitted with instruments `q_c = g_c step_c`, `g`
     the mean slope of other neighbours: noise of the slopes themselves would pull a plain fit towards 0.
     """
-    b, others = near.of[:, 0], near.of[:, 1:5]
+    # On a line the nearest ones are so near that the least noise of the values hides how they change.
+    b, others = near.of[:, -1 if near.x.shape[1] == 1 else 0], near.of[:, 1:5]
     step = near.x[b] - near.x
     explained = 0.5 * (slopes + slopes[b]) * step
     instruments = slopes[others].mean(axis=1) * step
@@ -126,10 +128,12 @@ def _contradictions(near: _Neighbours, y, slopes, names: Sequence[str]) -> list[
     said = []
     for c in used:
         middle = float(np.median(factors[:, c]))
-        if (factors[:, c] < 0).all():
-            size = f" times {abs(middle):.2g}" if not 1 / _WRONG < -middle < _WRONG else ""
+        if not ((factors[:, c] < 1.0 / _WRONG).all() or (factors[:, c] > _WRONG).all()):
+            continue
+        if middle < 0:
+            size = f" times {abs(1.0 / middle):.2g}" if not 1 / _WRONG < -middle < _WRONG else ""
             said.append(f"{names[c]} has the wrong sign{size}: between near samples the values change the other way")
-        elif (factors[:, c] < 1.0 / _WRONG).all() or (factors[:, c] > _WRONG).all():
+        else:
             said.append(f"{names[c]} is about {1.0 / middle:.3g} times what the values between near samples say")
     return [f"{text}; correct the column or leave it out." for text in said]
 
@@ -182,16 +186,17 @@ def _jump(near: _Neighbours, y, slopes, names: Sequence[str]) -> list[str]:
     large = beyond > np.maximum(_JUMP * y.std(), 10.0 * np.median(np.abs(rest)))
     across = np.where(large, rest, np.nan)
     counts = large.sum(axis=1)
-    some = (counts >= 2) & (counts <= _NEIGHBOURS - 2)
+    some = (counts >= 2) & (counts <= large.shape[1] - 2)
     with np.errstate(invalid="ignore"):
         lowest, highest = np.fmin.reduce(across, axis=1), np.fmax.reduce(across, axis=1)
         alike = some & (np.sign(lowest) == np.sign(highest)) & (highest - lowest < 0.5 * np.abs(highest + lowest) / 2)
+    alike &= _on_the_far_side(near, large)
     distance = np.linalg.norm(near.scaled[near.of] - near.scaled[:, None, :], axis=2)
     nearer = distance < np.median(distance[large]) if large.any() else large
     tops = [np.sort(beyond[large & part])[-_TOP:].mean() if (large & part).any() else 0.0 for part in (nearer, ~nearer)]
     n, d = near.x.shape
     # About a jump along a surface lie more samples than the few that have two wrong neighbours by chance.
-    expected = max(4.0, _SURFACE * n ** (1.0 - 1.0 / d))
+    expected = max(3.0, _SURFACE * n ** (1.0 - 1.0 / d))
     if alike.sum() < expected or alike.mean() > 0.5 or tops[0] < 0.7 * tops[1]:
         return []
     output = names[0].split("/")[0].removeprefix("d")
@@ -200,6 +205,17 @@ def _jump(near: _Neighbours, y, slopes, names: Sequence[str]) -> list[str]:
         f"{output} jumps by about {height:.2g} between near samples, which its slopes do not show; train on values "
         "alone (order 0), or smooth the jump."
     ]
+
+
+def _on_the_far_side(near: _Neighbours, large: Bool[np.ndarray, "n m"]) -> Bool[np.ndarray, "n"]:
+    """Whether the neighbours that are `large` lie beyond all others, seen from the middle of the others."""
+    step = near.scaled[near.of] - near.scaled[:, None, :]
+    counts = large.sum(axis=1)[:, None]
+    middles = [np.sum(step * part[:, :, None], axis=1) for part in (large, ~large)]
+    direction = middles[0] / np.maximum(counts, 1) - middles[1] / (large.shape[1] - counts + 1)
+    along = np.einsum("nmd,nd->nm", step, direction)
+    nearest = np.where(large, along, np.inf).min(axis=1)
+    return nearest > np.maximum(np.where(large, -np.inf, along).max(axis=1), 0.0)
 
 
 _TOP = 10
