@@ -130,7 +130,7 @@ def run_black_box(
         if derivatives == "differences":
             plan = plan_differences(caller, points, seeds, step, box)
             derivatives = "none" if plan.steps is None else derivatives
-        kept = KeptResults(results, _name(simulate), points, seed, derivatives)
+        kept = KeptResults(results, simulate, points, seed, derivatives, _reach(plan.steps, box))
         stack.callback(kept.close)
         n_kept = len(kept.found)
 
