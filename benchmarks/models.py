@@ -24,7 +24,7 @@ from rich.console import Console
 from rich.table import Table
 
 import sobolev_pruning as sp
-from sobolev_pruning.evaluation import Scores, along, score
+from sobolev_pruning.evaluation import Scores, along, score, score_by_output
 from sobolev_pruning.reference import (
     GaussianBasket,
     black_scholes,
@@ -107,7 +107,8 @@ def judge(model, network: sp.Surrogate, points, many: bool) -> tuple[dict[str, t
     if truth.gamma is not None:
         gamma = along(network.hessian(points), model.gamma_direction)
         found["gamma"] = (gamma, truth.gamma, truth.gamma_stderr)
-    return found, {name: score(*arrays) for name, arrays in found.items()}, truth.source
+    measured = score if found["value"][1].ndim == 1 else score_by_output
+    return found, {name: measured(*arrays) for name, arrays in found.items()}, truth.source
 
 
 def draw(name: str, found: dict[str, tuple], scores: dict[str, Scores]) -> None:

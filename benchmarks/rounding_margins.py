@@ -32,7 +32,7 @@ import numpy as np
 import scipy.special
 
 from sobolev_pruning._foundation.compilation import quick_compilation
-from sobolev_pruning.enclosure import elementary, special, transcendental
+from sobolev_pruning.enclosure import elementary, further_functions, planar_functions, special, transcendental
 
 jax.config.update("jax_enable_x64", True)
 flint.ctx.prec = 200
@@ -57,6 +57,10 @@ class Primitive(NamedTuple):
 
 def _long(function: Callable) -> Callable:
     return lambda *x: function(*[np.asarray(part, extended.Extended) for part in x])
+
+
+def _root(x: flint.arb) -> flint.arb:
+    return x.root(3) if x > 0 else -(-x).root(3)
 
 
 PRIMITIVES = {
@@ -100,6 +104,44 @@ PRIMITIVES = {
     ),
     "erf_inv": Primitive(
         special.erf_inv, None, scipy.special.erfinv, lambda x: x.erfinv(), (0.5, 0.9966, 1.0), (-1.0, 1.0)
+    ),
+    "exp2": Primitive(
+        elementary.exp2,
+        _long(np.exp2),
+        np.exp2,
+        lambda x: (x * flint.arb(2).log()).exp(),
+        (0.5, -0.5, 1023.5, -1021.5),
+        (-1100, 1100),
+    ),
+    "tan": Primitive(further_functions.tan_of_point, _long(np.tan), np.tan, lambda x: x.tan(), (np.pi, np.pi / 2)),
+    "asin": Primitive(
+        further_functions.asin_of_point, _long(np.arcsin), np.arcsin, lambda x: x.asin(), (0.5, 1.0, -1.0), (-1.0, 1.0)
+    ),
+    "acos": Primitive(
+        further_functions.acos_of_point, _long(np.arccos), np.arccos, lambda x: x.acos(), (0.5, 1.0, -1.0), (-1.0, 1.0)
+    ),
+    "asinh": Primitive(
+        further_functions.asinh_of_point, _long(np.arcsinh), np.arcsinh, lambda x: x.asinh(), (0.5, 1.0, 1e8)
+    ),
+    "acosh": Primitive(
+        further_functions.acosh_of_point,
+        _long(np.arccosh),
+        np.arccosh,
+        lambda x: x.acosh(),
+        (1.0, 2.0, 1e8),
+        (1.0, np.inf),
+    ),
+    "atanh": Primitive(
+        further_functions.atanh_of_point,
+        _long(np.arctanh),
+        np.arctanh,
+        lambda x: x.atanh(),
+        (0.2, 0.5, 1.0),
+        (-1.0, 1.0),
+    ),
+    "cbrt": Primitive(further_functions.cbrt_of_point, _long(np.cbrt), np.cbrt, _root, (1.0, 8.0)),
+    "atan2": Primitive(
+        planar_functions.atan2_of_point, _long(np.arctan2), np.arctan2, lambda y, x: flint.arb.atan2(y, x), arity=2
     ),
     "pow": Primitive(jax.lax.pow, _long(np.power), np.power, lambda x, y: x**y, arity=2),
 }
@@ -173,7 +215,7 @@ def chunks(name: str, generator: np.random.Generator, dtype) -> Iterator[np.ndar
                 (generator.uniform(max(low, -1.5), min(high, 1.5), CHUNK),),
                 *[(_near(generator, CHUNK, place),) for place in PRIMITIVES[name].places],
             ]
-            if name in ("sin", "cos"):
+            if name in ("sin", "cos", "tan"):
                 regions.append((_multiples_of_a_quarter_turn(generator, CHUNK),))
         for region in regions:
             with np.errstate(over="ignore"):

@@ -8,7 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
+from sobolev_pruning.evaluation.certificates import Certificate, Convex, Distance, Monotone, Range, Within, check
+from sobolev_pruning.evaluation.certificates.claims import order_of
 from sobolev_pruning.evaluation.certificates.record import content_digest
+from sobolev_pruning.evaluation.certificates.targets import parts_of, target_of
 
 
 def written(content: dict) -> bytes:
@@ -135,3 +138,99 @@ def _mutations(data: bytes, count: int, seed: int, put) -> Iterator[bytes]:
         if changed != data:
             count -= 1
             yield changed
+
+
+def with_programs_kept(monkeypatch) -> None:
+    """Lets `check_certificate` compile once what many files about the same models, box and quantities need."""
+    kept = {}
+
+    def prepared(group, lower, upper):
+        parts = tuple(dict.fromkeys(part for claim in group.claims for part in parts_of(claim)))
+        key = (*map(id, group.models), parts, max(map(order_of, group.claims)), lower.tobytes(), upper.tobytes())
+        if key not in kept:
+            kept[key] = (group.models, original(group, lower, upper)[0])
+        quantities = kept[key][1]
+        return quantities, [target_of(claim, quantities) for claim in group.claims]
+
+    original = check.prepared
+    monkeypatch.setattr(check, "prepared", prepared)
+
+
+def falsehoods(certificate: Certificate, network, other, grid: int = 41) -> list[str]:
+    """What in a certificate is not so, as found by evaluating the models in floats on a grid and at its points."""
+    axes = [np.linspace(low, high, grid) for low, high in zip(certificate.lower, certificate.upper)]
+    points = np.stack(np.meshgrid(*axes), axis=-1).reshape(-1, len(axes))
+    found = []
+    for number, answer in enumerate(certificate.answers):
+        values = _entries(answer.claim, network, other, points)
+        lower, upper = np.asarray(answer.lower), np.asarray(answer.upper)
+        slack = 1e-12 * np.abs(values).max(axis=0)
+        if len(lower) != values.shape[1] or (values < lower - slack).any() or (values > upper + slack).any():
+            found.append(f"answer {number}: bounds")
+            continue
+        reached = (answer.lowest_at, answer.reached_lower, 1), (answer.highest_at, answer.reached_upper, -1)
+        for places, stated, sign in reached:
+            for entry, place in enumerate(places):
+                if place is not None:
+                    value = _at(answer.claim, network, other, place)[entry]
+                    if not sign * value <= sign * stated[entry] + slack[entry]:
+                        found.append(f"answer {number}: what entry {entry} reaches")
+        if answer.status == "proved" and not _holds(answer, values, slack):
+            found.append(f"answer {number}: proved")
+        if answer.status == "refuted":
+            value = _at(answer.claim, network, other, answer.point)
+            low, high = _limits(answer.claim, len(lower))
+            failing, within = value[answer.entry], slack[answer.entry]
+            if low[answer.entry] <= failing - within and failing + within <= high[answer.entry]:
+                found.append(f"answer {number}: refuted")
+    return found
+
+
+def _entries(claim, network, other, points: np.ndarray) -> np.ndarray:
+    """All entries that a claim speaks of, `(n, entries)`."""
+    n = len(points)
+    if isinstance(claim, Monotone):
+        gradients = np.asarray(network.gradient(points)).reshape(n, -1, points.shape[1])
+        return gradients[:, :, list(claim.inputs)].reshape(n, -1)
+    if isinstance(claim, Distance):
+        first, second = (np.asarray(getattr(model, claim.of)(points)).reshape(n, -1) for model in (network, other))
+        return np.linalg.norm(first - second, axis=1)[:, None]
+    directions = [claim.direction] if getattr(claim, "direction", None) else getattr(claim, "directions", None)
+    if directions or isinstance(claim, Convex):
+        hessians = np.asarray(network.hessian(points))
+        if directions is None:
+            return np.linalg.eigvalsh(hessians)[:, :1]
+        return np.stack([np.einsum("i,nij,j->n", v, hessians, v) for v in np.asarray(directions)], axis=1)
+    return np.asarray(getattr(network, claim.of)(points)).reshape(n, -1)
+
+
+def _at(claim, network, other, place) -> np.ndarray:
+    return _entries(claim, network, other, np.tile(np.asarray(place), (4, 1)))[0]  # one compiled shape for all points
+
+
+def _limits(claim, entries: int) -> tuple[np.ndarray, np.ndarray]:
+    """Bounds that a claim sets; infinite where it sets none."""
+    low, high = -np.inf, np.inf
+    if isinstance(claim, Within):
+        low, high = -np.inf if claim.lower is None else claim.lower, np.inf if claim.upper is None else claim.upper
+    elif isinstance(claim, Monotone):
+        low, high = (-claim.margin, np.inf) if claim.increasing else (-np.inf, claim.margin)
+    elif isinstance(claim, Convex):
+        low = -claim.margin
+    elif isinstance(claim, Distance) and claim.bound is not None:
+        high = claim.bound
+    return tuple(np.broadcast_to(np.ravel(end), entries) for end in (low, high))
+
+
+def _holds(answer, values: np.ndarray, slack: np.ndarray) -> bool:
+    """Whether the values on the grid agree with a claim that is called proved."""
+    claim, low, high = answer.claim, values.min(axis=0), values.max(axis=0)
+    if isinstance(claim, Range) or (isinstance(claim, Distance) and claim.bound is None):
+        # The grid need not reach the extremes; a hundredth is allowed for that.
+        size = 1e-7 * np.maximum(np.abs(answer.lower), np.abs(answer.upper))
+        if isinstance(claim, Distance):
+            return bool((answer.upper <= 1.01 * (1 + claim.tolerance) * (high + size)).all())
+        width = np.subtract(answer.upper, answer.lower)
+        return bool((width <= 1.01 * (1 + claim.tolerance) * (high - low + size)).all())
+    least, most = _limits(claim, values.shape[1])
+    return bool((values >= least - slack).all() and (values <= most + slack).all())

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from certificate_files import accidents, altered, sealed
+from certificate_files import accidents, altered, falsehoods, forgeries, sealed, with_programs_kept
 from sobolev_pruning._foundation.errors import InputError
 from sobolev_pruning.evaluation.certificates import (
     Convex,
@@ -135,6 +135,21 @@ def test_a_thousand_accidents_are_all_refused(network, file, tmp_path):
         changed.write_bytes(mutated)
         with pytest.raises(InputError):
             pytest.fail(f"accident {number} was accepted: {check_certificate(changed, network)}")
+
+
+def test_forgeries_pass_only_where_they_state_nothing_false(network, file, tmp_path, monkeypatch):
+    """Two hundred changes under a digest that fits; `tests/soundness` has more of them, and more kinds of claims."""
+    with_programs_kept(monkeypatch)
+    changed, passed = tmp_path / "changed.json", 0
+    for number, mutated in enumerate(forgeries(file.read_bytes(), 200)):
+        changed.write_bytes(mutated)
+        try:
+            again = check_certificate(changed, network)
+        except InputError:
+            continue
+        assert falsehoods(again, network, None) == [], number
+        passed += 1
+    assert 10 <= passed <= 100
 
 
 def _answer(number, **fields):

@@ -37,10 +37,12 @@ UNARY = {
     **{name: getattr(jax.lax, name) for name in ("logistic", "erf", "erfc", "erf_inv", "rsqrt")},
     **{name: getattr(jnp, name) for name in ("sqrt", "exp", "expm1", "log", "sin", "cos", "sinh", "cosh", "tanh")},
     **{name: getattr(jnp, name) for name in ("sign", "ceil", "floor")},
+    **{name: getattr(jax.lax, name) for name in ("tan", "asin", "acos", "asinh", "acosh", "atanh", "exp2")},
+    "rootn 3": jax.lax.cbrt,
 }
 BINARY = {
     "add": jnp.add, "sub": jnp.subtract, "mul": jnp.multiply, "div": jnp.divide, "pow": jnp.power,
-    "max": jnp.maximum, "min": jnp.minimum,
+    "max": jnp.maximum, "min": jnp.minimum, "atan2": jax.lax.atan2,
 }  # fmt: skip
 INFINITE = float("inf")
 SPECIAL = [

@@ -89,10 +89,12 @@ def test_two_estimates_are_compared_less_the_noise_of_both():
         )
 
     points = model(0.0, 2).test_points(jax.random.key(0), 64)
-    exact = evaluate(model(0.25, 512), model(0.0, 128), points)
-    assert exact.against == "Monte Carlo, 128 paths" and exact.hessian is None
-    assert exact.value.rmse == pytest.approx(0.25, abs=0.02) and exact.value.noise_rmse > 0.02
-    assert exact.delta.r2 > 0.9 and exact.gamma.r2 > 0.9
+    found = evaluate(model(0.25, 128), model(0.0, 128), points)
+    assert found.against == "Monte Carlo, 128 paths" and found.hessian is None
+    # The noise of both, 0.026 on average each, and different for each.
+    assert found.value.rmse == pytest.approx(0.25, abs=0.02) and 0.03 < found.value.noise_rmse < 0.045
+    assert found.value.max_abs > 0.27
+    assert found.delta.r2 > 0.8 and found.gamma.r2 > 0.8
 
 
 def test_a_column_is_not_compared_with_a_row():

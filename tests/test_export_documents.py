@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import pytest
 
 import sobolev_pruning as sp
+from command_line import call
 
 DOCS = Path(__file__).parent.parent / "docs"
 POINT = [[1.0, 1.0, 1.0]]
@@ -45,6 +46,20 @@ def test_the_cpp_of_the_page_runs(ranged, tmp_path):
     assert printed("./main", folder=tmp_path) == (
         f"value {value:.6f}, first derivative {slope:.6f}\nthe last of 1000 values {value:.6f}\n"
     )
+
+
+def test_headers_are_named_by_their_file_or_by_the_option(ranged, tmp_path, capsys):
+    ranged.save(tmp_path / "net.safetensors")
+    for name, options in (("call", ()), ("put", ("--name", "put_2"))):
+        arguments = ["export", tmp_path / "net.safetensors", "--to", "c", "-o", tmp_path / f"{name}.h", *options]
+        assert call(capsys, *arguments).status == 0
+    assert "#ifndef CALL_H\n" in (tmp_path / "call.h").read_text()
+    assert "static inline void put_2_value(" in (tmp_path / "put.h").read_text()
+    answer = call(
+        capsys, "export", tmp_path / "net.safetensors", "--to", "numpy", "-o", tmp_path / "p.py", "--name", "p"
+    )
+    assert (answer.status, (tmp_path / "p.py").exists()) == (2, False)
+    assert "only a C header has one" in answer.errors
 
 
 @needs_gcc

@@ -4,12 +4,14 @@ import ctypes
 import shutil
 import subprocess
 
+import equinox as eqx
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from sobolev_pruning import InputError
 from sobolev_pruning._foundation.activations import ACTIVATIONS
-from sobolev_pruning.interchange import save_c
+from sobolev_pruning.interchange import save_c, save_onnx
 from sobolev_pruning.interchange.c_kernels import OUTPUTS
 from surrogates import surrogate_of_shape
 from test_interchange_onnx_out import assert_agreement, inputs_for, truth
@@ -38,11 +40,11 @@ int in_range(const T *x) {{ return net_in_range(x); }}
 """
 
 
-def compiled(folder, surrogate, dtype="float64", compiler="gcc"):
+def compiled(folder, surrogate, dtype="float64", compiler="gcc", flags=("-O1",)):
     box = (np.zeros(surrogate.widths[0]), np.full(surrogate.widths[0], 2.0))
     save_c(surrogate, folder / "net.h", name="net", dtype=dtype, box=box)
     (folder / "net.c").write_text(WRAPPERS.format(number="double" if dtype == "float64" else "float"))
-    command = [compiler, "-std=c99", *STRICT, "-O1", "-shared", "-fPIC", "net.c", "-o", "net.so", "-lm"]
+    command = [compiler, "-std=c99", *STRICT, *flags, "-shared", "-fPIC", "net.c", "-o", "net.so", "-lm"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return ctypes.CDLL(str(folder / "net.so"))
@@ -95,6 +97,104 @@ def test_c_agrees_with_jax(tmp_path, widths, scalar, activation):
     for batch in (False, True):
         found = evaluated(library, surrogate, points, directions, np.float64, batch)
         assert_agreement(found, expected, EXPORT_FLOAT64)
+
+
+FAST = [
+    ["-Ofast"],
+    ["-O3", "-ffast-math", "-march=native"],
+    ["-O2", "-funsafe-math-optimizations"],
+    ["-O2", "-fassociative-math", "-fno-signed-zeros", "-fno-trapping-math"],
+]
+"""What lets a compiler treat sums as if they were not rounded."""
+
+
+@pytest.mark.parametrize("flags", FAST, ids=" ".join)
+@pytest.mark.parametrize(("compiler", "activation"), [("gcc", "silu"), ("gcc", "gelu"), ("clang", "gelu")])
+def test_fast_mathematics_of_compilers_does_no_harm(tmp_path, compiler, activation, flags):
+    if shutil.which(compiler) is None:
+        pytest.skip(f"{compiler} is not installed")
+    surrogate = surrogate_of_shape([3, 5, 4, 1], activation, scalar=True)
+    points, directions = inputs_for(surrogate, n=37)
+    library = compiled(tmp_path, surrogate, compiler=compiler, flags=flags)
+    expected = truth_with_curvature(surrogate, points, directions)
+    for batch in (False, True):
+        found = evaluated(library, surrogate, points, directions, np.float64, batch)
+        assert_agreement(found, expected, EXPORT_FLOAT64)
+    for point, inside in [(1.0, 1), (2.1, 0), (np.nan, 0)]:
+        assert library.in_range(pointer(np.array([1.0, point, 1.0]))) == inside
+
+
+@needs_gcc
+@pytest.mark.parametrize(
+    ("activation", "dtype"), [*((name, "float64") for name in ACTIVATIONS), ("silu", "float32"), ("gelu", "float32")]
+)
+def test_at_the_end_of_the_numbers_derivatives_are_as_far_out(tmp_path, activation, dtype):
+    surrogate = surrogate_of_shape([1, 3, 1], activation, scalar=True)
+    library = compiled(tmp_path, surrogate, dtype=dtype)
+    far = [1e300, -1e300] if dtype == "float64" else [1e30, -1e30]
+    found, before = (
+        evaluated(library, surrogate, np.array(points)[:, None], np.ones((2, 1)), dtype, batch=True)
+        for points in (far, [1e5, -1e5])
+    )
+    for name in ("gradient", "hessian", "hvp", "curvature"):
+        np.testing.assert_array_equal(found[name], before[name])
+    rising = np.abs(before["gradient"][:, 0]) > 1e-6
+    np.testing.assert_allclose(
+        found["value"] / far, np.where(rising, before["gradient"][:, 0], 0.0), rtol=1e-6, atol=1e-6
+    )
+
+
+@needs_gcc
+def test_several_headers_go_into_one_program(tmp_path):
+    surrogate = surrogate_of_shape([2, 3, 1], "silu", scalar=True)
+    for name in ("call.h", "put-2.h", "3.h"):
+        save_c(surrogate, tmp_path / name, derivatives=0)
+    (tmp_path / "main.c").write_text(
+        """#include "call.h"
+#include "put-2.h"
+#include "3.h"
+#if !defined(CALL_H) || !defined(PUT_2_H) || !defined(SURROGATE_3_H)
+#error a guard is missing
+#endif
+int main(void)
+{
+    double x[CALL_INPUTS] = {1.0, 2.0}, one, two, three;
+    call_value(x, &one);
+    put_2_value(x, &two);
+    surrogate_3_value(x, &three);
+    return one == two && two == three ? 0 : 1;
+}
+"""
+    )
+    done = subprocess.run(
+        ["gcc", "-std=c99", *STRICT, "main.c", "-o", "main", "-lm"], cwd=tmp_path, capture_output=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert subprocess.run([tmp_path / "main"]).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("scaling", "dtype", "message"),
+    [
+        (
+            {"y_shift": 1e200},
+            "float32",
+            r"The numbers b3 of the header reach 1e\+200, beyond 3.4e\+38.*write float64, or",
+        ),
+        ({"x_shift": 1e200}, "float32", "The numbers x_shift of the header reach 1e"),
+        ({"x_scale": 1e-320}, "float64", "The numbers w1 of the header reach inf, beyond .* of ordinary size"),
+        ({"x_scale": 1e-50}, "float32", "The numbers w1 of the header reach"),
+    ],
+)
+@pytest.mark.parametrize("write", [save_c, save_onnx])
+def test_numbers_that_a_type_cannot_hold_are_refused(tmp_path, write, scaling, dtype, message):
+    surrogate = surrogate_of_shape([2, 3, 3, 1], "silu", scalar=True)
+    ((name, number),) = scaling.items()
+    numbers = jnp.full_like(getattr(surrogate.scaling, name), number)
+    changed = eqx.tree_at(lambda s: getattr(s.scaling, name), surrogate, numbers)
+    with pytest.raises(InputError, match=message if write is save_c else "The numbers .* beyond"):
+        write(changed, tmp_path / "net.h", dtype=dtype)
+    assert list(tmp_path.iterdir()) == []
 
 
 @needs_gcc
@@ -194,7 +294,7 @@ def test_only_what_is_asked_for_is_written(tmp_path):
     ]:
         save_c(surrogate, tmp_path / "net.h", derivatives=derivatives)
         text = (tmp_path / "net.h").read_text()
-        assert [name for name in OUTPUTS if f"void surrogate_{name}(" in text] == names
+        assert [name for name in OUTPUTS if f"void net_{name}(" in text] == names
         assert "in_range" not in text
         assert "malloc" not in text
         assert text.count("#include") == 1

@@ -72,6 +72,16 @@ def test_far_out_nothing_overflows(name):
     assert math.isclose(bend[0] + bend[1] + 1, 1)
 
 
+@pytest.mark.parametrize("name", FORMULAS)
+def test_at_the_end_of_the_numbers_all_is_as_far_out(name):
+    with np.errstate(over="ignore"):
+        there = evaluated(FORMULAS[name](Term("variable")), np.array([-1e300, 1e300]))
+    before = evaluated(FORMULAS[name](Term("variable")), np.array([-1e4, 1e4]))
+    grows = before[0] > 100
+    np.testing.assert_array_equal(there[0], np.where(grows, [-1e300, 1e300], before[0]))
+    np.testing.assert_array_equal(there[1:], before[1:])
+
+
 def test_a_shared_term_comes_once_and_after_its_arguments():
     x = Term("variable")
     shared = x * x

@@ -66,6 +66,43 @@ def test_all_outputs_agree_with_jax(tmp_path, activation, widths, scalar, run):
     assert_agreement(found, truth(surrogate, points, directions), EXPORT_FLOAT64)
 
 
+@pytest.mark.parametrize("widths", [[1, 5, 4, 1], [2, 1, 1], [1, 1, 1]], ids=str)
+def test_constants_of_one_number_keep_their_precision(tmp_path, widths):
+    surrogate = surrogate_of_shape(widths, "tanh", scalar=True)
+    points, directions = inputs_for(surrogate)
+    path = tmp_path / "s.onnx"
+    save_onnx(surrogate, path, derivatives=2, hessian_vector_product=True)
+    outputs = run_onnxruntime(path, {"x": np.asarray(points), "direction": np.asarray(directions)})
+    found = dict(zip(["value", "gradient", "hessian", "hvp"], outputs))
+    assert_agreement(found, truth(surrogate, points, directions), EXPORT_FLOAT64)
+
+
+def one_number_beside_a_product(graph) -> list[str]:
+    """Multiplications by one number before or after a matrix product, which onnxruntime joins with it in float32."""
+    constant = {tensor.name for tensor in graph.initializer}
+    single = {tensor.name for tensor in graph.initializer if np.prod(tensor.dims) == 1}
+    for node in graph.node:  # a runtime computes beforehand what it can
+        if constant.issuperset(node.input):
+            constant.update(node.output)
+            single.update(node.output if node.input[0] in single else [])
+    scalings = [n for n in graph.node if n.op_type in ("Mul", "Div") and single.intersection(n.input)]
+    products = [n for n in graph.node if n.op_type == "MatMul"]
+    before = {name for node in products for name in node.input}
+    after = {name for node in products for name in node.output}
+    return [n.name for n in scalings if before.intersection(n.output) or after.intersection(n.input)]
+
+
+@pytest.mark.parametrize("widths", [[1, 1, 1], [1, 3, 1], [2, 1, 1], [1, 2, 1, 1], [1, 1, 2], [1, 1]], ids=str)
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_nothing_is_written_that_runtimes_join_in_single_precision(tmp_path, activation, widths):
+    save_onnx(surrogate_of_shape(widths, activation, False), tmp_path / "s.onnx", derivatives=2)
+    save_onnx(surrogate_of_shape(widths, activation, False), tmp_path / "p.onnx", hessian_vector_product=True)
+    for name in ("s.onnx", "p.onnx"):
+        graph = onnx.load(tmp_path / name).graph
+        assert one_number_beside_a_product(graph) == []
+        assert not any(node.op_type == "Sigmoid" for node in graph.node)  # silu becomes QuickGelu, float32 only
+
+
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_float32_agrees_to_its_precision(tmp_path, activation):
     surrogate = surrogate_of_shape([3, 8, 5, 1], activation, scalar=True)

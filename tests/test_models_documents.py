@@ -6,7 +6,10 @@ from pathlib import Path
 import pytest
 
 DOCS = Path(__file__).parent.parent / "docs"
-PAGES = [DOCS / name for name in ("bring-your-own-simulator.md", "how-to-choose-an-enclosure.md", "models.md", "real-data.md")]
+PAGES = [
+    DOCS / name
+    for name in ("bring-your-own-simulator.md", "how-to-choose-an-enclosure.md", "models.md", "real-data.md")
+]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)

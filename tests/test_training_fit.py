@@ -264,6 +264,9 @@ def test_the_optimiser_is_chosen_by_size():
     chosen = [type(suitable_optimiser(p, fixed_data=True)) for p in (21, 433, 17_665)]
     assert chosen == [LevenbergMarquardt, LBFGS, Adam]
     assert isinstance(suitable_optimiser(433, fixed_data=False), Adam)
+    # Methods that look at all samples in every iteration end where those are many.
+    for n_parameters, n, kind in ((21, 10**6, LevenbergMarquardt), (153, 300_000, Adam), (153, 65_536, LBFGS)):
+        assert isinstance(suitable_optimiser(n_parameters, fixed_data=True, n_samples=n), kind)
 
 
 @pytest.mark.parametrize(

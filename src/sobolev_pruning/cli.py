@@ -4,6 +4,7 @@ import errno
 import io
 import os
 import sys
+import warnings
 from pathlib import Path
 from typing import Annotated
 
@@ -334,13 +335,16 @@ def check(
     certificate: Annotated[Path, typer.Argument(metavar="CERTIFICATE", help="A file that `certify` wrote.")],
     model: Model,
     against: Against = None,
+    pieces: Annotated[
+        int | None, typer.Option(help="How many pieces may be enclosed. (Default: twice those of the first proof.)")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Prove a certificate again: every statement and every bound in it."""
     from .pipeline import check_model
     from .report import certificate_table
 
-    record = check_model(certificate, model, against=against, progress=True)
+    record = check_model(certificate, model, against=against, pieces=pieces, progress=True)
     _show(record, certificate_table, as_json)
 
 
@@ -353,6 +357,9 @@ def export(
         str | None,
         typer.Option(metavar="BOX", help="The range that inputs are checked against. (Default: the training range.)"),
     ] = None,
+    name: Annotated[
+        str | None, typer.Option(help="What the functions of a C header begin with. (Default: the name of the file.)")
+    ] = None,
     x: InputColumns = "x*",
 ) -> None:
     """Write a network with its derivatives to where it is used: ONNX, a C header, or NumPy code."""
@@ -360,7 +367,7 @@ def export(
 
     if to not in ("onnx", "c", "numpy"):
         raise InputError(f"--to is {to!r}; choose onnx, c or numpy.")
-    _warn(export(model, to, out, box=box, columns=x))
+    _warn(export(model, to, out, box=box, name=name, columns=x))
     Console().print(f"Wrote [bold]{out}[/bold].", soft_wrap=True)
 
 
@@ -386,12 +393,17 @@ def _show(record, table, as_json: bool) -> None:
         console.print(fitted(table(record), console))
 
 
+def _show_warning(message, category, filename, lineno, file=None, line=None) -> None:
+    _warn((str(message),))
+
+
 def main() -> None:
     """The command `sobolev-pruning`: exit status 0 when done, 2 for the user's mistake, 1 otherwise."""
     jax.config.update("jax_enable_x64", True)
     for stream in (sys.stdout, sys.stderr):  # a character that it lacks is no reason to die
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    warnings.showwarning = _show_warning
     try:
         try:
             app()

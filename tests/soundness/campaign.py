@@ -7,6 +7,7 @@ exact for.
 """
 
 import itertools
+import math
 
 import flint
 import jax
@@ -45,7 +46,17 @@ BINARY = {
     "maximum": (jnp.maximum, lambda x, y: (x.max(y), flint.arb(int(x > y)), flint.arb(int(y > x)))),
     "minimum": (jnp.minimum, lambda x, y: (x.min(y), flint.arb(int(x < y)), flint.arb(int(y < x)))),
     "power": (jnp.power, lambda x, y: (x**y, y * x ** (y - 1), x**y * x.log())),
+    "atan2": (jax.lax.atan2, lambda x, y: (flint.arb.atan2(x, y), y / (x * x + y * y), -x / (x * x + y * y))),
+    "remainder": (jax.lax.rem, lambda x, y: _remainder(x, y)),
 }
+
+
+def _remainder(x, y):
+    """Exactly, because the C library's is; where the quotient jumps its derivative is none."""
+    value = ball(math.fmod(float(x), float(y)))
+    return value, flint.arb(1), None if value == 0 else -((x - value) / y + flint.arb(0.5)).floor()
+
+
 
 
 class Record:
@@ -99,7 +110,7 @@ def elementary(names, methods, dtype, boxes: int, points: int, seed: int = 0, ad
             for x, usable in zip(row.tolist(), inside):
                 exact = ball(x)
                 # The slope of the modulus at 0 is a set, and so is what is infinite there.
-                pole = x == 0 and name in ("reciprocal", "inverse_square", "abs")
+                pole = x == 0 and name in ("reciprocal", "inverse_square", "abs", "cbrt")
                 truth[0].append(ELEMENTARY[name](exact) if usable and (name == "abs" or not pole) else None)
                 truth[1].append(DERIVATIVES[name](exact) if usable and not pole else None)
             for method, result in zip(methods, bounds):
@@ -109,7 +120,7 @@ def elementary(names, methods, dtype, boxes: int, points: int, seed: int = 0, ad
 
 
 # At huge arguments they have more digits than memory; the ends of the range are checked nearer by.
-_EXPONENTIAL = ("exp", "expm1", "sinh", "cosh", "erfc", "logistic", "tanh", "erf")
+_EXPONENTIAL = ("exp", "exp2", "expm1", "sinh", "cosh", "erfc", "logistic", "tanh", "erf")
 
 
 def binary(names, methods, dtype, boxes: int, points: int, seed: int = 0, adjoint: bool = True) -> Record:
@@ -147,7 +158,8 @@ def binary(names, methods, dtype, boxes: int, points: int, seed: int = 0, adjoin
 
 
 def _binary_truth(name, x, y):
-    if (name == "divide" and y == 0) or (name == "power" and (x <= 0 or abs(y * np.log(x)) > 1e5)):
+    undefined = name in ("divide", "remainder", "atan2") and y == 0
+    if undefined or (name == "power" and (x <= 0 or abs(y * np.log(x)) > 1e5)):
         return None, None, None
     value, by_first, by_second = BINARY[name][1](ball(x), ball(y))
     if name in ("maximum", "minimum") and x == y:

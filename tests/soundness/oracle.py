@@ -45,6 +45,14 @@ ELEMENTARY = {
     "cube": lambda x: x * x * x,
     "inverse_square": lambda x: 1 / (x * x),
     "power_1.7": lambda x: x ** ball(EXPONENT),
+    "tan": lambda x: x.tan(),
+    "asin": lambda x: x.asin(),
+    "acos": lambda x: x.acos(),
+    "asinh": lambda x: x.asinh(),
+    "acosh": lambda x: x.acosh(),
+    "atanh": lambda x: x.atanh(),
+    "cbrt": lambda x: x.root(3) if x > 0 else -(-x).root(3),
+    "exp2": lambda x: (x * flint.arb(2).log()).exp(),
 }
 """Functions of one variable."""
 
@@ -73,6 +81,14 @@ DERIVATIVES = {
     "cube": lambda x: 3 * x * x,
     "inverse_square": lambda x: -2 / (x * x * x),
     "power_1.7": lambda x: ball(EXPONENT) * x ** (ball(EXPONENT) - 1),
+    "tan": lambda x: 1 + x.tan() ** 2,
+    "asin": lambda x: (1 - x * x).rsqrt(),
+    "acos": lambda x: -(1 - x * x).rsqrt(),
+    "asinh": lambda x: (1 + x * x).rsqrt(),
+    "acosh": lambda x: (x * x - 1).rsqrt(),
+    "atanh": lambda x: 1 / (1 - x * x),
+    "cbrt": lambda x: 1 / (3 * abs(x).root(3) ** 2),
+    "exp2": lambda x: flint.arb(2).log() * (x * flint.arb(2).log()).exp(),
 }
 
 DOMAINS = {
@@ -82,6 +98,10 @@ DOMAINS = {
     "rsqrt": (0.0, np.inf),
     "erf_inv": (-1.0, 1.0),
     "power_1.7": (0.0, np.inf),
+    "asin": (-1.0, 1.0),
+    "acos": (-1.0, 1.0),
+    "acosh": (1.0, np.inf),
+    "atanh": (-1.0, 1.0),
 }
 
 

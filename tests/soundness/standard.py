@@ -13,6 +13,7 @@ from oracle import ELEMENTARY, ball
 LARGEST = float(np.finfo(np.float64).max)
 INFINITY = flint.arb.pos_inf()
 ZERO, ONE = flint.arb(0), flint.arb(1)
+_HALF_TURN = flint.arb.pi() / 2
 
 
 @np.errstate(over="ignore")
@@ -78,6 +79,26 @@ def wave(function, crest):
         upper = ONE if reaches(low, high, flint.arb(crest)) else ends[0].max(ends[1])
         lower = -ONE if reaches(low, high, flint.arb(crest) + 0.5) else ends[0].min(ends[1])
         return lower, upper
+
+    return exact
+
+
+def tangent(low, high):
+    """All reals where a pole, an odd number of quarter turns, lies inside."""
+    if math.isinf(low) or math.isinf(high) or high - low > 4:
+        return -INFINITY, INFINITY
+    places = [(ball(x) / flint.arb.pi() + 0.5).floor() for x in (low, high)]
+    return (ball(low).tan(), ball(high).tan()) if places[0] == places[1] else (-INFINITY, INFINITY)
+
+
+def within_one(function, rises: bool = True):
+    """A monotone function of [-1, 1]."""
+
+    def exact(low, high):
+        if high < -1 or low > 1:
+            return None
+        ends = [function(ball(min(max(x, -1.0), 1.0))) for x in (low, high)]
+        return tuple(ends) if rises else tuple(ends[::-1])
 
     return exact
 
@@ -153,6 +174,23 @@ def _power_of_positive(a, b) -> list:
     return [corner(x, y) for x in a for y in b]
 
 
+def atan2(y, x):
+    """Both ends of the turn where the box meets the cut; corners elsewhere."""
+    if y[0] <= 0 <= y[1] and x[0] < 0:
+        return -flint.arb.pi(), flint.arb.pi()
+
+    def corner(a, b):
+        if math.isinf(a) and math.isinf(b):
+            return None
+        if math.isinf(a):
+            return _HALF_TURN if a > 0 else -_HALF_TURN
+        if math.isinf(b):
+            return ZERO if b > 0 else (flint.arb.pi() if a > 0 else -flint.arb.pi())
+        return ZERO if a == 0 <= b else flint.arb.atan2(ball(a), ball(b))
+
+    return _hull(value for value in (corner(a, b) for a in y for b in x) if value is not None)
+
+
 def maximum(a, b):
     return ball(max(a[0], b[0])), ball(max(a[1], b[1]))
 
@@ -162,7 +200,6 @@ def minimum(a, b):
 
 
 _BOTH = (-ONE, ONE)
-_HALF_TURN = flint.arb.pi() / 2
 
 UNARY = {
     "neg": decreasing(lambda x: -x, (-INFINITY, INFINITY)),
@@ -192,11 +229,20 @@ UNARY = {
     "erf": increasing(ELEMENTARY["erf"], _BOTH, reach=1000),
     "erfc": decreasing(ELEMENTARY["erfc"], (ZERO, ball(2)), reach=40),
     "erf_inv": increasing(ELEMENTARY["erf_inv"], domain=(-1.0, 1.0)),
+    "tan": tangent,
+    "asin": within_one(ELEMENTARY["asin"]),
+    "acos": within_one(ELEMENTARY["acos"], rises=False),
+    "asinh": increasing(ELEMENTARY["asinh"]),
+    "acosh": increasing(ELEMENTARY["acosh"], (ZERO, INFINITY), (1.0, math.inf), closed=True),
+    "atanh": increasing(ELEMENTARY["atanh"], domain=(-1.0, 1.0)),
+    "rootn 3": increasing(ELEMENTARY["cbrt"]),
+    "exp2": increasing(ELEMENTARY["exp2"], (ZERO, INFINITY), reach=2000),
 }
 """By the name of the standard; the last ones are functions it does not have."""
 
 BINARY = {
     "add": add, "sub": subtract, "mul": multiply, "div": divide, "pow": power, "max": maximum, "min": minimum,
+    "atan2": atan2,
 }  # fmt: skip
 
 

@@ -16,7 +16,7 @@ class InputError(ValueError):
 
 
 def printable(text: str) -> str:
-    """`text` with the escape of every character that is not shown: control characters, line ends, marks of direction."""
+    """`text` with the escape of each character that is not shown: control characters, line ends, marks of direction."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in str(text))
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from .errors import InputError
+from .errors import InputError, printable
 
 MOST_INFLATED = 1032
 """A byte compressed by deflate gives no more bytes than this; arrays of numbers that shrink further are not data."""
@@ -46,5 +46,5 @@ def shortened(text: str) -> str:
     >>> shortened("a\\x1b[31m")
     'a\\\\x1b[31m'
     """
-    clean = "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text[: _LONGEST + 1])
+    clean = printable(text[: _LONGEST + 1])
     return clean if len(clean) <= _LONGEST else f"{clean[: _LONGEST - 3]}..."

@@ -7,15 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import primitives as p
 
-from . import (
-    affine_linear,
-    affine_univariate,
-    arithmetic,
-    further_functions,
-    planar_functions,
-    selection,
-    softmax,
-)
+from . import affine_linear, affine_univariate, arithmetic, further_functions, planar_functions, selection, softmax
 from .affine_form import AffineForm, lift
 from .affine_linear import as_form
 from .affine_univariate import Curve
@@ -34,26 +26,25 @@ def _one_minus_square(a: Interval) -> Interval:
     return arithmetic.subtract(jnp.ones_like(a.lower), arithmetic.square(a))
 
 
-def _power(a: Interval, exponent: float) -> Interval:
-    """Of what is not negative."""
-    root = arithmetic.square_root(a)
-    return arithmetic.integer_power(root, int(2 * exponent))
+def _inverse_of_cubed_root(a: Interval) -> Interval:
+    """`a^(-3/2)` of what is not negative."""
+    return arithmetic.integer_power(arithmetic.square_root(a), -3)
 
 
 def _asin_second(a: Interval) -> Interval:
     # x (1 - x^2)^(-3/2)
-    return arithmetic.multiply(a, _power(_one_minus_square(a), -1.5))
+    return arithmetic.multiply(a, _inverse_of_cubed_root(_one_minus_square(a)))
 
 
 def _asinh_second(a: Interval) -> Interval:
     # -x (1 + x^2)^(-3/2)
     base = arithmetic.add(arithmetic.square(a), jnp.ones_like(a.lower))
-    return arithmetic.negate(arithmetic.multiply(a, _power(base, -1.5)))
+    return arithmetic.negate(arithmetic.multiply(a, _inverse_of_cubed_root(base)))
 
 
 def _acosh_second(a: Interval) -> Interval:
     # -x (x^2 - 1)^(-3/2)
-    return arithmetic.negate(arithmetic.multiply(a, _power(arithmetic.negate(_one_minus_square(a)), -1.5)))
+    return arithmetic.negate(arithmetic.multiply(a, _inverse_of_cubed_root(arithmetic.negate(_one_minus_square(a)))))
 
 
 def _atanh_second(a: Interval) -> Interval:
@@ -96,7 +87,10 @@ CURVES = {
 def within(method, form: AffineForm, natural: Interval) -> AffineForm:
     """The form, its range no wider than `natural`."""
     form = method.tight(form)
-    return form.with_parts(form.center, form.polynomial, form.noise, form.error, form.range.intersection(natural))
+    # Where a point is infinite, as in `max(x, -inf)`, the form is made of differences that say nothing.
+    known = jnp.isfinite(form.center) & ~form.range.is_nai()
+    own = jax.tree.map(lambda x, y: jnp.where(known, x, y), form.range, natural)
+    return form.with_parts(form.center, form.polynomial, form.noise, form.error, own.intersection(natural))
 
 
 def log_sum_exp(method, x: AffineForm, *, axes) -> AffineForm:
@@ -108,9 +102,8 @@ def log_sum_exp(method, x: AffineForm, *, axes) -> AffineForm:
     terms = method.shared(affine_univariate.apply(moved, affine_univariate.CURVES["exp"]))
     total = method.tight(affine_linear.reduce_sum(terms, axes=axes))
     result = affine_univariate.apply(total, affine_univariate.CURVES["log"])
-    return within(
-        method, affine_linear.add(result, jnp.squeeze(shift, axes)), softmax.log_sum_exp(method.interval_of(x), axes=axes)
-    )
+    natural = softmax.log_sum_exp(method.interval_of(x), axes=axes)
+    return within(method, affine_linear.add(result, jnp.squeeze(shift, axes)), natural)
 
 
 def log_softmax(method, x, total, *, axes) -> AffineForm:

@@ -195,19 +195,7 @@ def _maximum(method, a, b, **_):
     difference = affine_linear.subtract(a, b)
     result = affine_linear.add(b, _relu(method, difference))
     natural = structural_maximum(method, a, b)
-    return _within(method, result, natural)
-
-
-def _within(method, form: AffineForm, natural: Interval) -> AffineForm:
-    form = method.tight(form)
-    # Where a point is infinite, `max(x, -inf)`, the form is made of differences that say nothing.
-    known = jnp.isfinite(form.center) & ~form.range.is_nai()
-    own = Interval.unchecked(*(jnp.where(known, *ends) for ends in zip(_ends(form.range), _ends(natural), strict=True)))
-    return form.with_parts(form.center, form.polynomial, form.noise, form.error, own.intersection(natural))
-
-
-def _ends(x: Interval):
-    return x.lower, x.upper
+    return affine_functions.within(method, result, natural)
 
 
 def structural_maximum(method, a, b) -> Interval:
@@ -234,7 +222,7 @@ def _absolute(method, a, **_):
 
     doubled = affine_linear.scale(_relu(method, a), jnp.asarray(2.0, a.dtype))
     result = affine_linear.subtract(doubled, a)
-    return _within(method, result, absolute(method.interval_of(a)))
+    return affine_functions.within(method, result, absolute(method.interval_of(a)))
 
 
 def _integer_power(method, a, *, y):

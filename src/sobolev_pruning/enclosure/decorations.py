@@ -291,9 +291,11 @@ def of_results(equation, operands: Sequence, ranges: Callable[[], list], flags: 
 
 def _carried(equation, operands: Sequence, flags: Sequence[Flags]) -> list[Flags]:
     """Operands' decorations, where the operation puts them."""
+    name, params = equation.primitive.name, equation.params
+    if name == "some_number":  # nothing depends on which
+        return [x & (UNDEFINED | UNPROVED) if isinstance(x, int) else x & np.uint8(UNDEFINED | UNPROVED) for x in flags]
     if all(map(is_uniform, flags)):
         return [joined(*flags)] * len(equation.outvars)
-    name, params = equation.primitive.name, equation.params
     if name == "select_n":
         return [_chosen(operands[0], flags, equation.outvars[0].aval.shape)]
     if name in structural.MOVING:
@@ -347,9 +349,7 @@ def _of_products(equation, flags) -> Flags:
     return joined(*[x if is_uniform(x) else jnp.broadcast_to(x, shape) for x in parts])
 
 
-def without_numbers(
-    equation, operands: Sequence, results: list, flags: Sequence[Flags], interval_of: Callable
-) -> list:
+def without_numbers(equation, operands: Sequence, results: list, flags: Sequence[Flags], interval_of: Callable) -> list:
     """The results, where an operand may be no number: comparisons are undecided there, and so is what rests on order.
 
     A program asks for NaN by comparing (`isnan(x)` is `x != x`), so both branches of such a guard count.
@@ -363,6 +363,7 @@ def without_numbers(
     results = [interval_of(x) for x in results]
     some = functools.reduce(jnp.logical_or, undefined)
     if name in _COMPARISONS:
+        some = jnp.any(some) if name == "is_extreme" else some
         result = results[0] if isinstance(results[0], Interval) else Interval.unchecked(results[0], results[0])
         some = jnp.broadcast_to(some, result.shape)
         return [Interval.unchecked(result.lower & ~some, result.upper | some)]
@@ -403,5 +404,8 @@ def _any_order(equation, result, some):
     if jnp.issubdtype(result.dtype, jnp.floating):
         lowest, highest = jnp.min(result.lower), jnp.max(result.upper)
     else:
-        lowest, highest = jnp.asarray(0, result.dtype), jnp.asarray(max(equation.invars[0].aval.shape) - 1, result.dtype)
+        lowest, highest = (
+            jnp.asarray(0, result.dtype),
+            jnp.asarray(max(equation.invars[0].aval.shape) - 1, result.dtype),
+        )
     return Interval.unchecked(jnp.where(some, lowest, result.lower), jnp.where(some, highest, result.upper))

@@ -29,15 +29,15 @@ def enclose(
 
     `enclose(fn)(*args)` takes the arguments of `fn`, any pytrees. Leaves that are an `Interval` are boxes; arrays are
     points, exact as they stand; anything else is passed on as it is. The result has the pytree of `fn`'s result, with
-    an `Interval` for every floating array: it contains `fn(x)` for every x in the box. Points must be numbers: NaN among
-    them makes results undefined, which is seen outside of `jit` alone.
+    an `Interval` for every floating array: it contains `fn(x)` for every x in the box. Points must be numbers: NaN
+    among them makes results undefined, which is seen outside of `jit` alone.
 
     The program of `fn` is interpreted, so derivatives are enclosed as any other program:
     `enclose(jax.grad(fn))(box)` encloses the gradient. `jit`, `vmap` (over leaves of the box: many boxes at once) and
     all of `jax.grad`, `vjp`, `jvp`, `hessian` inside `fn` work. Functions are taken over the part of the box where they
     are defined, so the square root of `[-2, -1]` is empty. The decoration of each result says whether the program is
-    defined, continuous and smooth over the whole box, and whether the enclosure is guaranteed (`Interval`); what exactly
-    is promised: `docs/how-to-choose-an-enclosure.md`.
+    defined, continuous and smooth over the whole box, and whether the enclosure is guaranteed (`Interval`); what
+    exactly is promised: `docs/how-to-choose-an-enclosure.md`.
 
     **Arguments**: `fn`; `method`: `"interval"` takes every operation by its own range, the natural interval extension;
     `"affine"` carries first-order correlations between all values of the program as noise symbols, at most `symbols` of
@@ -115,8 +115,8 @@ def _traced(fn: Callable) -> Callable:
             return fn(*args, **kwargs)
         except (jax.errors.ConcretizationTypeError, jax.errors.TracerArrayConversionError) as error:
             raise InputError(
-                f"enclose: {line_of_error(error)} asks for the value of a number that is enclosed, as `if`, `float` and "
-                "functions of NumPy do; write jnp.where or jax.lax.cond, and jax.numpy for numpy."
+                f"enclose: {line_of_error(error)} asks for the value of a number that is enclosed, as `if`, `float` "
+                "and functions of NumPy do; write jnp.where or jax.lax.cond, and jax.numpy for numpy."
             ) from None
 
     return readable

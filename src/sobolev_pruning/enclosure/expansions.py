@@ -32,8 +32,6 @@ def expansion(equation, operands) -> ClosedJaxpr:
 
 def _convolution(equation, _operands, image: Array, kernel: Array) -> Array:
     params = equation.params
-    if jnp.issubdtype(image.dtype, jnp.complexfloating):
-        raise EnclosureError(f"enclose: the convolution at {source_line(equation)} is of complex numbers; take parts.")
     numbers = params["dimension_numbers"]
     image = jnp.transpose(image, numbers.lhs_spec)
     kernel = jnp.transpose(kernel, numbers.rhs_spec)
@@ -89,7 +87,7 @@ def _triangular(equation, operands, matrix: Array, right: Array) -> Array:
     if not lower:
         matrix, right = lax.rev(matrix, (matrix.ndim - 2, matrix.ndim - 1)), lax.rev(right, (right.ndim - 2,))
     batch = matrix.ndim - 2
-    if isinstance(operands[0], jax.Array) or isinstance(operands[0], jnp.ndarray):
+    if isinstance(operands[0], jax.Array):
         unit = jnp.broadcast_to(jnp.eye(unknowns, dtype=matrix.dtype), matrix.shape)
         inverse = _substituted(matrix, unit, params["unit_diagonal"])
         axes = tuple(range(batch))

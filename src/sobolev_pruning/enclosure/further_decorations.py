@@ -88,7 +88,7 @@ def _of_position(is_largest: bool) -> Callable:
     return flags
 
 
-def _of_top_k(a: Operand, *, k: int, axis: int, **_) -> list[Array]:
+def _of_top_k(a: Operand, *, k: int, axis: int = -1, **_) -> list[Array]:
     """Values are kinked, and positions jump, where two of the largest, or the next, may be equal."""
     a = selection.ordered(a)
     lower, upper = (jnp.moveaxis(jnp.sort(end, axis=axis), axis, -1)[..., ::-1] for end in (a.lower, a.upper))
@@ -99,7 +99,8 @@ def _of_top_k(a: Operand, *, k: int, axis: int, **_) -> list[Array]:
 
 
 def _of_windows(a: Operand, **params) -> Array:
-    shape = jax.eval_shape(lambda x: p.reduce_window_max_p.bind(x, **params), jax.ShapeDtypeStruct(a.shape, a.dtype)).shape
+    like = jax.ShapeDtypeStruct(a.shape, a.dtype)
+    shape = jax.eval_shape(lambda x: p.reduce_window_max_p.bind(x, **params), like).shape
     return jnp.full(shape, KINKED if np.prod(params["window_dimensions"]) > 1 else 0, jnp.uint8)
 
 

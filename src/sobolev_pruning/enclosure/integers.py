@@ -153,7 +153,9 @@ def _bitwise(function: Callable, smallest: Callable, largest: Callable) -> Calla
         a, b = as_interval(a), as_interval(b)
         if a.dtype == jnp.bool_:
             corners = [function(x, y) for x in (a.lower, a.upper) for y in (b.lower, b.upper)]
-            return Interval.unchecked(*(r(jnp.stack(jnp.broadcast_arrays(*corners)), axis=0) for r in (jnp.all, jnp.any)))
+            return Interval.unchecked(
+                *(r(jnp.stack(jnp.broadcast_arrays(*corners)), axis=0) for r in (jnp.all, jnp.any))
+            )
         least, most = _range(a.dtype)
         natural = (a.lower >= 0) & (b.lower >= 0)
         exact = function(a.lower, b.lower)
@@ -212,7 +214,9 @@ def _reduce_product(a: Interval, *, axes, **_) -> Interval:
     for axis in sorted((int(i) for i in axes), reverse=True):
         result = Interval.unchecked(*(jnp.ones(np.delete(a.shape, axis), a.dtype),) * 2)
         for i in range(a.shape[axis]):
-            result = _multiply(result, Interval.unchecked(*(lax.index_in_dim(e, i, axis, False) for e in (a.lower, a.upper))))
+            result = _multiply(
+                result, Interval.unchecked(*(lax.index_in_dim(e, i, axis, False) for e in (a.lower, a.upper)))
+            )
         a = result
     return a
 

@@ -43,7 +43,7 @@ def evaluate(program: Program, arguments: list[Valued], method, only_ranges: boo
 
     wanted = [v for v in program.outputs if not isinstance(v, Literal)]
     kept = _needed(program, wanted)
-    lost = _comparisons(program, set(range(len(program.equations))).difference(kept)) if only_ranges else []
+    lost = _comparisons(program, set(range(len(program.equations))).difference(kept))
     if lost:
         kept = _needed(program, [*wanted, *lost])
     uses = Counter(v for i in kept for v in program.equations[i].invars if not isinstance(v, Literal))
@@ -93,16 +93,19 @@ def _at(switch: Switch, values: list, flags: list, environment, method) -> tuple
     if switch.agrees:
         flags = [decorations.kink_for_jump(flags[0]), *flags[1:]]
     values = list(values)
+    # Where the comparison may be one of no numbers, it says nothing of those that it chooses.
+    unknown = decorations.has(flags[0], decorations.UNDEFINED)
     for place, variable, below in switch.limits:
         limit = method.interval_of(environment[variable].value if not isinstance(variable, Literal) else variable.val)
-        values[place] = _cut(method.interval_of(values[place]), limit, below)
+        whole = method.interval_of(values[place])
+        if unknown is not True and isinstance(whole, Interval):
+            cut = _cut(whole, limit, below)
+            values[place] = jax.tree.map(lambda x, y: jnp.where(unknown, x, y), whole, cut)
     return values, flags
 
 
 def _cut(a, limit, below: bool):
     """The part of `a` that is not above (below) every number of `limit`."""
-    if not isinstance(a, Interval):
-        return a
     end = jnp.asarray(limit.upper if below else limit.lower) if isinstance(limit, Interval) else jnp.asarray(limit)
     end = jnp.broadcast_to(end.astype(a.dtype), a.shape)
     if below:

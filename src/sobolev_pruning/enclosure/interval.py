@@ -335,7 +335,9 @@ class Interval:
             raise InputError("interval ** exponent takes an integer; for others use enclose(jnp.power)(a, b).")
         found = _arithmetic().integer_power(self, exponent)
         undefined = self.contains(0.0) if exponent < 0 else np.False_
-        return Interval.unchecked(found.lower, found.upper, _united(self.shape, self, undefined=undefined, made=found.lower))
+        return Interval.unchecked(
+            found.lower, found.upper, _united(self.shape, self, undefined=undefined, made=found.lower)
+        )
 
     def __matmul__(self, other):
         from .enclose import enclose

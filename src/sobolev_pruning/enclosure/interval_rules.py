@@ -202,8 +202,8 @@ def expect_known_numbers(equation) -> None:
         dtype = getattr(variable.aval, "dtype", np.dtype(float))
         if jnp.issubdtype(dtype, jnp.complexfloating):
             raise EnclosureError(
-                f"enclose: {equation.primitive.name}, produced at {source_line(equation)}, computes with complex numbers; "
-                "write real and imaginary parts apart."
+                f"enclose: {equation.primitive.name}, produced at {source_line(equation)}, computes with complex "
+                "numbers; write real and imaginary parts apart."
             )
         known = dtype in (jnp.float64, jnp.float32) or equation.primitive is p.convert_element_type_p
         if jnp.issubdtype(dtype, jnp.floating) and not known:

@@ -47,7 +47,7 @@ def atan2(y: Operand, x: Operand, **_) -> Interval:
     lower, upper = down(least, relative), up(most, relative)
     lower = jnp.where(y.lower >= 0, jnp.maximum(lower, 0.0), lower)
     upper = jnp.where(y.upper <= 0, jnp.minimum(upper, 0.0), upper)
-    half_turn = float(up(jnp.asarray(math.pi, y.dtype)))
+    half_turn = up(jnp.asarray(math.pi, y.dtype))
     cut = touches_cut(y, x)
     lower = jnp.where(cut, -half_turn, jnp.maximum(lower, -half_turn))
     upper = jnp.where(cut, half_turn, jnp.minimum(upper, half_turn))

@@ -23,7 +23,7 @@ def rewritten(program: Program) -> Program:
     lines = {id(e.source_info): caller for e, caller in zip(program.equations, program.callers)}
     return program._replace(
         equations=equations,
-        callers=[callers.get(e.outvars[0], lines.get(id(e.source_info))) for e in equations],
+        callers=[callers.get(next(iter(e.outvars), None), lines.get(id(e.source_info))) for e in equations],
         outputs=[renamed(v, names) for v in program.outputs],
         producers=producers_of(equations),
     )

@@ -77,7 +77,9 @@ def _primitives(jaxpr) -> set[Primitive]:
     found = set()
     for equation in jaxpr.eqns:
         found.add(equation.primitive)
-        for part in jax.tree.leaves(list(equation.params.values()), is_leaf=lambda x: isinstance(x, Jaxpr | ClosedJaxpr)):
+        for part in jax.tree.leaves(
+            list(equation.params.values()), is_leaf=lambda x: isinstance(x, Jaxpr | ClosedJaxpr)
+        ):
             if isinstance(part, Jaxpr | ClosedJaxpr):
                 found |= _primitives(part.jaxpr if isinstance(part, ClosedJaxpr) else part)
     return found

@@ -54,7 +54,7 @@ def margins_tested(x, dtypes=()) -> bool:
 
 
 def tested_on(device, dtype) -> bool:
-    """Whether the margins of this type have been tested on a device of this kind, compiled as JAX compiles by default."""
+    """Whether the margins of this type have been tested on a device of this kind, as JAX compiles by default."""
     if "fast_math=true" in os.environ.get("XLA_FLAGS", ""):
         return False
     if device.platform == "cpu":

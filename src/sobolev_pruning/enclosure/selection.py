@@ -41,12 +41,12 @@ def ordered(a: Operand) -> Interval:
     return a if a.dtype != jnp.bool_ else jax.tree.map(lambda x: x.astype(jnp.int32), a)
 
 
-def top_k(a: Operand, *, k: int, axis: int, **params) -> list[Interval]:
+def top_k(a: Operand, **params) -> list[Interval]:
     """The k-th largest is increasing in every element; which element it is, is known of none."""
-    a = as_interval(a)
+    a, axis = as_interval(a), params.get("axis", a.ndim - 1)
 
     def values(ends: Array) -> Array:
-        return p.top_k_p.bind(ends, k=k, axis=axis, **params)[0]
+        return p.top_k_p.bind(ends, **params)[0]
 
     result = _empty_where(Interval.unchecked(values(a.lower), values(a.upper)), a, (axis,), keep=True)
     first = jnp.zeros(result.shape, jnp.int32)

@@ -13,6 +13,7 @@ of its own (`softmax`). Where no such sum is made, s is taken to be some number 
 does not cover stays as it is.
 """
 
+import os
 from typing import NamedTuple
 
 import jax.numpy as jnp
@@ -27,8 +28,9 @@ from .interval import Interval
 from .shift_account import MOVERS, Accounts, accounts, follows_rows
 from .softmax import log_softmax_p, log_sum_exp_p, softmax_p
 
-_DERIVATIVES = ("_reduce_chooser_jvp_rule", "_balanced_eq")
-"""JAX's functions that derive reductions by max, and max itself."""
+_REDUCTIONS = "jax/_src/numpy/reductions.py"
+_DERIVATIVE = "_reduce_chooser_jvp_rule"
+"""Where JAX has `jnp.max`, which compares for its derivative alone, and that derivative itself."""
 
 some_number_p = Primitive("some_number")
 """`x -> any number of the range of x, the same for the whole box`, for values that do not matter."""
@@ -89,10 +91,9 @@ def _candidate(equations, tried) -> _Candidate | None:
         difference = producers.get(equation.invars[0])
         if difference is None or difference.primitive is not p.sub_p:
             continue
-        (x, shift), exponential = difference.invars, equation.outvars[0]
-        while isinstance(shift, Var) and shift in producers and producers[shift].primitive.name in MOVERS:
-            shift = producers[shift].invars[0]
-        if not isinstance(x, Var) or not isinstance(shift, Var) or shift not in producers:
+        x, exponential = difference.invars[0], equation.outvars[0]
+        shift = _behind_movers(difference.invars[1], producers)
+        if not isinstance(x, Var) or shift not in producers:
             continue
         if exponential in sums and (exponential, sums[exponential]) not in tried:
             return _Candidate(exponential, shift, difference, sums[exponential])
@@ -204,12 +205,7 @@ class _Rewriting:
         """Whether this is only the derivative of the old s, on which nothing depends: its jumps are of no account."""
         if id(old) in self.live or old.primitive.name not in ("eq", "ge", "le") or not _is_of_derivative(old):
             return False
-        for variable in old.invars:
-            while isinstance(variable, Var) and variable in self.producers and self.producers[variable].primitive.name in MOVERS:
-                variable = self.producers[variable].invars[0]
-            if isinstance(variable, Var) and variable in self.behind:
-                return True
-        return False
+        return any(_behind_movers(variable, self.producers) in self.behind for variable in old.invars)
 
     def _is_whole_sum(self, equation) -> bool:
         return {int(i) for i in equation.params["axes"]} == set(self.candidate.axes)
@@ -246,6 +242,13 @@ class _Rewriting:
         return False
 
 
+def _behind_movers(variable, producers: dict):
+    """What was moved to be this variable; None for a constant."""
+    while isinstance(variable, Var) and variable in producers and producers[variable].primitive.name in MOVERS:
+        variable = producers[variable].invars[0]
+    return variable if isinstance(variable, Var) else None
+
+
 def _made_of(shift, x, producers: dict) -> set:
     """The variables that s is made of, after x."""
     behind_x, found = _sources(x, producers), set()
@@ -269,6 +272,9 @@ def _sources(variable, producers: dict) -> set:
 
 
 def _is_of_derivative(equation) -> bool:
-    """Whether JAX made the equation for the derivative of `max` or of a reduction by it."""
+    """Whether JAX made this comparison for the derivative of a largest element; no comparison of a user's is there."""
     trace = equation.source_info.traceback
-    return trace is not None and any(frame.function_name in _DERIVATIVES for frame in trace.frames)
+    return trace is not None and any(
+        frame.function_name == _DERIVATIVE or frame.file_name.replace(os.sep, "/").endswith(_REDUCTIONS)
+        for frame in trace.frames
+    )

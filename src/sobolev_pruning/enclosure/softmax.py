@@ -62,7 +62,7 @@ def _log_softmax(x: Interval, axes: tuple[int, ...]) -> Interval:
     return _axes_back(_unless_peculiar(result, x, keep=True), shape, axes)
 
 
-def softmax(x: Operand, _logarithm: Operand, *, axes: tuple[int, ...]) -> Interval:
+def softmax(x: Operand, _logarithm: Operand | None, *, axes: tuple[int, ...]) -> Interval:
     return _softmax(as_interval(x), axes)
 
 

@@ -33,8 +33,8 @@ _AT_ZERO = {name: 0 for name in ("relu", "elu", "silu", "tanh", "gelu", "gelu_ta
 
 
 class Switch(NamedTuple):
-    """`agrees`: the cases are equal where the choice changes. `limits`: operands of the choice, each with what limits it
-    where it is taken, from above (True) or below.
+    """`agrees`: the cases are equal where the choice changes. `limits`: operands of the choice, each with what limits
+    it where it is taken, from above (True) or below.
     """
 
     agrees: bool
@@ -146,7 +146,9 @@ def _constant(value):
 def _to_float(equation, expression) -> bool:
     """Whether a conversion changes nothing: it is one of floats, or of a constant, to floats."""
     of_float = jnp.issubdtype(equation.invars[0].aval.dtype, jnp.floating)
-    return jnp.issubdtype(equation.outvars[0].aval.dtype, jnp.floating) and (of_float or isinstance(expression, Fraction))
+    return jnp.issubdtype(equation.outvars[0].aval.dtype, jnp.floating) and (
+        of_float or isinstance(expression, Fraction)
+    )
 
 
 def _evaluated(name: str, params: dict, x: list[Fraction]) -> Fraction | bool | None:

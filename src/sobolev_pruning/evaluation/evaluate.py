@@ -17,6 +17,9 @@ from ..reference import AbstractReference, Truth
 from ..surrogate import Surrogate
 from .scores import Scores, scorer_for
 
+_MODEL_SEED = 20_25
+_PATHS = 65_536
+
 QUANTITIES = ("value", "delta", "delta_scaled", "gamma", "hessian")
 
 
@@ -141,7 +144,7 @@ def _said_by(model: Surrogate | AbstractReference, points: Points, truth: Truth,
     """What `model` says of all that `truth` knows; of another estimate with its standard errors."""
     derivatives = truth.gradient is not None, truth.gamma is not None or truth.hessian is not None
     if isinstance(model, AbstractReference):
-        found = model.truth(points, order=2 if derivatives[1] else int(derivatives[0]))
+        found = _told_by(model, points, 2 if derivatives[1] else int(derivatives[0]))
         if found.hessian is not None:
             return replace(found, gamma=along(found.hessian, direction))
         same = np.array_equal(model.gamma_direction, direction)
@@ -152,6 +155,14 @@ def _said_by(model: Surrogate | AbstractReference, points: Points, truth: Truth,
         gamma = _curvature(model, points, direction) if hessian is None else along(hessian, direction)
     gradient = model.gradient(points) if derivatives[0] else None
     return Truth(model.value(points), gradient, gamma, hessian, "the model itself")
+
+
+def _told_by(reference: AbstractReference, points: Points, order: int) -> Truth:
+    """The truth of `reference`; where that is an estimate, one on noise of its own, so that two estimates err apart."""
+    if reference.truth(points[:1], order=0).value_stderr is None:
+        return reference.truth(points, order)
+    paths = getattr(reference, "paths", _PATHS)
+    return reference.estimate(points, jax.random.key(_MODEL_SEED), paths, order)
 
 
 def _stderr_of_both(found: Truth, truth: Truth, name: str) -> np.ndarray | None:

@@ -11,6 +11,8 @@ from ..surrogate import Surrogate
 _NEIGHBOURS = 8
 _MOST_ROWS = 65_536
 _MOST_QUERIES = 4096
+_MOST_NUMBERS = 2**24
+"""How many slopes of neighbours are held at once."""
 
 
 class NoiseLevel(NamedTuple):
@@ -52,7 +54,8 @@ def noise_level(network: Surrogate, samples: Samples) -> NoiseLevel:
 def _by_neighbours(x, values, slopes) -> NoiseLevel:
     value = [np.mean(values**2, axis=0)]
     delta = None if slopes is None else [_mean(slopes**2)]
-    rows, others, distances = _neighbours(x / x.std(axis=0))
+    wanted = max(1, min(_MOST_QUERIES, _MOST_NUMBERS // (_NEIGHBOURS * values.shape[1] * x.shape[1])))
+    rows, others, distances = _neighbours(x / x.std(axis=0), wanted)
     if not others.shape[1]:
         return NoiseLevel(value[0], None if delta is None else delta[0])
     apart = 0.5 * np.mean((values[rows, None] - values[others]) ** 2, axis=0)
@@ -69,12 +72,12 @@ def _by_neighbours(x, values, slopes) -> NoiseLevel:
     return NoiseLevel(_least(value), None if delta is None else _least(delta))
 
 
-def _neighbours(x) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Some rows, their nearest other rows in order, and the mean squared distance to the first, second, ... of them."""
+def _neighbours(x, wanted: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The wanted number of rows, their nearest others in order, and the mean squared distances to these, by order."""
     from scipy.spatial import cKDTree
 
     among = np.unique(np.linspace(0, len(x) - 1, min(len(x), _MOST_ROWS)).astype(int))
-    rows = among[np.unique(np.linspace(0, len(among) - 1, min(len(among), _MOST_QUERIES)).astype(int))]
+    rows = among[np.unique(np.linspace(0, len(among) - 1, min(len(among), wanted)).astype(int))]
     count = min(_NEIGHBOURS, len(among) - 1)
     if count < 1:
         return rows, np.zeros((len(rows), 0), int), np.zeros(0)
@@ -92,8 +95,9 @@ def _at_distance_0(squares: Float[np.ndarray, "p ..."], distances: Float[np.ndar
     spread = np.sum(centred**2)
     if spread == 0.0:
         return squares[0]
-    slope = np.tensordot(centred, squares, 1) / spread
-    return squares.mean(axis=0) - slope * distances.mean()
+    with np.errstate(invalid="ignore"):  # infinite where nothing is known
+        slope = np.tensordot(centred, squares, 1) / spread
+        return squares.mean(axis=0) - slope * distances.mean()
 
 
 def _mean(entries: Float[np.ndarray, "n ..."]) -> Float[np.ndarray, "..."]:
@@ -104,4 +108,4 @@ def _mean(entries: Float[np.ndarray, "n ..."]) -> Float[np.ndarray, "..."]:
 
 
 def _least(estimates: list[np.ndarray]) -> np.ndarray:
-    return np.maximum(np.min(np.stack(estimates), axis=0), 0.0)
+    return np.maximum(np.fmin.reduce(np.stack(estimates)), 0.0)

@@ -36,14 +36,18 @@ HEAD = """\
 """
 
 IN_RANGE = """
-/* 1 where every input lies in the range the surrogate was trained for, 0 elsewhere (also where one is not a number). */
+/* 1 where every input lies in the range the surrogate was trained for, 0 elsewhere; also where one is no number, told
+ * by its bits, because -ffast-math takes comparisons with it for true. */
 static inline int NAME_in_range(const TYPE *x)
-{
+{{
+    union {{ TYPE number; {integer} bits; }} entry;
     int i, inside = 1;
-    for (i = 0; i < CAPITALS_INPUTS; ++i)
-        inside = inside && x[i] >= NAME_lower[i] && x[i] <= NAME_upper[i];
+    for (i = 0; i < CAPITALS_INPUTS; ++i) {{
+        entry.number = x[i];
+        inside = inside && x[i] >= NAME_lower[i] && x[i] <= NAME_upper[i] && entry.bits << 1 <= {infinity_bits} << 1;
+    }}
     return inside;
-}
+}}
 """
 
 

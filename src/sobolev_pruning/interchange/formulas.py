@@ -50,7 +50,8 @@ def _gelu(x: Term) -> list[Term]:
     bell = exp(-0.5 * x * x)
     cdf = _normal_cdf(x, bell)
     density = (1.0 / math.sqrt(2.0 * math.pi)) * bell
-    return [x * cdf, cdf + x * density, density * (2.0 - x * x)]
+    falling = x * density  # first, as x * x may overflow where the density is 0
+    return [x * cdf, cdf + falling, 2.0 * density - x * falling]
 
 
 def _gelu_tanh(x: Term) -> list[Term]:
@@ -60,7 +61,7 @@ def _gelu_tanh(x: Term) -> list[Term]:
     v = scale * (x + cubic * (square * x))
     s, complement = sigmoid(v), sigmoid(-v)
     slope = s * complement
-    v1 = scale * (1.0 + 3.0 * cubic * square)
+    v1 = scale * (1.0 + 3.0 * cubic * minimum(square, 1e4))  # where it is larger the slope beside it is 0
     g1 = slope * v1
     g2 = g1 * v1 * (complement - s) + slope * (6.0 * scale * cubic) * x
     return [x * s, s + x * g1, 2.0 * g1 + x * g2]

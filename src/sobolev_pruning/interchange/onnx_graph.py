@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .expression import Operand, Term, in_order
+from .representable import expect_representable
 
 if TYPE_CHECKING:
     import onnx
@@ -23,7 +24,6 @@ _PLAIN = {
     "absolute": "Abs",
     "exp": "Exp",
     "log": "Log",
-    "sigmoid": "Sigmoid",
     "tanh": "Tanh",
     "maximum": "Max",
     "minimum": "Min",
@@ -53,7 +53,9 @@ class GraphBuilder:
         self._outputs.append(self._described(name, shape))
 
     def constant(self, numbers) -> str:
-        return self._stored(np.asarray(numbers, dtype=self.dtype))
+        numbers = np.asarray(numbers)
+        expect_representable(numbers, "of the graph", self.dtype.type)
+        return self._stored(numbers.astype(self.dtype))
 
     def integers(self, *numbers: int) -> str:
         return self._stored(np.asarray(numbers, dtype=np.int64))
@@ -85,6 +87,11 @@ class GraphBuilder:
                 condition, then, otherwise = map(name_of, term.arguments)
                 positive = self.operation("Greater", condition, self.constant(0.0))
                 names[id(term)] = self.operation("Where", positive, then, otherwise)
+            elif term.operation == "sigmoid":
+                # Not Sigmoid: onnxruntime 1.20 to 1.30 makes QuickGelu of x Sigmoid(x), which it has in float32 only.
+                falling = self.operation("Exp", self.operation("Neg", *map(name_of, term.arguments)))
+                one = self.constant(1.0)
+                names[id(term)] = self.operation("Div", one, self.operation("Add", one, falling))
             else:
                 names[id(term)] = self.operation(_PLAIN[term.operation], *map(name_of, term.arguments))
         return [names[id(result)] for result in results]

@@ -4,7 +4,7 @@ The derivatives are further outputs of the same graph, computed by formulas writ
 needs no automatic differentiation. With `z_l = W_l h_{l-1} + b_l`, `h_l = f(z_l)` and the scalings at both ends:
 
 - adjoints `A_l = dy/dh_l`, from `A = y_scale W_L` backwards by `A_{l-1} = (A_l * f'(z_l)) W_l`; the gradient is the
-  last one over `x_scale`;
+  last one, for which `W_1 / x_scale` stands in place of `W_1`;
 - tangents `Z_l = dz_l/dx`, from `W_1 / x_scale` forwards by `Z_{l+1} = W_{l+1} (f'(z_l) * Z_l)`;
 - the Hessian `sum_l Z_l' diag(A_l * f''(z_l)) Z_l`: only where a layer bends does curvature enter;
 - the Hessian-vector product as the tangent of the adjoints along one direction.
@@ -27,6 +27,7 @@ from .box import exported_range
 from .expression import Term
 from .formulas import FORMULAS
 from .onnx_graph import GraphBuilder
+from .representable import expect_representable
 
 
 def save_onnx(
@@ -52,7 +53,8 @@ def save_onnx(
     Every operation used has a float64 kernel in onnxruntime. Agreement with JAX, relative to the largest entry: 1e-13,
     1e-12, 1e-11 for value, gradient, Hessian in float64.
 
-    Raises `InputError` for a box of another shape, and where `path` cannot be written.
+    Raises `InputError` for a box of another shape, for numbers that `dtype` cannot hold, and where `path` cannot be
+    written.
 
     >>> import jax, onnxruntime, tempfile
     >>> from sobolev_pruning import Samples, Surrogate
@@ -102,8 +104,7 @@ def _write_outputs(graph: GraphBuilder, surrogate: Surrogate, derivatives: int, 
     _declare(graph, surrogate, "value", y, outputs)
     adjoints = _adjoints(graph, surrogate, hidden)
     if derivatives >= 1:
-        gradient = graph.operation("Div", adjoints[0], graph.constant(surrogate.scaling.x_scale))
-        gradient = _for_every_point(graph, x, gradient, (k, d))
+        gradient = _for_every_point(graph, x, adjoints[0], (k, d))
         _declare(graph, surrogate, "gradient", gradient, (*outputs, d))
     if derivatives == 2:
         hessian = _for_every_point(graph, x, _hessian(graph, surrogate, hidden, adjoints), (k, d, d))
@@ -116,6 +117,8 @@ def _write_outputs(graph: GraphBuilder, surrogate: Surrogate, derivatives: int, 
 
 def _forward(graph: GraphBuilder, surrogate: Surrogate, x: str) -> tuple[str, list[_Hidden]]:
     scaling, layers = surrogate.scaling, numpy_layers(surrogate)
+    with np.errstate(over="ignore", divide="ignore"):
+        expect_representable(1.0 / np.asarray(scaling.x_scale, graph.dtype), "1 / x_scale", graph.dtype.type)
     h = graph.operation("Sub", x, graph.constant(scaling.x_shift))
     h = graph.operation("Div", h, graph.constant(scaling.x_scale))
     hidden = []
@@ -129,25 +132,50 @@ def _forward(graph: GraphBuilder, surrogate: Surrogate, x: str) -> tuple[str, li
     return graph.operation("Add", y, graph.constant(scaling.y_shift)), hidden
 
 
+def _weights(surrogate: Surrogate, hidden: list[_Hidden]) -> list[np.ndarray]:
+    """The weights of the hidden layers, the first for inputs in the user's units.
+
+    The scales of the inputs are no operation of their own in the derivatives, for the reason that `_times` gives.
+    """
+    weights = [layer.weight for layer in hidden]
+    with np.errstate(over="ignore", divide="ignore"):  # what overflows is refused as a constant
+        return [weights[0] / np.asarray(surrogate.scaling.x_scale), *weights[1:]] if weights else []
+
+
+def _times(graph: GraphBuilder, value: str, factor: str, one_number: bool) -> str:
+    """`value * factor`, to stand beside a matrix product; `one_number` where the factor is a single constant.
+
+    New versions of onnxruntime (1.30) join a multiplication by one constant with the matrix product beside it, and
+    round that constant to float32. One number is a matrix too, and as such it is left alone.
+    """
+    return graph.operation("MatMul" if one_number else "Mul", value, factor)
+
+
 def _adjoints(graph: GraphBuilder, surrogate: Surrogate, hidden: list[_Hidden]) -> list[str]:
-    """`dy/dh_l`, `(n, k, w_l)`, for the scaled inputs and every hidden layer; the last is the same for every point."""
+    """`dy/dh_l`, `(n, k, w_l)`, for the inputs and every hidden layer; the last is the same for every point."""
     last = np.asarray(surrogate.layers[-1].weight) * np.asarray(surrogate.scaling.y_scale)[:, None]
+    if not hidden:
+        return [graph.constant(last[None] / np.asarray(surrogate.scaling.x_scale))]
     adjoints = [graph.constant(last[None])]
-    for layer in reversed(hidden):
-        slope = graph.unsqueeze(layer.slope, 1)
-        before = graph.operation("Mul", adjoints[0], slope)
-        adjoints.insert(0, graph.operation("MatMul", before, graph.constant(layer.weight)))
+    for layer, weight in zip(reversed(hidden), reversed(_weights(surrogate, hidden))):
+        constant = len(adjoints) == 1
+        before = _times(graph, graph.unsqueeze(layer.slope, 1), adjoints[0], constant and last.size == 1)
+        adjoints.insert(0, graph.operation("MatMul", before, graph.constant(weight)))
     return adjoints
 
 
 def _hessian(graph: GraphBuilder, surrogate: Surrogate, hidden: list[_Hidden], adjoints: list[str]) -> str:
     d, k = surrogate.widths[0], surrogate.widths[-1]
     total = graph.constant(np.zeros((1, k, d, d)))
-    tangents = graph.constant(np.diag(1.0 / np.asarray(surrogate.scaling.x_scale))[None])
-    for layer, adjoint in zip(hidden, adjoints[1:]):
-        tangents = graph.operation("MatMul", graph.constant(layer.weight), tangents)
+    tangents = None
+    for layer, weight, adjoint in zip(hidden, _weights(surrogate, hidden), adjoints[1:]):
+        if tangents is None:
+            tangents = graph.constant(weight[None])
+        else:
+            tangents = graph.operation("MatMul", graph.constant(weight), tangents)
         curvature = graph.operation("Mul", adjoint, graph.unsqueeze(layer.bend, 1))
-        weighted = graph.operation("Mul", graph.unsqueeze(curvature, 3), graph.unsqueeze(tangents, 1))
+        one_number = layer is hidden[0] and layer.weight.size == 1
+        weighted = _times(graph, graph.unsqueeze(curvature, 3), graph.unsqueeze(tangents, 1), one_number)
         transposed = graph.unsqueeze(graph.operation("Transpose", tangents, perm=[0, 2, 1]), 1)
         total = graph.operation("Add", total, graph.operation("MatMul", transposed, weighted))
         tangents = graph.operation("Mul", graph.unsqueeze(layer.slope, 2), tangents)
@@ -157,19 +185,18 @@ def _hessian(graph: GraphBuilder, surrogate: Surrogate, hidden: list[_Hidden], a
 def _product(
     graph: GraphBuilder, surrogate: Surrogate, hidden: list[_Hidden], adjoints: list[str], direction: str
 ) -> str:
-    scale = graph.constant(surrogate.scaling.x_scale)
-    tangent = graph.operation("Div", direction, scale)
-    bent = []
-    for layer in hidden:
-        tangent = graph.operation("MatMul", tangent, graph.constant(layer.weight.T))
+    weights = _weights(surrogate, hidden)
+    tangent, bent = direction, []
+    for layer, weight in zip(hidden, weights):
+        tangent = graph.operation("MatMul", tangent, graph.constant(weight.T))
         bent.append(graph.operation("Mul", layer.bend, tangent))
         tangent = graph.operation("Mul", layer.slope, tangent)
     change = graph.constant(np.zeros((1, surrogate.widths[-1], surrogate.widths[-2])))
-    for layer, adjoint, bend in zip(reversed(hidden), reversed(adjoints[1:]), reversed(bent)):
+    for layer, weight, adjoint, bend in zip(*map(reversed, (hidden, weights, adjoints[1:], bent))):
         carried = graph.operation("Mul", change, graph.unsqueeze(layer.slope, 1))
         arisen = graph.operation("Mul", adjoint, graph.unsqueeze(bend, 1))
-        change = graph.operation("MatMul", graph.operation("Add", carried, arisen), graph.constant(layer.weight))
-    return graph.operation("Div", change, scale)
+        change = graph.operation("MatMul", graph.operation("Add", carried, arisen), graph.constant(weight))
+    return change
 
 
 def _for_every_point(graph: GraphBuilder, x: str, value: str, shape: tuple[int, ...]) -> str:

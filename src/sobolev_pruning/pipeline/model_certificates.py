@@ -43,13 +43,15 @@ def certify_model(
     return CertificateRecord(describe(surrogate, model), path, certificate, ground.warnings)
 
 
-def check_model(certificate: Path, model: Path, *, against: Path | None = None, progress=False) -> CertificateRecord:
+def check_model(
+    certificate: Path, model: Path, *, against: Path | None = None, pieces: int | None = None, progress: bool = False
+) -> CertificateRecord:
     """Proves a certificate again as `check_certificate` does; the record holds the new one."""
     surrogate = read_model(model)
     other = None if against is None else read_other(against)
     if load_certificate(certificate).against is not None and other is None:
         raise InputError(f"{certificate} compares with a second model; name its file with --against.")
-    again = check_certificate(certificate, surrogate, other, progress=progress)
+    again = check_certificate(certificate, surrogate, other, pieces=pieces, progress=progress)
     return CertificateRecord(describe(surrogate, model), str(certificate), again, ())
 
 

@@ -49,13 +49,22 @@ def describe(surrogate: Surrogate, path: str | Path) -> NetworkRecord:
 
 
 def export(
-    model: str | Path, to: Target, out: str | Path, *, box: str | None = None, columns: str = "x*"
+    model: str | Path,
+    to: Target,
+    out: str | Path,
+    *,
+    box: str | None = None,
+    name: str | None = None,
+    columns: str = "x*",
 ) -> tuple[str, ...]:
     """Writes the network in the file `model` to `out`: ONNX with gradient and Hessian, a C header, or NumPy code.
 
     `box`, as `read_box` takes it, is the range that the written code checks its inputs against; by default the range
-    that the network was trained on. Where its file does not know that, the sentence given back says so.
+    that the network was trained on. Where its file does not know that, the sentence given back says so. `name` is what
+    the functions of a C header begin with, by default the name of its file.
     """
+    if name is not None and to != "c":
+        raise InputError(f"name is {name!r}, but only a C header has one; leave it out.")
     expect_place(out)
     surrogate = read_model(model)
     asked = None if box is None else read_box(box, surrogate.widths[0], columns)
@@ -63,7 +72,7 @@ def export(
     if to == "onnx":
         save_onnx(surrogate, out, derivatives=2, box=known)
     elif to == "c":
-        save_c(surrogate, out, box=known)
+        save_c(surrogate, out, name=name, box=known)
     else:
         save_numpy(surrogate, out, box=known)
     if asked is None and surrogate.training_range is None:

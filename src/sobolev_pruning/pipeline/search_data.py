@@ -25,6 +25,8 @@ _COARSE_SHARE = 16
 """A candidate is first trained on one of so many parts of the samples; only the best ones see them all."""
 _HELD_OUT = 0.25
 """Of samples that are also to measure errors by, so large a part is kept from training."""
+_FEWEST = 10
+"""Samples that errors are measured on."""
 _TAUGHT = 16_384
 """Labels of a network have no noise, so few are enough."""
 
@@ -54,6 +56,11 @@ class SearchData:
         _expect_truth(against, data)
         sample_key, part_key = jax.random.fold_in(key, 1), jax.random.fold_in(key, 2)
         if isinstance(data, Samples) and isinstance(against, str) and against == "held-out":
+            if _HELD_OUT * len(data) < 2 * _FEWEST:
+                raise InputError(
+                    f"There are {len(data)} samples, too few rows to search with: a quarter of them measures errors, "
+                    f"half in the search and half in the end; give at least {round(2 * _FEWEST / _HELD_OUT)}."
+                )
             training, held_out = split(data, _HELD_OUT, sample_key)
             noise = noise_level(start, data)
             search, verification = (ExcessJudge(start, part, noise) for part in split(held_out, 0.5, part_key))

@@ -150,9 +150,7 @@ def measure_of_all(start: Evaluation) -> Measure:
         for quantity, of in scores.items()
         if of is not None and all(each is not None and each.r2 is not None for each in names_of(quantity, of).values())
     }
-    noisy = (
-        name for named in found.values() for name, each in named.items() if _is_noisy(each, "r2", 1.0 - each.r2)
-    )
+    noisy = (name for named in found.values() for name, each in named.items() if _is_noisy(each, "r2", 1.0 - each.r2))
     return Measure("r2", tuple(found), tuple(noisy), {})
 
 

@@ -37,7 +37,11 @@ def certificate_table(record: CertificateRecord) -> Table:
         if answer.status == "refuted":
             table.add_row(Text(f"  at {_point_text(answer.point)}", style="dim"), "", "", "")
         if answer.status == "undecided":
-            said = f"gap {error_text(answer.gap)} near {_box_text(*answer.where)}" if answer.reason is None else answer.reason
+            said = (
+                f"gap {error_text(answer.gap)} near {_box_text(*answer.where)}"
+                if answer.reason is None
+                else answer.reason
+            )
             table.add_row(Text(f"  {said}", style="dim"), "", "")
     return table
 

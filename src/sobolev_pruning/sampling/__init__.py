@@ -10,6 +10,8 @@ from .derivatives import DerivativeCheck as DerivativeCheck
 from .derivatives import check_derivatives as check_derivatives
 from .derivatives import smoothing_bias as smoothing_bias
 from .directions import principal_directions as principal_directions
+from .doubts import Doubts as Doubts
+from .doubts import doubts_about as doubts_about
 from .kept_results import damaged_lines as damaged_lines
 from .processes import ProcessExecutor as ProcessExecutor
 from .split import quantile_box as quantile_box

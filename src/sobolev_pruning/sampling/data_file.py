@@ -1,6 +1,7 @@
 """Samples from a file of results: columns for inputs, outputs and partial derivatives by name or pattern."""
 
 import fnmatch
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +13,11 @@ from jaxtyping import Array, Float
 from .._foundation.errors import InputError
 from .._foundation.precision import require_float64
 from .._foundation.samples import Samples
+from .doubts import Doubts, doubts_about
 from .split import quantile_box, split
 from .tables import Table, numbers, read_table
+
+_WEIGHTS = ("weight", "weights", "sample_weight", "sample_weights")
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,8 @@ class DataFile:
     """Samples read from a file, with the names of their columns.
 
     `missing` names the partial derivatives that the file lacks. They, and the empty cells of the others, are NaN in
-    `samples.dydx`, which training leaves out; `samples.dydx` is None where the file has no derivative at all.
+    `samples.dydx`, which training leaves out; `samples.dydx` is None where the file has no derivative at all. `doubts`
+    are what the samples look like (see `doubts_about`) and which columns are not used.
     """
 
     path: Path
@@ -41,6 +46,7 @@ class DataFile:
     y_names: tuple[str, ...]
     missing: tuple[str, ...]
     ranges: tuple[ColumnRange, ...]
+    doubts: Doubts
 
     @property
     def box(self) -> tuple[Float[Array, "d"], Float[Array, "d"]]:
@@ -49,7 +55,11 @@ class DataFile:
 
     @property
     def note(self) -> str:
-        """One sentence on what was found and what is missing."""
+        """What was found and what is missing, and whether derivatives are noisy."""
+        return " ".join((self._found, *self.doubts.noise))
+
+    @property
+    def _found(self) -> str:
         n_partials = len(self.x_names) * len(self.y_names)
         found = (
             f"{self.path.name}: {len(self.samples)} samples, {len(self.x_names)} inputs, {len(self.y_names)} outputs"
@@ -89,7 +99,9 @@ def read_samples(
       `dydx{j}_{i}` are tried (for one output `dydx{i}` too: an array `dydx` of an NPZ or HDF5 file).
 
     Every number used must be finite; the row (from 1, below the header) and column of the first that is not is named.
-    An empty cell among the derivatives, or a derivative without a column, is one that is not known.
+    An empty cell among the derivatives, or a derivative without a column, is one that is not known. Python's `warnings`
+    tell of columns whose slopes the values contradict, and of what else `doubts_about` finds; a column of weights is
+    told to be left out.
 
     >>> from tempfile import mkdtemp
     >>> path = Path(mkdtemp()) / "pricer.csv"
@@ -129,7 +141,11 @@ def read_samples(
         ColumnRange(name, units[name], role, float(columns[name].min()), float(columns[name].max()))
         for name, role in roles.items()
     )
-    return DataFile(path, samples, x_names, y_names, missing, ranges)
+    doubts = doubts_about(samples, x_names, [[name for name, _ in row] for row in partials])
+    doubts = Doubts((*_not_used(table, samples), *doubts.warnings), doubts.noise)
+    for sentence in doubts.warnings:
+        warnings.warn(f"{path}: {sentence}", stacklevel=2)
+    return DataFile(path, samples, x_names, y_names, missing, ranges, doubts)
 
 
 def read_inputs(path: str | Path, *, x: str | Sequence[str] = "x*") -> Float[np.ndarray, "n d"]:
@@ -139,6 +155,19 @@ def read_inputs(path: str | Path, *, x: str | Sequence[str] = "x*") -> Float[np.
     table = {name: numbers(path, name, table[name]) for name in _choose(path, table, x, "x")}
     _check_finite(path, table)
     return np.column_stack(list(table.values()))
+
+
+def _not_used(table: Table, samples: Samples) -> list[str]:
+    said = [
+        f"The column {name!r} is not used, and every sample counts the same; to weigh them give their standard errors, "
+        "Samples(y_stderr=...), and train with weigh_by_stderr=True."
+        for name in table
+        if name.lower() in _WEIGHTS
+    ]
+    slopes = [name for name in table if name.startswith("dydx")]
+    if slopes and samples.dydx is None:
+        said.append(f"The column {slopes[0]!r} looks like a derivative and is not used; name the derivatives by dydx.")
+    return said
 
 
 def _columns(path: Path) -> tuple[Table, dict[str, str | None]]:

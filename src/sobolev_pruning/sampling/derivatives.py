@@ -13,7 +13,6 @@ from .._foundation.arrays import ArrayOrList, PRNGKey, as_points
 from .._foundation.errors import InputError
 from .._foundation.precision import require_float64
 from ..reference import AbstractReference
-from ..reference.pathwise import hessian_vector_products, value_and_jacobian
 from .not_finite import likely_operation
 
 STEP = 0.02
@@ -156,40 +155,30 @@ def _compare(reference, points, directions, key, paths, order):
         # In reverse, as labels are made, for simulators that have no derivative forwards.
         function = label if order == 1 else jax.jacrev(label)
         derivative = (jax.jacrev if order == 1 else jax.jacfwd)(function)(jnp.zeros(()))
+        made = (label(jnp.zeros(())), function(jnp.zeros(())), derivative)
+        broken = ~jnp.all(jnp.stack([jnp.all(jnp.isfinite(array)) for array in made]))
 
         def difference(step):
             return (function(jnp.asarray(step)) - function(jnp.asarray(-step))) / (2.0 * step) - derivative
 
-        return derivative, (4.0 * difference(0.5 * STEP) - difference(STEP)) / 3.0
+        return derivative, (4.0 * difference(0.5 * STEP) - difference(STEP)) / 3.0, broken
 
     def one_point(numbered):
         number, x = numbered
         z = reference.noise(jax.random.fold_in(key, number), paths)
 
         def along(u):
-            derivative, difference = jax.vmap(lambda z: one_path(x, u, z))(z)
+            derivative, difference, broken = jax.vmap(lambda z: one_path(x, u, z))(z)
             stderr = jnp.std(difference, axis=0, ddof=1) / np.sqrt(paths)
             # Near 1 where all paths contribute alike, near the part of paths that contribute where few do.
             squares = jnp.mean(difference**2, axis=0)
             share = jnp.mean(jnp.abs(difference), axis=0) ** 2 / jnp.where(squares > 0, squares, 1.0)
-            return jnp.mean(derivative, axis=0), jnp.mean(difference, axis=0), stderr, share
+            return jnp.mean(derivative, axis=0), jnp.mean(difference, axis=0), stderr, share, broken
 
-        return *jax.lax.map(along, directions), jax.vmap(lambda noise: ~_is_finite(reference, x, noise, order))(z)
+        *found, broken = jax.lax.map(along, directions)
+        return *found, jnp.any(broken, axis=0)
 
     return jax.lax.map(one_point, (jnp.arange(len(points)), points))
-
-
-def _is_finite(reference, x, z, order: int):
-    """Whether the value of a path and its derivatives up to `order` are all finite; as labels are made."""
-
-    def label(point):
-        return reference.label(point, z)
-
-    value, slopes = value_and_jacobian(label, x)
-    found = [value, slopes]
-    if order == 2:
-        found.append(hessian_vector_products(label, x, jnp.eye(x.size)))
-    return jnp.all(jnp.stack([jnp.all(jnp.isfinite(array)) for array in found]))
 
 
 def _not_finite_message(reference, points, key, paths: int, order: int, broken) -> str:

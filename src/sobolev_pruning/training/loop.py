@@ -80,8 +80,8 @@ def fit(
     """Trains `surrogate` on `samples` by the Sobolev loss of the given `order`: 0 values, 1 first derivatives too, 2
     also Hessian-vector products along the directions of the samples.
 
-    - `optimiser`: `Adam(...)`, `LBFGS(...)` or `LevenbergMarquardt(...)`; by default the one that suits the number of
-      parameters (see `suitable_optimiser`).
+    - `optimiser`: `Adam(...)`, `LBFGS(...)` or `LevenbergMarquardt(...)`; by default the one that suits the numbers of
+      parameters and samples (see `suitable_optimiser`).
     - `balance`, `weight`: how values and derivatives are weighed, see `SobolevLoss.of`.
     - `scaled`: derivatives count in units of the spreads of their inputs, as `evaluate` has them in `delta_scaled`; for
       inputs of mixed units, among which the one of the smallest unit else has the largest derivatives and all the say.
@@ -116,7 +116,7 @@ def fit(
     """
     require_float64("fit")
     if optimiser is None:
-        optimiser = suitable_optimiser(surrogate.n_parameters, fixed_data=fresh is None)
+        optimiser = suitable_optimiser(surrogate.n_parameters, fixed_data=fresh is None, n_samples=len(samples))
     samples = matching_samples(surrogate, samples)
     check_for_training(samples)
     split_key, epoch_key = jax.random.split(key)

@@ -69,10 +69,16 @@ def _expect_no_contradiction(target: Target, quantities: Quantities, cover: Cove
             outside = (seen < lower - slack) | (seen > upper + slack) | (known & ((low > upper) | (high < lower)))
         if outside.any():
             entry = int(np.argmax(outside))
+            fault, remedy = "of sobolev-pruning, not of your input", "please report it, with the model and the box"
+            if quantities.rules:
+                fault, remedy = (
+                    f"of your enclosure rules ({', '.join(quantities.rules)}), if not of ours",
+                    "check them first",
+                )
             raise ContradictionFound(
-                f"This is a fault of sobolev-pruning, not of your input: {float(seen[entry])!r} was seen at "
-                f"{places[entry].tolist()}, outside the bounds [{float(lower[entry])!r}, {float(upper[entry])!r}] that were "
-                "proved; no certificate is made. Please report it, with the model and the box."
+                f"This is a fault {fault}: {float(seen[entry])!r} was seen at {places[entry].tolist()}, outside the "
+                f"bounds [{float(lower[entry])!r}, {float(upper[entry])!r}] that were proved, so no certificate "
+                f"is made; {remedy}."
             )
 
 

@@ -22,6 +22,9 @@ from .targets import Target
 _SPARE = 1000
 """Cells allowed beyond twice those of the first proof."""
 
+_MOST = 1_000_000
+"""Cells allowed where no number is given: what the file says of its first proof may be invented."""
+
 
 def check_certificate(
     path: str | Path,
@@ -39,8 +42,8 @@ def check_certificate(
     accident only.
 
     `against` is needed where the certificate has a `Distance`. `pieces`: how many cells may be enclosed, by default
-    twice as many as the first proof took and 1,000 more. The certificate is returned as proved again: its answers, with
-    the method, pieces, rules and versions of this proof.
+    twice as many as the first proof took and 1,000 more, a million at most. The certificate is returned as proved
+    again: its answers, with the method, pieces, rules and versions of this proof.
 
     Raises `InputError` where the file is damaged, was made for other weights, or states what cannot be proved again.
     """
@@ -56,17 +59,22 @@ def check_certificate(
             raise InputError(f"The certificate {path} is for another {name}: the weights have changed; certify again.")
     if len(recorded.lower) != surrogate.widths[0]:
         raise InputError(f"The certificate {path} is about a box of {len(recorded.lower)} inputs; certify again.")
-    budget = 2 * recorded.pieces + _SPARE if pieces is None else pieces
+    budget = min(2 * recorded.pieces + _SPARE, _MOST) if pieces is None else pieces
     claims = [answer.claim for answer in recorded.answers]
     check_claims(surrogate, claims, against, budget)
     methods, rules, used = [], set(), 0
     lower, upper = np.asarray(recorded.lower), np.asarray(recorded.upper)
-    for group in grouped(surrogate, claims, against):
-        quantities, targets = prepared(group, lower, upper)
-        answers = [recorded.answers[number] for number in group.numbers]
-        for answer, target in zip(answers, targets):
-            if fault := _contradiction(answer, target) or _unreached(answer, target, quantities):
-                raise InputError(f"The certificate {path} {fault}; certify again.")
+    # What shows without a proof first, then what shows at points, then what cells have to show.
+    groups = [
+        ([recorded.answers[number] for number in group.numbers], *prepared(group, lower, upper))
+        for group in grouped(surrogate, claims, against)
+    ]
+    for fault_in in (_contradiction, _unreached):
+        for answers, quantities, targets in groups:
+            for answer, target in zip(answers, targets):
+                if fault := fault_in(answer, target, quantities):
+                    raise InputError(f"The certificate {path} {fault}; certify again.")
+    for answers, quantities, targets in groups:
         bounds = [
             replace(target, lower=np.asarray(answer.lower), upper=np.asarray(answer.upper), tolerance=None)
             for answer, target in zip(answers, targets)
@@ -97,7 +105,7 @@ def check_certificate(
     return again
 
 
-def _contradiction(answer: Answer, target: Target) -> str | None:
+def _contradiction(answer: Answer, target: Target, quantities: Quantities) -> str | None:
     """What in an answer does not fit its claim."""
     name = claim_text(answer.claim)
     if answer.shape != target.shape or len(answer.lower) != len(target.columns):

@@ -30,7 +30,11 @@ def obstacle_to(target: Target, quantities: Quantities, cover: Cover, cell: int)
         return f"the bounds rest on what is not guaranteed, {source}"
     if flags & UNDEFINED:
         point = _without_value(quantities, lower, upper)
-        return f"the model is not defined at {_point(point)}" if point is not None else f"the model may not be defined {where}"
+        return (
+            f"the model is not defined at {_point(point)}"
+            if point is not None
+            else f"the model may not be defined {where}"
+        )
     return "; ".join(text.format(where=where) for flag, text in _WORDS.items() if flags & flag) or None
 
 

@@ -84,7 +84,13 @@ def grouped(surrogate: Surrogate, claims: Sequence[Claim], against: Model | None
 def prepared(group: Group, lower: np.ndarray, upper: np.ndarray) -> tuple[Quantities, list[Target]]:
     """The quantities that decide the claims over the box, and the claims as bounds on them."""
     maps = [mapped(model) for model in group.models]
-    coordinates = coordinates_for(maps, lower, upper)
+    try:
+        coordinates = coordinates_for(maps, lower, upper)
+        known = all(np.isfinite(array).all() for array in (*coordinates[2:5], *coordinates.along, *coordinates.across))
+    except np.linalg.LinAlgError:
+        known = False
+    if not known:
+        raise InputError("Over so large a box floats overflow, so nothing can be proved; give a smaller one.")
     parts = list(dict.fromkeys(part for claim in group.claims for part in parts_of(claim)))
     quantities = Quantities(maps, coordinates, parts, max(map(order_of, group.claims)))
     return quantities, [target_of(claim, quantities) for claim in group.claims]

@@ -1,0 +1,226 @@
+"""Doubts about samples, found in the samples themselves: labels that contradict each other, noise, jumps, clumps.
+
+Neighbouring samples tell. Between a point `a` and its neighbour `b`, `step = x_b - x_a`, right slopes `g` explain the
+change of the values but for the third order in the step,
+
+    y_b - y_a = sum_c p_c + rest,    p_c = (g_a + g_b)_c step_c / 2.
+
+Every test is made in 16 groups of samples, and something is told only where all of them say the same: noise alone
+makes them disagree.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from .._foundation.arrays import varies
+from .._foundation.samples import Samples
+
+GROUPS = 16
+"""Of which all must agree: by chance they do in one of 65,536 cases."""
+
+FEWEST_PER_GROUP = 4
+"""Samples of a group for each input."""
+
+MOST_SAMPLES = 4096
+"""As many are looked at, at random: within a second."""
+
+MOST_INPUTS = 10
+"""Beyond, no neighbour is near."""
+
+_NEIGHBOURS = 6
+_WRONG = 3.0
+"""A factor between slopes and values that is told; less may be the curvature between neighbours."""
+
+
+@dataclass(frozen=True)
+class _Neighbours:
+    """Every sample, its nearest neighbours from near to far, and the standardised inputs."""
+
+    x: Float[np.ndarray, "n d"]
+    scaled: Float[np.ndarray, "n d"]
+    of: Int[np.ndarray, "n m"]
+    group: Int[np.ndarray, "n"]
+
+
+@dataclass(frozen=True)
+class Doubts:
+    """Sentences on samples: `warnings`, that something is likely wrong, and `noise`, that slopes are noisy."""
+
+    warnings: tuple[str, ...]
+    noise: tuple[str, ...]
+
+
+def doubts_about(
+    samples: Samples, x_names: Sequence[str] | None = None, partials: Sequence[Sequence[str]] | None = None
+) -> Doubts:
+    """Looks for slopes that the values contradict, for jumps, noise of the slopes, and samples in two clumps.
+
+    `partials` names the derivatives, output by output, input by input; by default `dy0/dx0` and so on. Nothing is said
+    of samples that are few, or of more than 10 inputs: there no neighbour is near enough to tell.
+
+    >>> x = np.random.default_rng(0).uniform(size=(200, 2))
+    >>> doubts_about(Samples(x, x[:, 0] * x[:, 1], np.stack([-x[:, 1], x[:, 0]], axis=1))).warnings[0]
+    'dy0/dx0 has the wrong sign: between near samples the values change the other way; correct the column or leave it \
+out.'
+    """
+    x = np.asarray(samples.x)
+    n, d = x.shape
+    x_names = [f"x{i}" for i in range(d)] if x_names is None else x_names
+    if partials is None:
+        partials = [[f"dy{j}/d{name}" for name in x_names] for j in range(samples.n_outputs)]
+    if not varies(x).all():
+        return Doubts((), ())
+    found, noise = _clumps(x, x_names), []
+    # Samples of one input are its replicates, and no neighbours of it.
+    _, rows = np.unique(x, axis=0, return_index=True)
+    if samples.dydx is not None and d <= MOST_INPUTS and len(rows) >= GROUPS * FEWEST_PER_GROUP * d:
+        rows = np.random.default_rng(0).permutation(rows)[:MOST_SAMPLES]
+        near = _neighbours_of(x[rows])
+        y, dydx = np.asarray(samples.y).reshape(n, -1)[rows], np.asarray(samples.dydx).reshape(n, -1, d)[rows]
+        for j, names in enumerate(partials):
+            known = ~np.isnan(dydx[:, j]).any(axis=0)
+            if not varies(y[:, j]) or not known.any():
+                continue
+            noisy = _noise(near, dydx[:, j], known, names)
+            if known.all():  # else what the others add to the values is not known
+                wrong = _contradictions(near, y[:, j], dydx[:, j], names)
+                found += wrong or (() if noisy else _jump(near, y[:, j], dydx[:, j], names))
+            noise += noisy
+    return Doubts(tuple(found), tuple(noise))
+
+
+def _neighbours_of(x: Float[np.ndarray, "n d"]) -> _Neighbours:
+    from scipy.spatial import cKDTree
+
+    scaled = (x - x.mean(axis=0)) / x.std(axis=0)
+    _, of = cKDTree(scaled).query(scaled, k=_NEIGHBOURS + 1)
+    return _Neighbours(x, scaled, of[:, 1:], np.arange(len(x)) % GROUPS)
+
+
+def _contradictions(near: _Neighbours, y, slopes, names: Sequence[str]) -> list[str]:
+    """Columns whose slopes the values contradict.
+
+    In each group the factors `f_c` of `y_b - y_a = sum_c f_c p_c` are fitted with instruments `q_c = g_c step_c`, `g`
+    the mean slope of other neighbours: noise of the slopes themselves would pull a plain fit towards 0.
+    """
+    b, others = near.of[:, 0], near.of[:, 1:5]
+    step = near.x[b] - near.x
+    explained = 0.5 * (slopes + slopes[b]) * step
+    instruments = slopes[others].mean(axis=1) * step
+    used = np.flatnonzero((explained != 0).mean(axis=0) > 0.5)
+    factors = np.full((GROUPS, len(names)), np.nan)
+    for group in range(GROUPS):
+        rows = near.group == group
+        p, q = explained[rows][:, used], instruments[rows][:, used]
+        # Columns of like size, and neighbours far apart count as near ones do.
+        weight = 1.0 / np.maximum(np.linalg.norm(near.scaled[b][rows] - near.scaled[rows], axis=1), 1e-12)
+        size = np.sqrt(np.mean((q * weight[:, None]) ** 2, axis=0))
+        q = q * weight[:, None] ** 2 / size
+        try:
+            factors[group, used] = np.linalg.solve(q.T @ p, q.T @ (y[b] - y)[rows])
+        except np.linalg.LinAlgError:
+            return []
+    said = []
+    for c in used:
+        middle = float(np.median(factors[:, c]))
+        if (factors[:, c] < 0).all():
+            size = f" times {abs(middle):.2g}" if not 1 / _WRONG < -middle < _WRONG else ""
+            said.append(f"{names[c]} has the wrong sign{size}: between near samples the values change the other way")
+        elif (factors[:, c] < 1.0 / _WRONG).all() or (factors[:, c] > _WRONG).all():
+            said.append(f"{names[c]} is about {1.0 / middle:.3g} times what the values between near samples say")
+    return [f"{text}; correct the column or leave it out." for text in said]
+
+
+def _noise(near: _Neighbours, slopes, known: Bool[np.ndarray, "d"], names: Sequence[str]) -> list[str]:
+    """Slopes that differ between neighbours however near they are.
+
+    Half the mean square of differences, extrapolated along a line in the distance to distance 0, is the variance of
+    the noise: curvature and kinks give nothing there.
+    """
+    first, last = near.of[:, 0], near.of[:, -1]
+    distances = [np.linalg.norm(near.scaled[other] - near.scaled, axis=1) for other in (first, last)]
+    squares = [0.5 * (slopes[other] - slopes) ** 2 for other in (first, last)]
+    shares = np.zeros((GROUPS, slopes.shape[1]))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        for group in range(GROUPS):
+            rows = near.group == group
+            (h, wide), (v, far) = ([array[rows].mean(axis=0) for array in pair] for pair in (distances, squares))
+            shares[group] = (v - (far - v) * h / (wide - h)) / slopes.var(axis=0)
+    # A slope that is constant but for the errors of differences has no noise to speak of.
+    changes = slopes.std(axis=0) > 1e-6 * np.abs(slopes).max(axis=0)
+    noisy = [c for c in np.flatnonzero(known & changes) if (shares[:, c] > _NOISE).all()]
+    if not noisy:
+        return []
+    worst = max(noisy, key=lambda c: np.median(shares[:, c]))
+    more = f" (and {len(noisy) - 1} more columns likewise)" if len(noisy) > 1 else ""
+    size = np.sqrt(np.median(shares[:, worst]))
+    return [
+        f"{names[worst]} has noise of about {size:.2g} of its spread, or changes faster than the samples show{more}; "
+        "estimate it with label_noise for fit(noise=...), or train on values alone (order 0)."
+    ]
+
+
+_NOISE = 0.02
+"""Part of the variance of slopes that is told to be noise."""
+
+
+def _jump(near: _Neighbours, y, slopes, names: Sequence[str]) -> list[str]:
+    """Values that change, between some neighbours, by far more than the slopes on both sides allow, and else do not.
+
+    Of a kink, or a curve, the change lies between what the two slopes say. A sample at a jump has neighbours on its own
+    side and others beyond, all of these off by much the same; one that is wrong, or noisy, is off from all, and those
+    around it from it alone. What curves too fast for the slopes is off by less between nearer samples.
+    """
+    step = near.x[near.of] - near.x[:, None, :]
+    here, there = np.sum(slopes[:, None, :] * step, axis=2), np.sum(slopes[near.of] * step, axis=2)
+    change = y[near.of] - y[:, None]
+    rest = change - 0.5 * (here + there)
+    beyond = np.maximum(np.minimum(here, there) - change, change - np.maximum(here, there))
+    large = beyond > np.maximum(_JUMP * y.std(), 10.0 * np.median(np.abs(rest)))
+    across = np.where(large, rest, np.nan)
+    counts = large.sum(axis=1)
+    some = (counts >= 2) & (counts <= _NEIGHBOURS - 2)
+    with np.errstate(invalid="ignore"):
+        lowest, highest = np.fmin.reduce(across, axis=1), np.fmax.reduce(across, axis=1)
+        alike = some & (np.sign(lowest) == np.sign(highest)) & (highest - lowest < 0.5 * np.abs(highest + lowest) / 2)
+    distance = np.linalg.norm(near.scaled[near.of] - near.scaled[:, None, :], axis=2)
+    nearer = distance < np.median(distance[large]) if large.any() else large
+    tops = [np.sort(beyond[large & part])[-_TOP:].mean() if (large & part).any() else 0.0 for part in (nearer, ~nearer)]
+    n, d = near.x.shape
+    # About a jump along a surface lie more samples than the few that have two wrong neighbours by chance.
+    expected = max(4.0, _SURFACE * n ** (1.0 - 1.0 / d))
+    if alike.sum() < expected or alike.mean() > 0.5 or tops[0] < 0.7 * tops[1]:
+        return []
+    output = names[0].split("/")[0].removeprefix("d")
+    height = float(np.median(np.abs(rest[large])))
+    return [
+        f"{output} jumps by about {height:.2g} between near samples, which its slopes do not show; train on values "
+        "alone (order 0), or smooth the jump."
+    ]
+
+
+_TOP = 10
+_SURFACE = 0.2
+
+_JUMP = 0.05
+"""Height of a jump that is told, as a part of the spread of the values."""
+
+
+def _clumps(x: Float[np.ndarray, "n d"], names: Sequence[str]) -> list[str]:
+    """Two parts of the samples with a gap between them as wide as both together, along some input."""
+    n = len(x)
+    ordered = np.sort(x, axis=0)
+    gaps = np.diff(ordered, axis=0)
+    for c in np.flatnonzero(gaps.max(axis=0) >= 0.5 * np.ptp(x, axis=0)):
+        cut = int(np.argmax(gaps[:, c])) + 1
+        parts = ordered[:cut, c], ordered[cut:, c]
+        if min(len(part) for part in parts) < max(10, n // 50) or any(len(np.unique(part)) < 10 for part in parts):
+            continue
+        return [
+            f"The samples lie in two clumps, {cut} with {names[c]} up to {ordered[cut - 1, c]:.4g} and {n - cut} from "
+            f"{ordered[cut, c]:.4g} on: figures over all of them hide errors within each; judge and train each alone."
+        ]
+    return []
