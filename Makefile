@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 
-.PHONY: setup demo demo-shrink study test test-soundness test-fuzz bench margins figures models
+.PHONY: setup demo demo-shrink study test test-soundness test-fuzz test-faults bench margins figures models
 .DEFAULT_GOAL := setup
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -33,6 +33,10 @@ test-soundness: $(INSTALLED)
 
 test-fuzz: $(INSTALLED)
 	$(BIN)/python -m pytest tests -m fuzz
+
+# Commands killed and interrupted at random moments, full disks, two writers; half an hour on two cores.
+test-faults: $(INSTALLED)
+	$(BIN)/python -m pytest tests/test_faults.py -m faults
 
 bench: $(INSTALLED)
 	$(BIN)/python benchmarks/run.py
