@@ -17,7 +17,7 @@ from sobolev_pruning.pipeline.builders import key_for
 from sobolev_pruning.pipeline.config import LBFGSConfig, LevenbergMarquardtConfig, TrainingConfig
 from sobolev_pruning.pipeline.outputs import metrics_json
 from sobolev_pruning.pipeline.published import published_for
-from sobolev_pruning.pipeline.run_directory import claim_directory
+from sobolev_pruning.pipeline.run_directory import claim_directory, locked_directory
 from sobolev_pruning.pipeline.stages import finetuning_samples
 from sobolev_pruning.reference import GaussianBasket
 from sobolev_pruning.report.numbers import r2_text
@@ -121,6 +121,7 @@ def test_a_name_that_no_file_can_have_is_one_sentence(path, message):
 
 def test_a_directory_that_cannot_be_resumed_is_one_sentence(tmp_path):
     config, path = read_config(written(tmp_path, GOOD)), tmp_path / "run"
+    path.mkdir()
     claim_directory(path, config, resume=False)
     good = (path / "config.toml").read_bytes()
     for damage in (b"\xff", b"\0", b"\xed\xa0\x80"):
@@ -128,7 +129,8 @@ def test_a_directory_that_cannot_be_resumed_is_one_sentence(tmp_path):
         with pytest.raises(InputError, match=r"config\.toml(, line 1:| is damaged).* or give another --out"):
             claim_directory(path, config, resume=True)
     with pytest.raises(InputError, match=r"x{100,}\.\.\. cannot be written \(File name too long\)"):
-        claim_directory(tmp_path / ("x" * 300), config, resume=False)
+        with locked_directory(tmp_path / ("x" * 300)):
+            pass
 
 
 def test_second_derivatives_of_smooth_labels_are_allowed(tmp_path):

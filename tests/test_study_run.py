@@ -316,7 +316,7 @@ def test_a_worker_that_dies_is_told_in_one_sentence(config_path, tmp_path):
             future.set_exception(BrokenExecutor("its process died"))
             return future
 
-    with pytest.raises(InputError, match=r"A worker of the study died \(its process died\), .*; take fewer"):
+    with pytest.raises(InputError, match=r"worker of the study was lost \(its process died\); .*, take fewer"):
         study(read_as(StudyConfig, config_path), tmp_path / "out", executor=Dying(1))
 
 
