@@ -9,8 +9,8 @@ from .._foundation.samples import Samples
 from ..surrogate import Surrogate
 
 _NEIGHBOURS = 8
-_MOST_ROWS = 65_536
-_MOST_QUERIES = 4096
+_MOST_ROWS = 16_384
+_MOST_QUERIES = 2048
 _MOST_NUMBERS = 2**24
 """How many slopes of neighbours are held at once."""
 
