@@ -85,7 +85,8 @@ def prepared(group: Group, lower: np.ndarray, upper: np.ndarray) -> tuple[Quanti
     """The quantities that decide the claims over the box, and the claims as bounds on them."""
     maps = [mapped(model) for model in group.models]
     try:
-        coordinates = coordinates_for(maps, lower, upper)
+        with np.errstate(over="ignore", invalid="ignore"):
+            coordinates = coordinates_for(maps, lower, upper)
         known = all(np.isfinite(array).all() for array in (*coordinates[2:5], *coordinates.along, *coordinates.across))
     except np.linalg.LinAlgError:
         known = False

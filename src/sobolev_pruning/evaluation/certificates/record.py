@@ -3,16 +3,13 @@
 import hashlib
 import json
 import platform
-import re
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jax.extend.core import ClosedJaxpr
 
 from ..._foundation.errors import InputError
 from ..._foundation.files import write_result
@@ -34,8 +31,6 @@ SEMANTICS = (
 
 OUTWARD = 1e-9
 """Numbers are recorded weaker by this part of their size, so that another machine's rounding can prove them again."""
-
-_ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
 Status = Literal["proved", "refuted", "undecided"]
 
@@ -145,8 +140,7 @@ def _plain(value):
 def digest(model: Surrogate | AbstractReference) -> str:
     """SHA-256 of everything that determines the model: architecture or kind, names, shapes and bytes of its arrays.
 
-    The training range of a surrogate changes none of its values, so it does not count. A closed form made of functions
-    is determined by the program of its values, as this version of JAX writes it.
+    The training range of a surrogate changes none of its values, so it does not count.
     """
     found = hashlib.sha256()
     if isinstance(model, Surrogate):
@@ -155,26 +149,12 @@ def digest(model: Surrogate | AbstractReference) -> str:
         named = sorted(tensors.items())
     else:
         leaves, structure = jax.tree.flatten(model)
-        text = f"{type(model).__name__}{structure}"
-        if _ADDRESS.search(f"{text}{leaves}"):  # functions are in it, which lie elsewhere in every process
-            program = jax.make_jaxpr(model.value)(jnp.zeros((1, model.n_inputs)))
-            text, leaves = f"{type(model).__name__}{_ADDRESS.sub('', str(program.jaxpr))}", _constants(program)
-        found.update(text.encode())
+        found.update(f"{type(model).__name__}{structure}".encode())
         named = [(str(i), leaf) for i, leaf in enumerate(leaves)]
     for name, array in named:
         array = np.ascontiguousarray(array)
         found.update(f"{name}{array.dtype}{array.shape}".encode() + array.tobytes())
     return found.hexdigest()
-
-
-def _constants(program: ClosedJaxpr) -> list:
-    """The arrays in a program and in those that it calls, in order."""
-    found = list(program.consts)
-    for equation in program.jaxpr.eqns:
-        inner = jax.tree.leaves(list(equation.params.values()), is_leaf=lambda x: isinstance(x, ClosedJaxpr))
-        for called in inner:
-            found += _constants(called) if isinstance(called, ClosedJaxpr) else []
-    return found
 
 
 def versions() -> dict[str, str]:
