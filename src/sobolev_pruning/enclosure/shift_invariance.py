@@ -116,10 +116,26 @@ def _masks_nothing(equation, x, producers) -> bool:
     if equation.primitive is not p.select_n_p or len(equation.invars) != 3:
         return False
     of_x = producers.get(x)
-    if of_x is None or of_x.primitive is not p.select_n_p or of_x.invars[0] is not equation.invars[0]:
+    if of_x is None or of_x.primitive is not p.select_n_p:
+        return False
+    if not _same_array(of_x.invars[0], equation.invars[0], producers):
         return False
     pairs = list(zip(equation.invars[1:], of_x.invars[1:]))
     return any(is_constant(e, 0.0, producers) and is_constant(y, -np.inf, producers) for e, y in pairs)
+
+
+def _same_array(a, b, producers: dict) -> bool:
+    """Whether two variables are one, or the same one moved in the same way."""
+    while a is not b:
+        if isinstance(a, Literal) or isinstance(b, Literal):
+            return False
+        of_a, of_b = producers.get(a), producers.get(b)
+        if of_a is None or of_b is None or of_a.primitive is not of_b.primitive or of_a.params != of_b.params:
+            return False
+        if of_a.primitive.name not in MOVERS:
+            return False
+        a, b = of_a.invars[0], of_b.invars[0]
+    return True
 
 
 def _is_shift(candidate: _Candidate, known: Accounts) -> bool:
