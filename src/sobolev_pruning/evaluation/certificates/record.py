@@ -3,6 +3,7 @@
 import hashlib
 import json
 import platform
+import re
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -14,6 +15,7 @@ import numpy as np
 from ..._foundation.errors import InputError
 from ..._foundation.files import write_result
 from ...reference import AbstractReference
+from ...sampling.simulator_identity import source_of, state_of
 from ...surrogate import Surrogate, to_tensors
 from .claims import Claim, claim_to_json
 
@@ -140,7 +142,8 @@ def _plain(value):
 def digest(model: Surrogate | AbstractReference) -> str:
     """SHA-256 of everything that determines the model: architecture or kind, names, shapes and bytes of its arrays.
 
-    The training range of a surrogate changes none of its values, so it does not count.
+    Functions that a reference is made of count by their source and by what they carry, so that the digest is the same in
+    another process. The training range of a surrogate changes none of its values, so it does not count.
     """
     found = hashlib.sha256()
     if isinstance(model, Surrogate):
@@ -149,8 +152,10 @@ def digest(model: Surrogate | AbstractReference) -> str:
         named = sorted(tensors.items())
     else:
         leaves, structure = jax.tree.flatten(model)
-        found.update(f"{type(model).__name__}{structure}".encode())
-        named = [(str(i), leaf) for i, leaf in enumerate(leaves)]
+        found.update(re.sub(" at 0x[0-9a-f]+", "", f"{type(model).__name__}{structure}").encode())
+        functions = [leaf for leaf in leaves if callable(leaf)]
+        found.update("".join(source_of(function) + state_of(function) for function in functions).encode())
+        named = [(str(i), leaf) for i, leaf in enumerate(leaves) if not callable(leaf)]
     for name, array in named:
         array = np.ascontiguousarray(array)
         found.update(f"{name}{array.dtype}{array.shape}".encode() + array.tobytes())
