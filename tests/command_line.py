@@ -6,6 +6,7 @@ from typing import NamedTuple
 import pytest
 
 from sobolev_pruning import cli
+from sobolev_pruning._foundation import progress
 
 
 class Answer(NamedTuple):
@@ -21,6 +22,7 @@ def call(capsys, *arguments: object) -> Answer:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", ["sobolev-pruning", *map(str, arguments)])
         patch.setenv("COLUMNS", "300")
+        patch.setattr(progress, "_SECONDS_BETWEEN_LINES", 3600.0)  # a busy machine is no part of an answer
         with pytest.raises(SystemExit) as ended:
             cli.main()
     captured = capsys.readouterr()
