@@ -142,8 +142,8 @@ def _plain(value):
 def digest(model: Surrogate | AbstractReference) -> str:
     """SHA-256 of everything that determines the model: architecture or kind, names, shapes and bytes of its arrays.
 
-    Functions that a reference is made of count by their source and by what they carry, so that the digest is the same in
-    another process. The training range of a surrogate changes none of its values, so it does not count.
+    Functions that a reference is made of count by their source and by what they carry, so that the digest is the same
+    in another process. The training range of a surrogate changes none of its values, so it does not count.
     """
     found = hashlib.sha256()
     if isinstance(model, Surrogate):
