@@ -132,6 +132,7 @@ def test_powers_are_tight_on_either_side_of_zero():
         (jnp.log, UNDEFINED),
         (lambda x: 1 / x, UNDEFINED),
         (lambda x: x**0.5, UNDEFINED | KINKED),
+        (lambda x: jnp.where(jnp.logical_not(jnp.sqrt(x) < 2.0), 2.0, x), UNDEFINED | KINKED | JUMPS),
         (lambda x: lax.stop_gradient(x) * x, CUSTOM),
         (jax.scipy.stats.norm.cdf, 0),
         (lambda x: jnp.logaddexp(x, 1 - x), 0),

@@ -10,7 +10,7 @@ from jax import lax
 
 from . import structural
 from .contraction import arranged
-from .decorations import JUMPS, UNDEFINED, UNPROVED, Flags, anywhere, full, has, is_uniform, joined, union_along
+from .decorations import JUMPS, UNDEFINED, UNPROVED, Flags, anywhere, full, has, is_uniform, joined, union_along, where
 from .interval import Interval, as_interval
 from .interval_rules import ELEMENTWISE
 from .registry import user_rule
@@ -38,6 +38,8 @@ def of_results(equation, operands: Sequence, ranges: Callable[[], list], flags: 
         own = local(*bounds, **equation.params)
         if not depends(*bounds):  # a constant is smooth, if it is a number
             own = jax.tree.map(lambda x: x & UNDEFINED if isinstance(x, int) else x & np.uint8(UNDEFINED), own)
+    if equation.primitive.name in _COMPARISONS:  # they change where an operand ceases to be a number
+        own = joined(own, *[where(has(x, UNDEFINED), JUMPS) for x in flags])
     carried = _carried(equation, operands, flags)
     return [joined(*both) for both in zip(own if isinstance(own, list) else [own] * len(carried), carried)]
 
