@@ -55,9 +55,11 @@ def expect_place(path: str | Path) -> None:
     """Raises `InputError` where `path` is no place for a file, before any work is done for it."""
     path = Path(path)
     try:
+        if "\0" in str(path):
+            raise ValueError("a NUL in it")
         folder = Path(os.path.realpath(path)).parent if path.is_symlink() else path.parent
         there, is_special = folder.is_dir(), path.exists() and not path.is_file()
-    except (OSError, ValueError) as error:  # too long, or with a NUL in it
+    except (OSError, ValueError) as error:  # too long, say
         raise InputError(f"{str(path)[:80]!r} cannot be the name of a file ({error}); give another one.") from None
     if not there:
         raise InputError(f"There is no folder {folder} to write {path.name} into; make it first.")
