@@ -252,7 +252,7 @@ def test_a_distance_of_networks_of_different_outputs_or_inputs_is_refused(capsys
         ("certify net.onnx --claims value --pieces 0", "pieces is 0; allow at least 1"),
         ("certify net.onnx --claims basket", "'basket' is about a basket option"),
         ("check config.toml net.onnx", "config.toml is not JSON"),
-        ("check none.json net.onnx", "There is no file none.json"),
+        ("check none.json net.onnx", "There is no file 'none.json'"),
         ("compare net.onnx", "Missing argument"),
         ("evaluate net.onnx --order x", "No such option"),
     ],

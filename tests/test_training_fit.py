@@ -303,10 +303,6 @@ def test_what_does_not_fit_together_is_named(start, samples, basket):
     refused("fresh draws 2 inputs", fresh=type(basket).random(n_assets=2, seed=0))
     pair = from_function(lambda x, z: jnp.stack([x[0] + z[0], x[1]]), inputs=(np.zeros(3), np.ones(3)), noise=1)
     refused("fresh draws 2 outputs, the samples have 1", fresh=pair, optimiser=Adam(steps=1))
-    refused(
-        "Samples 0 and 256 are the same",
-        samples=Samples(*(jnp.concatenate([a, a[:1]]) for a in (samples.x, samples.y, samples.dydx))),
-    )
 
 
 def test_the_axis_of_a_single_output_may_be_there_or_not(start, samples):

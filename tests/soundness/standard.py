@@ -84,11 +84,13 @@ def wave(function, crest):
 
 
 def tangent(low, high):
-    """All reals where a pole, an odd number of quarter turns, lies inside."""
-    if math.isinf(low) or math.isinf(high) or high - low > 4:
+    """All reals where a pole, an odd number of quarter turns, lies inside, or where floats cannot tell."""
+    if math.isinf(low) or math.isinf(high) or high - low > 3.14159265358979:
         return -INFINITY, INFINITY
-    places = [(ball(x) / flint.arb.pi() + 0.5).floor() for x in (low, high)]
-    return (ball(low).tan(), ball(high).tan()) if places[0] == places[1] else (-INFINITY, INFINITY)
+    with flint.ctx.workprec(1300):  # enough for the largest number in turns
+        places = [(ball(x) / flint.arb.pi() + 0.5).floor() for x in (low, high)]
+        ends = ball(low).tan(), ball(high).tan()
+    return ends if places[0] == places[1] else (-INFINITY, INFINITY)
 
 
 def within_one(function, rises: bool = True):
