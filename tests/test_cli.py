@@ -32,7 +32,7 @@ def test_export_writes_each_target(capsys, tmp_path, surrogate, to, name):
     assert out.stat().st_size > 500
 
 
-@pytest.mark.parametrize(("to", "mark"), [("c", "surrogate_in_range"), ("numpy", "BOX = [[0.5"), ("onnx", "[[0.5")])
+@pytest.mark.parametrize(("to", "mark"), [("c", "net_in_range"), ("numpy", "BOX = [[0.5"), ("onnx", "[[0.5")])
 def test_an_exported_network_checks_the_box_that_is_given(capsys, tmp_path, surrogate, to, mark):
     surrogate.save(tmp_path / "net.safetensors")
     out = tmp_path / "net"
@@ -122,10 +122,12 @@ def test_links_are_followed_and_pipes_are_written_into(capsys, tmp_path, surroga
     link.symlink_to(target)
     os.mkfifo(pipe)
     for _ in range(2):  # a link to nothing, and to a file
-        assert call(capsys, "export", tmp_path / "net.safetensors", "--to", "c", "-o", link).status == 0
+        assert (
+            call(capsys, "export", tmp_path / "net.safetensors", "--to", "c", "--name", "net", "-o", link).status == 0
+        )
         assert link.is_symlink() and target.is_file() and not target.is_symlink()
     reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
-    assert call(capsys, "export", tmp_path / "net.safetensors", "--to", "c", "-o", pipe).status == 0
+    assert call(capsys, "export", tmp_path / "net.safetensors", "--to", "c", "--name", "net", "-o", pipe).status == 0
     assert pipe.is_fifo() and os.read(reader, 1 << 20) == target.read_bytes()
     os.close(reader)
     assert call(capsys, "export", tmp_path / "net.safetensors", "--to", "c", "-o", os.devnull).status == 0
