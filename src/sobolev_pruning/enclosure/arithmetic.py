@@ -13,7 +13,7 @@ import numpy as np
 from jax import Array, lax
 
 from .interval import Interval, as_interval
-from .rounding import down, is_subnormal, roundoff, tiny, up
+from .rounding import down, is_subnormal, is_zero, roundoff, tiny, up
 
 Operand = Interval | Array | np.ndarray
 
@@ -48,7 +48,7 @@ def exactly_zero(x: Operand) -> Array:
     """Where `x` is `[0, 0]`; a comparison alone would take a denormal point for 0."""
     if isinstance(x, Interval):
         return (x.lower == 0) & (x.upper == 0)
-    return (x == 0) & ~is_subnormal(x) if jnp.issubdtype(x.dtype, jnp.floating) else x == 0
+    return is_zero(x) if jnp.issubdtype(x.dtype, jnp.floating) else x == 0
 
 
 @compiled
@@ -109,7 +109,7 @@ def multiply(a: Operand, b: Operand) -> Interval:
     opposite = ((a_lower >= 0) & (b_upper <= 0)) | ((a_upper <= 0) & (b_lower >= 0))
     lower = jnp.where(same & signs_known, jnp.maximum(lower, 0.0), lower)
     upper = jnp.where(opposite & signs_known, jnp.minimum(upper, 0.0), upper)
-    zero = exactly_zero(a) | exactly_zero(b)
+    zero = (exactly_zero(a) | exactly_zero(b)) & (lower == lower)  # 0 times NaN is none
     return settle(jnp.where(zero, 0, lower), jnp.where(zero, 0, upper), a, b)
 
 

@@ -107,12 +107,21 @@ def summation(count: int, dtype) -> float:
     return nu / (1 - nu)
 
 
-def is_subnormal(x: Array) -> Array:
-    """True where `x` is a nonzero denormal number; read from the bits, because comparisons flush denormals to 0."""
-    info = jnp.finfo(x.dtype)
+def _magnitude(x: Array) -> Array:
+    """The bits of `x` but for its sign."""
     bits = lax.bitcast_convert_type(lax.stop_gradient(x), _UNSIGNED[x.dtype.itemsize])
-    magnitude = bits & _UNSIGNED[x.dtype.itemsize]((1 << (info.bits - 1)) - 1)
-    return (magnitude != 0) & (magnitude < (1 << info.nmant))
+    return bits & _UNSIGNED[x.dtype.itemsize]((1 << (jnp.finfo(x.dtype).bits - 1)) - 1)
+
+
+def is_zero(x: Array) -> Array:
+    """True where `x` is 0; read from the bits, because comparisons flush denormals to 0."""
+    return _magnitude(x) == 0
+
+
+def is_subnormal(x: Array) -> Array:
+    """True where `x` is a nonzero denormal number, read from the bits."""
+    magnitude = _magnitude(x)
+    return (magnitude != 0) & (magnitude < (1 << jnp.finfo(x.dtype).nmant))
 
 
 def has_subnormal(x) -> bool:
