@@ -51,7 +51,7 @@ ELEMENTARY = {
     "asinh": lambda x: x.asinh(),
     "acosh": lambda x: x.acosh(),
     "atanh": lambda x: x.atanh(),
-    "cbrt": lambda x: x.root(3) if x > 0 else -(-x).root(3),
+    "cbrt": lambda x: flint.arb(0) if x == 0 else x.root(3) if x > 0 else -(-x).root(3),
     "exp2": lambda x: (x * flint.arb(2).log()).exp(),
 }
 """Functions of one variable."""

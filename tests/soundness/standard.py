@@ -21,6 +21,7 @@ def at_most(value: flint.arb) -> float:
     """The tightest lower bound: the largest float64 number that is not certainly above `value`."""
     if value == -INFINITY or value == INFINITY:
         return float(value)
+    assert value.is_finite(), "the oracle knows no value"
     x = float(np.clip(float(value.mid()), -math.inf, LARGEST))
     while ball(x) > value:
         x = float(np.nextafter(x, -math.inf))
