@@ -13,7 +13,7 @@ import numpy as np
 from jax import Array, lax
 
 from .interval import Interval, as_interval
-from .rounding import down, is_subnormal, is_zero, roundoff, tiny, up
+from .rounding import down, is_subnormal, roundoff, tiny, up
 
 Operand = Interval | Array | np.ndarray
 
@@ -48,7 +48,7 @@ def exactly_zero(x: Operand) -> Array:
     """Where `x` is `[0, 0]`; a comparison alone would take a denormal point for 0."""
     if isinstance(x, Interval):
         return (x.lower == 0) & (x.upper == 0)
-    return is_zero(x) if jnp.issubdtype(x.dtype, jnp.floating) else x == 0
+    return (x == 0) & ~is_subnormal(x) if jnp.issubdtype(x.dtype, jnp.floating) else x == 0
 
 
 @compiled

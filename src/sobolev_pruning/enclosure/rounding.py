@@ -107,21 +107,15 @@ def summation(count: int, dtype) -> float:
     return nu / (1 - nu)
 
 
-def _magnitude(x: Array) -> Array:
-    """The bits of `x` but for its sign."""
-    bits = lax.bitcast_convert_type(lax.stop_gradient(x), _UNSIGNED[x.dtype.itemsize])
-    return bits & _UNSIGNED[x.dtype.itemsize]((1 << (jnp.finfo(x.dtype).bits - 1)) - 1)
-
-
-def is_zero(x: Array) -> Array:
-    """True where `x` is 0; read from the bits, because comparisons flush denormals to 0."""
-    return _magnitude(x) == 0
-
-
 def is_subnormal(x: Array) -> Array:
-    """True where `x` is a nonzero denormal number, read from the bits."""
-    magnitude = _magnitude(x)
-    return (magnitude != 0) & (magnitude < (1 << jnp.finfo(x.dtype).nmant))
+    """True where `x` is a nonzero denormal number; read from the bits, because comparisons flush denormals to 0.
+
+    Compilers take `magnitude == 0` for `x == 0`, which flushes, too: so 0 is left out by the wrap-around of `0 - 1`.
+    """
+    info = jnp.finfo(x.dtype)
+    bits = lax.bitcast_convert_type(lax.stop_gradient(x), _UNSIGNED[x.dtype.itemsize])
+    magnitude = bits & _UNSIGNED[x.dtype.itemsize]((1 << (info.bits - 1)) - 1)
+    return magnitude - magnitude.dtype.type(1) < (1 << info.nmant) - 1
 
 
 def has_subnormal(x) -> bool:
