@@ -150,6 +150,12 @@ def test_a_decoration_names_what_a_program_lacks(program, expected):
     assert both.decoration.tolist() == [expected, expected if expected == CUSTOM else 0]
 
 
+def test_rounding_to_a_shorter_type_is_a_staircase():
+    found = enclose(lambda x: x.astype(jnp.float32).astype(float))(Interval(1.25, 1.5))
+    assert int(found.decoration) == JUMPS
+    assert int(enclose(lambda x: x.astype(float))(Interval(np.float32(1.25), np.float32(1.5))).decoration) == 0
+
+
 def test_a_kink_that_is_only_touched_counts():
     for ends, slope in (((-1.0, 0.0), 0.0), ((0.0, 1.0), 1.0), ((0.0, 0.0), 0.5)):
         assert not enclose(jnp.abs)(Interval(*ends)).is_differentiable()
@@ -188,6 +194,10 @@ def test_decorations_travel_through_loops_branches_and_enclosures_of_enclosures(
         Interval(jnp.array([-1.0, 1.0]), jnp.array([1.0, 2.0]))
     )
     assert gathered.decoration.tolist() == [0, 0, KINKED]
+    beyond = enclose(lambda x: jnp.take(jnp.abs(x), jnp.array([1, 5])))(
+        Interval(jnp.array([-1.0, 1.0]), jnp.array([1.0, 2.0]))
+    )
+    assert beyond.is_defined().tolist() == [True, False]
     product = enclose(lambda x: jnp.abs(x)[:, None] * jnp.ones((2, 2)) @ jnp.ones(2))(
         Interval(jnp.array([-1.0, 1.0]), jnp.array([1.0, 2.0]))
     )

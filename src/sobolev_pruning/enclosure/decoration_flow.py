@@ -88,7 +88,10 @@ def _moved(equation, operands, flags) -> list[Flags]:
         jnp.asarray(full(flag, variable.aval.shape)) if i in values else operands[i]
         for i, (variable, flag) in enumerate(zip(equation.invars, flags, strict=True))
     ]
-    results = equation.primitive.bind(*moved, **equation.params)
+    params = equation.params
+    if params.get("fill_value") is not None:  # NaN, for elements that are not there
+        params = params | {"fill_value": UNDEFINED}
+    results = equation.primitive.bind(*moved, **params)
     return list(results) if equation.primitive.multiple_results else [results]
 
 

@@ -161,7 +161,7 @@ class Interval:
     def _lacks(self, flags: int) -> Array:
         if self.decoration is None:
             return jnp.zeros(self.shape, bool)
-        return (jnp.asarray(self.decoration) & np.uint8(flags)) == 0
+        return ((jnp.asarray(self.decoration) & np.uint8(flags)) == 0) & ~self.is_nai()
 
     def __len__(self):
         return self.shape[0]

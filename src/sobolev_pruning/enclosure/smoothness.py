@@ -11,6 +11,7 @@ from jax.extend.core import Primitive
 from jax.extend.core import primitives as p
 
 from .._foundation.activations import CONTINUOUS_DERIVATIVES, activation_p
+from .arithmetic import holds
 from .decorations import BENT, CUSTOM, JUMPS, KINKED, UNDEFINED, Flags, joined, where
 from .further_decorations import FURTHER
 from .interval import Interval, as_interval
@@ -87,8 +88,10 @@ def _staircase(shift: float) -> Callable:
 
 def _convert(a, *, new_dtype, **_) -> Flags:
     old = jnp.result_type(a.dtype)
-    if not jnp.issubdtype(old, jnp.floating) or jnp.issubdtype(new_dtype, jnp.floating) or not depends(a):
+    if not jnp.issubdtype(old, jnp.floating) or not depends(a):
         return 0
+    if jnp.issubdtype(new_dtype, jnp.floating):  # rounding is a staircase
+        return 0 if holds(new_dtype, old) else JUMPS
     if jnp.dtype(new_dtype) == jnp.bool_:
         return where(_touches(a, 0.0), JUMPS)
     info = jnp.iinfo(new_dtype)

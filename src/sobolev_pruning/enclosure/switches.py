@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import Literal
 
+from .arithmetic import holds
 from .control_flow import is_nested
 from .interval_rules import ELEMENTWISE
 
@@ -144,11 +145,13 @@ def _constant(value):
 
 
 def _to_float(equation, expression) -> bool:
-    """Whether a conversion changes nothing: it is one of floats, or of a constant, to floats."""
-    of_float = jnp.issubdtype(equation.invars[0].aval.dtype, jnp.floating)
-    return jnp.issubdtype(equation.outvars[0].aval.dtype, jnp.floating) and (
-        of_float or isinstance(expression, Fraction)
-    )
+    """Whether a conversion changes nothing: to floats that hold every number of the old type, or the constant it is."""
+    old, new = equation.invars[0].aval.dtype, equation.outvars[0].aval.dtype
+    if not jnp.issubdtype(new, jnp.floating):
+        return False
+    if isinstance(expression, Fraction):
+        return Fraction(float(np.asarray(float(expression), new))) == expression
+    return holds(new, old)
 
 
 def _evaluated(name: str, params: dict, x: list[Fraction]) -> Fraction | bool | None:
