@@ -107,7 +107,9 @@ def missing_mass(reference, points: Float[Array, "n d"], key, paths: int):
     lower, upper = reference.box
 
     def one_path(x, z, stencil):
-        label = lambda point: reference.label(point, z)  # noqa: E731
+        def label(point):
+            return reference.label(point, z)
+
         slopes, moved = differences(label, x, stencil)
         return slopes - value_and_jacobian(label, x)[1], moved
 
