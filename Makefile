@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 
-.PHONY: setup demo demo-shrink study test test-soundness test-fuzz test-faults bench margins figures models
+.PHONY: setup demo demo-shrink study test test-soundness test-fuzz test-faults test-versions bench margins figures models
 .DEFAULT_GOAL := setup
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -37,6 +37,23 @@ test-fuzz: $(INSTALLED)
 # Commands killed and interrupted at random moments, full disks, two writers; half an hour on two cores.
 test-faults: $(INSTALLED)
 	$(BIN)/python -m pytest tests/test_faults.py -m faults
+
+# In environments of their own, the lowest versions that pyproject.toml allows and the newest there are; the deprecations
+# of others are no errors there. A newer Python for the newest: make test-versions NEWEST_PYTHON=python3.13.
+NEWEST_PYTHON ?= $(PYTHON)
+USE_OF_VERSIONS := $(addprefix tests/test_,cli.py cli_models.py cli_sample.py surrogate_files.py data_files.py \
+	interchange_onnx_in.py interchange_onnx_out.py interchange_c_out.py certify_claims.py enclosure_interval.py \
+	enclosure_coverage.py training_fit.py pipeline_config.py report_terminal.py processes.py)
+
+test-versions:
+	rm -rf .venv-lowest .venv-newest
+	$(PYTHON) -m venv .venv-lowest
+	$(PYTHON) tests/lowest_versions.py > .venv-lowest/versions.txt
+	.venv-lowest/bin/python -m pip install --quiet --requirement .venv-lowest/versions.txt --editable .
+	.venv-lowest/bin/python -m pytest $(USE_OF_VERSIONS) --numprocesses 2 --dist loadfile -o filterwarnings=default
+	$(NEWEST_PYTHON) -m venv .venv-newest
+	.venv-newest/bin/python -m pip install --quiet --editable ".[sde,parquet,dask,hdf5,test]"
+	.venv-newest/bin/python -m pytest $(USE_OF_VERSIONS) --numprocesses 2 --dist loadfile -o filterwarnings=default
 
 bench: $(INSTALLED)
 	$(BIN)/python benchmarks/run.py

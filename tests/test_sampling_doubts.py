@@ -6,7 +6,9 @@ import jax
 import numpy as np
 import pytest
 
-from sobolev_pruning import InputError, Samples, Surrogate, cli
+from sobolev_pruning import InputError, LevenbergMarquardt, Samples, Surrogate, cli, fit
+from sobolev_pruning._foundation.errors import DoubtfulSamples
+from sobolev_pruning.reference import GaussianBasket
 from sobolev_pruning.sampling import doubts_about, read_samples, write_samples
 
 SIZES = [(1, 400), (2, 300), (3, 1000), (7, 3000)]
@@ -91,6 +93,20 @@ def test_two_far_clumps_are_told_and_levels_are_not():
     assert warned(levels, y, dydx) == ()
 
 
+@pytest.mark.parametrize(("d", "n"), [(2, 200), (3, 512), (7, 2000)])
+def test_the_noise_of_simulated_paths_is_no_jump(d, n):
+    """Values and slopes of a payoff along single paths: most are 0, a few are large."""
+    for seed in range(5):
+        labels = GaussianBasket.random(n_assets=d, seed=seed).sample(jax.random.key(seed + 100), n)
+        assert doubts_about(labels).warnings == ()
+
+
+def test_clumps_of_many_samples_are_counted_in_full():
+    x = np.random.default_rng(0).uniform(size=(100_000, 1)) + 9.0 * (np.arange(100_000) % 10 == 0)[:, None]
+    (told,) = doubts_about(Samples(x, x[:, 0])).warnings
+    assert told.startswith("The samples lie in two clumps, 90000 with x0 up to 1 and 10000 from 9 on")
+
+
 def test_few_samples_many_inputs_and_replicates_raise_no_doubts():
     x, y, dydx = curved(3, 100)
     assert warned(x, y, -dydx) == ()
@@ -119,6 +135,16 @@ def test_reading_a_file_warns_with_the_name_of_the_column(tmp_path):
     noisy = dydx + 2.0 * dydx.std(axis=0) * np.random.default_rng(0).normal(size=dydx.shape)
     write_samples(Samples(x, y, noisy), tmp_path / "b.csv")
     assert "all 2 partial derivatives. dy/dx" in read_samples(tmp_path / "b.csv").note
+
+
+def test_training_warns_of_samples_that_are_no_file():
+    x, y, dydx = curved(2, 300)
+    wrong = Samples(x, y, dydx * [1.0, -1.0])
+    start = Surrogate.create([2, 3, 1], wrong, key=jax.random.key(0))
+    settings = {"key": jax.random.key(1), "optimiser": LevenbergMarquardt(1)}
+    with pytest.warns(DoubtfulSamples, match=r"dy0/dx1 has the wrong sign"):
+        fit(start, wrong, **settings)
+    fit(start, wrong, order=0, **settings)  # where slopes do not count their sign is no matter
 
 
 def test_columns_that_are_not_used_are_told(tmp_path):

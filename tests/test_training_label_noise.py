@@ -8,8 +8,11 @@ import pytest
 
 import sobolev_pruning as sp
 from sobolev_pruning import InputError, Samples
+from sobolev_pruning.training.batches import Batch
 from sobolev_pruning.training.label_noise import FLOOR
+from sobolev_pruning.training.losses import SobolevLoss
 from surrogates import surrogate_of_shape
+from tolerances import ALGEBRAIC
 
 KEY = jax.random.key(3)
 
@@ -38,7 +41,7 @@ def noisy(truth, n, seed):
 def test_the_covariance_is_that_of_the_noise(truth):
     samples = noisy(truth, 24_000, 0)
     noise = sp.label_noise(truth, samples)
-    classes = noise.classes(samples.x)[:, 0]
+    classes = noise.classes(samples)[:, 0]
     floor = FLOOR * np.diag([np.var(samples.y), *np.var(samples.dydx, axis=0)])
     counts = np.bincount(classes)
     assert counts.max() - counts.min() <= 1 and counts.sum() == 24_000
@@ -49,6 +52,62 @@ def test_the_covariance_is_that_of_the_noise(truth):
         variances = np.diag(expected)
         stderr = np.sqrt((np.outer(variances, variances) + expected**2) / counts[number])
         assert np.all(np.abs(found - expected) < 5.0 * stderr)
+
+
+def holed(samples, share, seed=4):
+    """Each slope missing in a share of the samples."""
+    uniform = np.random.default_rng(seed).uniform(size=np.shape(samples.dydx))
+    return replace(samples, dydx=np.where(uniform < share, np.nan, samples.dydx), missing=True)
+
+
+def test_the_covariance_is_that_of_the_noise_where_labels_are_missing(truth):
+    """Of what is known: a sample without its second slope still tells of its value and its first."""
+    samples = holed(noisy(truth, 24_000, 0), 0.4)
+    noise = sp.label_noise(truth, samples)
+    patterns = np.asarray(noise.patterns)
+    assert len(patterns) == 4
+    classes = noise.classes(samples)[:, 0]
+    known = ~np.isnan(np.column_stack([samples.y, samples.dydx]))
+    np.testing.assert_array_equal(patterns[classes % 4], known)
+    floor = FLOOR * np.diag([np.var(samples.y), *np.nanvar(samples.dydx, axis=0)])
+    for number, whitening in enumerate(np.asarray(noise.whitening)[0]):
+        pattern = patterns[number % 4]
+        assert not whitening[~pattern].any() and not whitening[:, ~pattern].any()
+        part = whitening[np.ix_(pattern, pattern)]
+        found = np.linalg.inv(part.T @ part) - floor[np.ix_(pattern, pattern)]
+        place = classes // 4 == number // 4
+        expected = covariance(np.asarray(truth.value(samples.x))[place]).mean(axis=0)
+        variances = np.diag(expected)
+        # Both slopes are known in 0.36 of the samples.
+        stderr = np.sqrt((np.outer(variances, variances) + expected**2) / (0.36 * place.sum()))
+        assert np.all(np.abs(found - expected[np.ix_(pattern, pattern)]) < 5.0 * stderr[np.ix_(pattern, pattern)])
+
+
+def test_the_loss_is_the_likelihood_of_the_known_labels(truth):
+    samples = holed(noisy(truth, 400, 1), 0.3)
+    noise = sp.label_noise(truth, samples)
+    other = surrogate_of_shape([2, 3, 1], "silu", scalar=True, seed=7)
+    labels = np.column_stack([samples.y, samples.dydx])
+    errors = labels - np.column_stack([other.value(samples.x), other.gradient(samples.x)])
+    expected = 0.0
+    for error, number in zip(errors, noise.classes(samples)[:, 0]):
+        known = ~np.isnan(error)
+        whitened = np.asarray(noise.whitening)[0, number][np.ix_(known, known)] @ error[known]
+        expected += np.sum(whitened**2) / 3 / len(samples)
+    loss = SobolevLoss.of(samples, 1, noise=noise)
+    found = loss(other, Batch.of(samples, 1, noise=noise)).total
+    np.testing.assert_allclose(found, expected, rtol=ALGEBRAIC)
+
+
+def test_a_slope_that_no_sample_has_and_samples_unlike_those_of_the_estimate(truth):
+    samples = noisy(truth, 200, 0)
+    values = replace(samples, dydx=np.asarray(samples.dydx) * [1.0, np.nan], missing=True)
+    noise = sp.label_noise(truth, values)
+    assert noise.whitening.shape[1] > 0 and not np.asarray(noise.whitening)[:, :, :, 2].any()
+    fit = {"key": KEY, "optimiser": sp.LevenbergMarquardt(1), "noise": noise}
+    assert np.isfinite(sp.fit(truth, values, **fit).best_held_out)
+    with pytest.raises(InputError, match="Sample 0 lacks other labels than those that the noise was estimated from"):
+        sp.fit(truth, samples, **fit)
 
 
 def test_outputs_have_noise_of_their_own_and_values_alone_will_do():
@@ -76,6 +135,11 @@ def test_weighing_by_the_noise_pays(truth):
         errors = [np.mean((network.gradient(points) - truth.gradient(points)) ** 2) for network in (first, second)]
         ratios.append(errors[1] / errors[0])
     assert max(ratios) < 0.7
+    incomplete = holed(noisy(truth, 2048, 1), 0.3)
+    first = sp.fit(start, incomplete, starts=4, **settings).surrogate
+    second = sp.fit(first, incomplete, noise=sp.label_noise(first, incomplete), **settings).surrogate
+    errors = [np.mean((network.gradient(points) - truth.gradient(points)) ** 2) for network in (first, second)]
+    assert errors[1] < 0.7 * errors[0]
 
 
 def test_what_it_cannot_weigh_is_refused(truth):
@@ -87,13 +151,6 @@ def test_what_it_cannot_weigh_is_refused(truth):
         sp.fit(truth, errors, weigh_by_stderr=True, **fit)
     with pytest.raises(InputError, match="noise is for 1 outputs with 3 labels each, and order 0 has other labels"):
         sp.fit(truth, samples, 0, **fit)
-    holed = replace(samples, dydx=np.where(np.arange(200)[:, None] == 7, np.nan, samples.dydx), missing=True)
-    with pytest.raises(InputError, match="and samples with missing labels"):
-        sp.fit(truth, holed, **fit)
-    with pytest.raises(InputError, match="and samples with missing labels"):
-        sp.fit(truth, samples, held_out=holed, **fit)
-    with pytest.raises(InputError, match="leave incomplete samples out"):
-        sp.label_noise(truth, holed)
     with pytest.raises(InputError, match=r"20 samples are too few .* of 3 labels each; give at least 30"):
         sp.label_noise(truth, samples[np.arange(20)])
     with pytest.raises(InputError, match="order is 2; noise is estimated for order 0"):

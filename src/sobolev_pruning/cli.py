@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from ._foundation.errors import ContradictionFound, InputError, printable
+from ._foundation.errors import ContradictionFound, DoubtfulSamples, InputError, printable
 from ._foundation.progress import waiting
 
 _TAKES_NO_MORE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES)
@@ -404,6 +404,8 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     warnings.showwarning = _show_warning
+    # Whoever reads a file tells of its samples, by the names of its columns.
+    warnings.filterwarnings("ignore", category=DoubtfulSamples)
     try:
         try:
             app()

@@ -1,4 +1,4 @@
-"""The one kind of error that is the user's to mend."""
+"""The errors and warnings that are the user's to mend."""
 
 
 class InputError(ValueError):
@@ -26,3 +26,7 @@ class ContradictionFound(RuntimeError):
 
 class TrainingDiverged(InputError):
     """A loss became infinite or not a number; the message names the step and the likely cause."""
+
+
+class DoubtfulSamples(UserWarning):
+    """Samples that training takes, but that look wrong in themselves."""

@@ -25,7 +25,10 @@ FEWEST_PER_GROUP = 4
 """Samples of a group for each input."""
 
 MOST_SAMPLES = 4096
-"""As many are looked at, at random: within a second."""
+"""Of as many, at random, neighbours are looked at."""
+
+MOST_SORTED = 32_768
+"""Among as many, at random, gaps and replicates are looked for."""
 
 MOST_INPUTS = 10
 """Beyond, no neighbour is near."""
@@ -73,22 +76,25 @@ out.'
         partials = [[f"dy{j}/d{name}" for name in x_names] for j in range(samples.n_outputs)]
     if not varies(x).all():
         return Doubts((), ())
-    found, noise = _clumps(x, x_names), []
+    looked_at = np.random.default_rng(0).permutation(n)[:MOST_SORTED]
+    found, noise = _clumps(x, x[looked_at], x_names), []
     # Samples of one input are its replicates, and no neighbours of it.
-    _, rows = np.unique(x, axis=0, return_index=True)
-    if samples.dydx is not None and d <= MOST_INPUTS and len(rows) >= GROUPS * FEWEST_PER_GROUP * d:
-        rows = np.random.default_rng(0).permutation(rows)[:MOST_SAMPLES]
+    _, first = np.unique(x[looked_at], axis=0, return_index=True)
+    if samples.dydx is not None and d <= MOST_INPUTS and len(first) >= GROUPS * FEWEST_PER_GROUP * d:
+        rows = looked_at[np.sort(first)][:MOST_SAMPLES]
         near = _neighbours_of(x[rows])
         y, dydx = np.asarray(samples.y).reshape(n, -1)[rows], np.asarray(samples.dydx).reshape(n, -1, d)[rows]
         for j, names in enumerate(partials):
             known = ~np.isnan(dydx[:, j]).any(axis=0)
             if not varies(y[:, j]) or not known.any():
                 continue
-            noisy = _noise(near, dydx[:, j], known, names)
+            shares = _noise_shares(near, dydx[:, j])
             if known.all():  # else what the others add to the values is not known
                 wrong = _contradictions(near, y[:, j], dydx[:, j], names)
-                found += wrong or (() if noisy else _jump(near, y[:, j], dydx[:, j], names))
-            noise += noisy
+                # Where slopes are noisy the values most often are, and a few large errors look like a jump.
+                quiet = not (np.mean(shares, axis=0) > _NOISE).any()
+                found += wrong or (_jump(near, y[:, j], dydx[:, j], names) if quiet else ())
+            noise += _noise(shares, dydx[:, j], known, names)
     return Doubts(tuple(found), tuple(noise))
 
 
@@ -138,8 +144,9 @@ def _contradictions(near: _Neighbours, y, slopes, names: Sequence[str]) -> list[
     return [f"{text}; correct the column or leave it out." for text in said]
 
 
-def _noise(near: _Neighbours, slopes, known: Bool[np.ndarray, "d"], names: Sequence[str]) -> list[str]:
-    """Slopes that differ between neighbours however near they are.
+def _noise_shares(near: _Neighbours, slopes: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "groups d"]:
+    """The variance of noise over that of the slopes, group by group: by how much slopes differ between neighbours
+    however near they are.
 
     Half the mean square of differences, extrapolated along a line in the distance to distance 0, is the variance of
     the noise: curvature and kinks give nothing there.
@@ -153,6 +160,13 @@ def _noise(near: _Neighbours, slopes, known: Bool[np.ndarray, "d"], names: Seque
             rows = near.group == group
             (h, wide), (v, far) = ([array[rows].mean(axis=0) for array in pair] for pair in (distances, squares))
             shares[group] = (v - (far - v) * h / (wide - h)) / slopes.var(axis=0)
+    return shares
+
+
+def _noise(
+    shares: Float[np.ndarray, "groups d"], slopes, known: Bool[np.ndarray, "d"], names: Sequence[str]
+) -> list[str]:
+    """What is told of slopes that every group finds noisy."""
     # A slope that is constant but for the errors of differences has no noise to speak of.
     changes = slopes.std(axis=0) > 1e-6 * np.abs(slopes).max(axis=0)
     noisy = [c for c in np.flatnonzero(known & changes) if (shares[:, c] > _NOISE).all()]
@@ -225,18 +239,18 @@ _JUMP = 0.05
 """Height of a jump that is told, as a part of the spread of the values."""
 
 
-def _clumps(x: Float[np.ndarray, "n d"], names: Sequence[str]) -> list[str]:
+def _clumps(x: Float[np.ndarray, "n d"], some: Float[np.ndarray, "m d"], names: Sequence[str]) -> list[str]:
     """Two parts of the samples with a gap between them as wide as both together, along some input."""
-    n = len(x)
-    ordered = np.sort(x, axis=0)
+    ordered = np.sort(some, axis=0)
     gaps = np.diff(ordered, axis=0)
-    for c in np.flatnonzero(gaps.max(axis=0) >= 0.5 * np.ptp(x, axis=0)):
-        cut = int(np.argmax(gaps[:, c])) + 1
-        parts = ordered[:cut, c], ordered[cut:, c]
-        if min(len(part) for part in parts) < max(10, n // 50) or any(len(np.unique(part)) < 10 for part in parts):
+    for c in np.flatnonzero(gaps.max(axis=0) >= 0.5 * np.ptp(some, axis=0)):
+        lower = x[:, c] < 0.5 * sum(ordered[int(np.argmax(gaps[:, c])) + step, c] for step in (0, 1))
+        parts = x[lower, c], x[~lower, c]
+        if min(map(len, parts)) < max(10, len(x) // 50) or any(len(np.unique(part)) < 10 for part in parts):
             continue
         return [
-            f"The samples lie in two clumps, {cut} with {names[c]} up to {ordered[cut - 1, c]:.4g} and {n - cut} from "
-            f"{ordered[cut, c]:.4g} on: figures over all of them hide errors within each; judge and train each alone."
+            f"The samples lie in two clumps, {len(parts[0])} with {names[c]} up to {parts[0].max():.4g} and "
+            f"{len(parts[1])} from {parts[1].min():.4g} on: figures over all of them hide errors within each; judge and "
+            "train each alone."
         ]
     return []

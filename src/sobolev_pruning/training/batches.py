@@ -46,7 +46,7 @@ class Batch(eqx.Module):
         if weigh_by_stderr:
             arrays["y_weight"] = _normalised(_precision(samples.y_stderr, arrays["y"]), 1)
         if noise is not None:
-            arrays["noise_class"] = noise.classes(samples.x)
+            arrays["noise_class"] = noise.classes(samples)
         if order > 0:
             slopes = np.asarray(samples.dydx).reshape(n, k, d)
             precision = _precision(samples.dydx_stderr, slopes) if weigh_by_stderr else None

@@ -2,6 +2,7 @@
 
 import hashlib
 import time
+import warnings
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,11 +15,11 @@ import numpy as np
 from jaxtyping import PyTree
 
 from .._foundation.arrays import PRNGKey
-from .._foundation.errors import InputError, TrainingDiverged
+from .._foundation.errors import DoubtfulSamples, InputError, TrainingDiverged
 from .._foundation.precision import require_float64
 from .._foundation.samples import Samples
 from ..reference import AbstractReference
-from ..sampling import check_for_training, split
+from ..sampling import check_for_training, doubts_about, split
 from ..surrogate import Surrogate, matching_samples, range_of
 from .batches import Batch
 from .checkpoint import Checkpoints
@@ -103,6 +104,9 @@ def fit(
     - `checkpoints`: a directory to keep the state in; a run started again with the same arguments goes on from there
       and ends with the same bits.
 
+    Warns (`DoubtfulSamples`) where the samples look wrong: slopes that the values contradict, jumps, two clumps (see
+    `sampling.doubts_about`).
+
     Raises `TrainingDiverged` with the step and the likely cause where a loss stops being finite, and `InputError`
     where samples and surrogate do not fit.
 
@@ -119,13 +123,15 @@ def fit(
         optimiser = suitable_optimiser(surrogate.n_parameters, fixed_data=fresh is None, n_samples=len(samples))
     samples = matching_samples(surrogate, samples)
     check_for_training(samples)
+    for sentence in doubts_about(samples if order > 0 else Samples(samples.x, samples.y)).warnings:
+        warnings.warn(sentence, DoubtfulSamples, stacklevel=2)
     split_key, epoch_key = jax.random.split(key)
     training, held = _parts(samples, held_out, split_key)
     held = matching_samples(surrogate, held, "held_out")
     _check_fresh(fresh, optimiser, training)
     _check_counts(patience, starts)
     mask = jax.tree.map(jnp.ones_like, surrogate.layers) if mask is None else _checked_mask(mask, surrogate.layers)
-    _check_noise(noise, order, weigh_by_stderr, fresh, training, held)
+    _check_noise(noise, order, weigh_by_stderr, fresh, training)
     loss = SobolevLoss.of(training, order, balance, weight, scaled, noise)
     for needed, name in ((1, "dydx"), (2, "hvp")):
         if order >= needed and getattr(held, name) is None:
@@ -260,15 +266,11 @@ def _check_noise(
     weigh_by_stderr: bool,
     fresh: AbstractReference | None,
     training: Samples,
-    held: Samples,
 ) -> None:
     if noise is None:
         return
-    if weigh_by_stderr or fresh is not None or training.missing or held.missing:
-        raise InputError(
-            "noise weighs the labels of fixed, complete samples by itself; leave weigh_by_stderr and fresh out, and "
-            "samples with missing labels."
-        )
+    if weigh_by_stderr or fresh is not None:
+        raise InputError("noise weighs the labels of fixed samples by itself; leave weigh_by_stderr and fresh out.")
     labels = 1 if order == 0 else 1 + training.n_inputs
     expected = (training.n_outputs, labels)
     given = (noise.whitening.shape[0], noise.whitening.shape[-1])
