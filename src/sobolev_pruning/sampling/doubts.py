@@ -250,7 +250,7 @@ def _clumps(x: Float[np.ndarray, "n d"], some: Float[np.ndarray, "m d"], names: 
             continue
         return [
             f"The samples lie in two clumps, {len(parts[0])} with {names[c]} up to {parts[0].max():.4g} and "
-            f"{len(parts[1])} from {parts[1].min():.4g} on: figures over all of them hide errors within each; judge and "
-            "train each alone."
+            f"{len(parts[1])} from {parts[1].min():.4g} on: figures over all of them hide errors within each; judge "
+            "and train each alone."
         ]
     return []

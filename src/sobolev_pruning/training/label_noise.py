@@ -124,7 +124,7 @@ def label_noise(surrogate: Surrogate, samples: Samples, order: int = 1) -> Label
             f"give at least {FEWEST * labels.shape[2]}."
         )
     parts = [_one_output(labels[:, j], predicted[:, j], known[:, j], n_places) for j in range(k)]
-    whitening = [[_whitening(covariance, p) for covariance in covariances for p in patterns] for _, covariances in parts]
+    whitening = [[_whitening(each, pattern) for each in laws for pattern in patterns] for _, laws in parts]
     return LabelNoise(
         surrogate,
         limits=jnp.asarray(np.stack([limits for limits, _ in parts])),
