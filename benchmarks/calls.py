@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from sobolev_pruning.interchange import save_c, save_onnx
-from sobolev_pruning.interchange.c_out import c_array
+from sobolev_pruning.interchange.write.c import c_array
 from sobolev_pruning.reference import GaussianBasket
 from sobolev_pruning.surrogate import Surrogate
 

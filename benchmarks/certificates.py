@@ -15,7 +15,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from sobolev_pruning.evaluation.certificates import Convex, Distance, Range, basket_claims, certify
+from sobolev_pruning.certificates import Convex, Distance, Range, basket_claims, certify
 from sobolev_pruning.reference import GaussianBasket
 from sobolev_pruning.surrogate import Surrogate, load
 from sobolev_pruning.training import Adam, LevenbergMarquardt, fit

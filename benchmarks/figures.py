@@ -13,7 +13,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from sobolev_pruning.pipeline import BASKET_R2, read_config, run
+from sobolev_pruning.running import BASKET_R2, read_config, run
 
 QUANTITIES = ("value", "delta", "gamma")
 EXAMPLE = Path(__file__).parent.parent / "examples" / "gaussian_basket.toml"

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 import sobolev_pruning as sp
-from sobolev_pruning.pipeline import BASKET_R2
+from sobolev_pruning.running import BASKET_R2
 
 QUANTITIES = ("value", "delta", "gamma")
 WAYS = {"one in eight held out": 0.125, "training loss": 0.0}

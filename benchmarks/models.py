@@ -25,14 +25,7 @@ from rich.table import Table
 
 import sobolev_pruning as sp
 from sobolev_pruning.evaluation import Scores, along, score, score_by_output
-from sobolev_pruning.reference import (
-    GaussianBasket,
-    black_scholes,
-    gene_expression,
-    heston,
-    payoffs,
-    random_medium,
-)
+from sobolev_pruning.reference import GaussianBasket, black_scholes, gene_expression, heston, payoffs, random_medium
 
 DOCS = Path(__file__).parent.parent / "docs"
 COLUMNS = ("model", "inputs", "outputs", "parameters", "value", "delta", "gamma", "noise of truth", "truth", "s")

@@ -25,8 +25,8 @@ from rich.table import Table
 
 import sobolev_pruning as sp
 from sobolev_pruning.evaluation import Judge, fit_oracle
-from sobolev_pruning.pipeline import BASKET_R2
 from sobolev_pruning.reference import GaussianBasket
+from sobolev_pruning.running import BASKET_R2
 
 QUANTITIES = ("value", "delta", "gamma")
 PAIRS = [2**exponent for exponent in (10, 12, 14, 16, 18)]

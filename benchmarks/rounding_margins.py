@@ -32,7 +32,7 @@ import numpy as np
 import scipy.special
 
 from sobolev_pruning._foundation.compilation import quick_compilation
-from sobolev_pruning.enclosure import elementary, further_functions, planar_functions, special, transcendental
+from sobolev_pruning.enclosure.scalar import elementary, further_functions, planar_functions, special, transcendental
 
 jax.config.update("jax_enable_x64", True)
 flint.ctx.prec = 200

@@ -26,8 +26,9 @@ MOST_KIBIBYTES = 3 * 2**20
 OPTIMISED = ("test_certify_", "test_enclosure_", "test_scoring_", "test_soundness")
 """Files whose programs are optimised as users' are: rounding differs where a product is contracted into a sum."""
 
-_ROOMS = ["_foundation", "reference", "sampling", "surrogate", "training", "enclosure", "scoring", "pruning"]
-_ROOMS += ["evaluation", "interchange", "report", "pipeline"]
+_ROOMS = ["_foundation", "storage", "drawing", "reference", "sampling", "surrogate", "training", "enclosure"]
+_ROOMS += ["scoring", "pruning", "evaluation", "certificates", "interchange", "searching", "running", "studying"]
+_ROOMS += ["commands"]
 install_import_hook([f"sobolev_pruning.{room}" for room in _ROOMS], "type_checker.check")
 
 from sobolev_pruning._foundation.samples import Samples  # noqa: E402  (the hook must come first)

@@ -17,11 +17,12 @@ import pyarrow.parquet
 
 from black_boxes import noisy_with_gradient
 from sobolev_pruning import InputError, Samples
-from sobolev_pruning.pipeline import StudyConfig, read_as, read_config
-from sobolev_pruning.pipeline.study_cells import cells_of
-from sobolev_pruning.pipeline.study_directory import StudyDirectory
+from sobolev_pruning.running import read_as, read_config
 from sobolev_pruning.sampling import read_inputs, read_samples, write_samples
 from sobolev_pruning.sampling.kept_results import KeptResults
+from sobolev_pruning.studying import StudyConfig
+from sobolev_pruning.studying.cells import cells_of
+from sobolev_pruning.studying.directory import StudyDirectory
 
 MOST_BYTES = 2 * 2**30
 N, D, K = 30, 2, 2

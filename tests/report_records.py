@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 
 from sobolev_pruning.evaluation import Evaluation, score
-from sobolev_pruning.report import Predictions, RemovalRecord, ReportRecord, StageRecord, Timings
+from sobolev_pruning.running import Predictions, RemovalRecord, ReportRecord, StageRecord, Timings
 from sobolev_pruning.training import History
 
 WIDTHS = ((3, 40, 40, 1), (3, 8, 8, 1), (3, 2, 4, 1))

@@ -1,6 +1,6 @@
 """Small records for tests of a study's report: synthetic, but of the shape that a study gives."""
 
-from sobolev_pruning.report import CellRecord, CrossingRecord, StudyRecord
+from sobolev_pruning.studying import CellRecord, CrossingRecord, StudyRecord
 
 FACTORS = ("approach", "criterion", "fold", "schedule", "order", "labels", "size")
 DEFAULT = {

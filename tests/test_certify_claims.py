@@ -6,15 +6,7 @@ import numpy as np
 import pytest
 
 from sobolev_pruning._foundation.errors import InputError
-from sobolev_pruning.evaluation.certificates import (
-    Convex,
-    Distance,
-    Monotone,
-    Range,
-    Within,
-    basket_claims,
-    certify,
-)
+from sobolev_pruning.certificates import Convex, Distance, Monotone, Range, Within, basket_claims, certify
 from sobolev_pruning.reference import GaussianBasket
 from sobolev_pruning.surrogate import Dense, Scaling, Surrogate
 from surrogates import surrogate_of_shape

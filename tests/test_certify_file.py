@@ -14,7 +14,7 @@ from rich.console import Console
 
 from certificate_files import accidents, altered, falsehoods, forgeries, sealed, with_programs_kept
 from sobolev_pruning._foundation.errors import InputError
-from sobolev_pruning.evaluation.certificates import (
+from sobolev_pruning.certificates import (
     Convex,
     Distance,
     Monotone,
@@ -26,8 +26,8 @@ from sobolev_pruning.evaluation.certificates import (
     claim_to_json,
     load_certificate,
 )
-from sobolev_pruning.report import certificate_table
-from sobolev_pruning.report.model_records import CertificateRecord, NetworkRecord
+from sobolev_pruning.commands import certificate_table
+from sobolev_pruning.commands.records import CertificateRecord, NetworkRecord
 from surrogates import surrogate_of_shape
 
 BOX = (2.0, 4.0)

@@ -17,7 +17,7 @@ import ball_interpreter
 from known_claims import Case, KnownClaim, cases
 
 from sobolev_pruning._foundation.errors import InputError
-from sobolev_pruning.evaluation.certificates import Convex, Distance, Monotone, Range, certify
+from sobolev_pruning.certificates import Convex, Distance, Monotone, Range, certify
 
 CASES = {case.name: case for case in cases()}
 PIECES = 1500

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 from sobolev_pruning._foundation.errors import InputError
-from sobolev_pruning.evaluation.certificates import Convex, Distance, Range, Within, certify
-from sobolev_pruning.evaluation.certificates.quantities import _norm
-from sobolev_pruning.evaluation.certificates.semidefinite import Metric, smallest_eigenvalue
-from sobolev_pruning.pipeline.guaranteed_distance import guaranteed_distance
+from sobolev_pruning.certificates import Convex, Distance, Range, Within, certify
+from sobolev_pruning.certificates.quantities import _norm
+from sobolev_pruning.certificates.semidefinite import Metric, smallest_eigenvalue
+from sobolev_pruning.commands.guaranteed_distance import guaranteed_distance
 from sobolev_pruning.reference import from_function
 from sobolev_pruning.scoring import as_box
 from sobolev_pruning.surrogate import Dense, Scaling, Surrogate

@@ -6,10 +6,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from sobolev_pruning.evaluation.certificates.coordinates import Cells, coordinates_for
-from sobolev_pruning.evaluation.certificates.maps import mapped
-from sobolev_pruning.evaluation.certificates.quantities import Part, Quantities
-from sobolev_pruning.evaluation.certificates.semidefinite import Metric, negative_curvature, smallest_eigenvalue
+from sobolev_pruning.certificates.coordinates import Cells, coordinates_for
+from sobolev_pruning.certificates.maps import mapped
+from sobolev_pruning.certificates.quantities import Part, Quantities
+from sobolev_pruning.certificates.semidefinite import Metric, negative_curvature, smallest_eigenvalue
 from surrogates import surrogate_of_shape
 from tolerances import ALGEBRAIC
 

@@ -13,8 +13,8 @@ import pytest
 
 from command_line import call
 from sobolev_pruning import InputError, save_onnx
-from sobolev_pruning._foundation.locks import sole_writer
-from sobolev_pruning.pipeline import read_model
+from sobolev_pruning.commands import read_model
+from sobolev_pruning.storage.locks import sole_writer
 
 
 def test_init_writes_an_example_once(capsys, tmp_path):

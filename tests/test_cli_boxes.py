@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from sobolev_pruning import InputError, Surrogate
-from sobolev_pruning.pipeline import DataOptions
-from sobolev_pruning.pipeline.boxes import read_box, read_ranges
-from sobolev_pruning.pipeline.ground import find_ground, outside_training_range
+from sobolev_pruning.commands import DataOptions
+from sobolev_pruning.commands.boxes import read_box, read_ranges
+from sobolev_pruning.commands.ground import find_ground, outside_training_range
 from surrogates import surrogate_of_shape
 
 TABLE = "spot,vol,price\n90,0.1,1.0\n110,0.3,2.0\n100,0.2,3.0\n"

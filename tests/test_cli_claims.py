@@ -3,7 +3,7 @@
 import pytest
 
 from sobolev_pruning import InputError
-from sobolev_pruning.evaluation.certificates import (
+from sobolev_pruning.certificates import (
     Convex,
     Distance,
     Monotone,

@@ -9,12 +9,14 @@ from rich.console import Console
 
 import sobolev_pruning as sp
 from command_line import call
-from sobolev_pruning.pipeline import Candidate, model_pruning, model_shrinking
-from sobolev_pruning.pipeline.model_comparison import _by_output
+from sobolev_pruning.commands import evaluation_table, shrinking_table
+from sobolev_pruning.commands import prune as model_pruning
+from sobolev_pruning.commands import shrink as model_shrinking
+from sobolev_pruning.commands.compare import _by_output
+from sobolev_pruning.commands.records import EvaluationRecord, NetworkRecord, ShrinkingRecord, TrialRecord
+from sobolev_pruning.drawing.numbers import r2_text
 from sobolev_pruning.pruning import remove_inputs
-from sobolev_pruning.report.model_records import EvaluationRecord, NetworkRecord, ShrinkingRecord, TrialRecord
-from sobolev_pruning.report.model_tables import evaluation_table, shrinking_table
-from sobolev_pruning.report.numbers import r2_text
+from sobolev_pruning.searching import Candidate
 from surrogates import surrogate_of_shape
 
 CONFIG = 'name = "small"\n[reference]\nn_assets = 2\nmarket_seed = 1\n[[pruning]]\nkeep = [1, 0, 0, 0, 0, 0]\n'

@@ -7,16 +7,10 @@ import pytest
 from jax import lax
 
 from sobolev_pruning._foundation.errors import InputError
-from sobolev_pruning.enclosure import (
-    EnclosureError,
-    Interval,
-    enclose,
-    further_decorations,
-    integers,
-    interval_rules,
-    smoothness,
-)
+from sobolev_pruning.enclosure import EnclosureError, Interval, enclose, further_decorations, smoothness
 from sobolev_pruning.enclosure.decorations import BENT, CUSTOM, JUMPS, KINKED, UNDEFINED
+from sobolev_pruning.enclosure.natural import rules as interval_rules
+from sobolev_pruning.enclosure.scalar import integers
 from tolerances import AD_AGAINST_DIFFERENCES
 
 METHODS = ("interval", "affine", "split")

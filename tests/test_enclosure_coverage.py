@@ -11,8 +11,9 @@ from jax.extend.core import primitives as p
 from jax.scipy.linalg import solve_triangular
 
 from sobolev_pruning._foundation.errors import InputError
-from sobolev_pruning.enclosure import Interval, enclose, function_tables, further_decorations
+from sobolev_pruning.enclosure import Interval, enclose, further_decorations
 from sobolev_pruning.enclosure.interval import JUMPS, KINKED, UNDEFINED
+from sobolev_pruning.enclosure.natural import functions as function_tables
 
 IMAGE = np.sin(np.arange(24.0)).reshape(1, 2, 3, 4)
 KERNEL = np.cos(np.arange(24.0)).reshape(3, 2, 2, 2)

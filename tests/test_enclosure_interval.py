@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from sobolev_pruning._foundation.errors import InputError
-from sobolev_pruning.enclosure import Interval, enclose, rounding
+from sobolev_pruning.enclosure import Interval, enclose
+from sobolev_pruning.enclosure.scalar import rounding
 
 INF = np.inf
 
@@ -47,7 +48,7 @@ def test_an_interval_is_a_pytree_that_vmap_and_jit_take():
     assert [str(path) for path, _ in jax.tree_util.tree_leaves_with_path(box)] == [
         "(GetAttrKey(name='lower'),)",
         "(GetAttrKey(name='upper'),)",
-            "(GetAttrKey(name='decoration'),)",
+        "(GetAttrKey(name='decoration'),)",
     ]
 
 

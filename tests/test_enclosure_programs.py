@@ -14,8 +14,8 @@ from compilations import counted_compilations
 from sobolev_pruning._foundation.activations import activate
 from sobolev_pruning._foundation.errors import InputError
 from sobolev_pruning.enclosure import EnclosureError, Interval, enclose, register_rule
-from sobolev_pruning.enclosure.affine_rules import AffineMethod
-from sobolev_pruning.enclosure.affine_slabs import Slabs
+from sobolev_pruning.enclosure.affine.rules import AffineMethod
+from sobolev_pruning.enclosure.affine.slabs import Slabs
 from sobolev_pruning.enclosure.enclose import run
 from sobolev_pruning.enclosure.pieces import halved, whole
 

@@ -10,8 +10,8 @@ import pytest
 from jax.scipy.special import logsumexp
 
 from sobolev_pruning.enclosure import Interval, enclose
-from sobolev_pruning.enclosure.program import written_out
-from sobolev_pruning.enclosure.program_rewriting import rewritten
+from sobolev_pruning.enclosure.programs.program import written_out
+from sobolev_pruning.enclosure.programs.rewriting import rewritten
 
 CENTER = np.array([[0.1, -0.4, 1.2], [0.7, 0.3, -0.6]])
 WEIGHTS = np.array([[1.0, 2.0, 0.5], [0.3, 1.0, 1.0]])

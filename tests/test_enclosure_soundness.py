@@ -14,7 +14,7 @@ import campaign
 from oracle import activation, ball, endpoints, outside
 
 from sobolev_pruning._foundation.activations import ACTIVATIONS
-from sobolev_pruning.enclosure.critical_points import CRITICAL_POINTS
+from sobolev_pruning.enclosure.scalar.critical_points import CRITICAL_POINTS
 
 FUNCTIONS, OPERATIONS = list(campaign.PROGRAMS), list(campaign.BINARY)
 

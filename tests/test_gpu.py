@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sobolev_pruning.enclosure import Interval, enclose
-from sobolev_pruning.enclosure.rounding import TESTED_GPUS
+from sobolev_pruning.enclosure.scalar.rounding import TESTED_GPUS
 from sobolev_pruning.training import Adam, fit
 
 

@@ -12,18 +12,23 @@ PACKAGE = ROOT / "src" / "sobolev_pruning"
 
 MAY_IMPORT = {
     "_foundation": [],
+    "storage": ["_foundation"],
+    "drawing": ["_foundation"],
     "reference": ["_foundation"],
-    "sampling": ["reference"],
+    "sampling": ["reference", "storage"],
     "surrogate": ["_foundation"],
     "training": ["sampling", "surrogate"],
     "enclosure": ["_foundation"],
     "scoring": ["sampling", "surrogate", "enclosure"],
     "pruning": ["scoring"],
     "evaluation": ["training", "pruning"],
+    "certificates": ["scoring"],
     "interchange": ["surrogate"],
-    "report": ["evaluation", "interchange"],
-    "pipeline": ["report"],
-    "cli": ["pipeline"],
+    "searching": ["evaluation"],
+    "running": ["searching", "certificates", "interchange", "drawing"],
+    "studying": ["running"],
+    "commands": ["studying"],
+    "cli": ["commands"],
 }
 """What each room's line names; it may also import what those may. The order is the row itself."""
 

@@ -12,7 +12,7 @@ import pytest
 from sobolev_pruning import InputError
 from sobolev_pruning._foundation.activations import ACTIVATIONS
 from sobolev_pruning.interchange import save_c, save_onnx
-from sobolev_pruning.interchange.c_kernels import OUTPUTS
+from sobolev_pruning.interchange.write.c_kernels import OUTPUTS
 from surrogates import surrogate_of_shape
 from test_interchange_onnx_out import assert_agreement, inputs_for, truth
 from tolerances import EXPORT_FLOAT32, EXPORT_FLOAT64

@@ -12,7 +12,7 @@ from onnx.reference.op_run import OpRun
 
 from onnx_graphs import FIRST, LAST, TANH, B, W, model_of, node, read
 from sobolev_pruning import InputError
-from sobolev_pruning.interchange import pieces, smooth
+from sobolev_pruning.interchange.read import pieces, smooth
 from tolerances import EXPORT_FLOAT64
 
 DISTANCES = (1.0, 30.0, 1e3, 1e6)

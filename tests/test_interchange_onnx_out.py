@@ -12,7 +12,7 @@ import pytest
 from sobolev_pruning import InputError
 from sobolev_pruning._foundation.activations import ACTIVATIONS
 from sobolev_pruning.interchange import save_onnx
-from sobolev_pruning.interchange.onnx_graph import OPSET
+from sobolev_pruning.interchange.write.onnx_graph import OPSET
 from surrogates import surrogate_of_shape
 from tolerances import EXPORT_FLOAT32, EXPORT_FLOAT64
 

@@ -12,16 +12,16 @@ import pytest
 
 from report_records import small_record
 from sobolev_pruning import InputError, evaluate, training
-from sobolev_pruning.pipeline import BASKET_R2, read_config, stages, to_toml, write_example_config
-from sobolev_pruning.pipeline.builders import key_for
-from sobolev_pruning.pipeline.config import LBFGSConfig, LevenbergMarquardtConfig, TrainingConfig
-from sobolev_pruning.pipeline.outputs import metrics_json
-from sobolev_pruning.pipeline.published import published_for
-from sobolev_pruning.pipeline.run_directory import claim_directory, locked_directory
-from sobolev_pruning.pipeline.stages import finetuning_samples
+from sobolev_pruning.drawing.numbers import r2_text
 from sobolev_pruning.reference import GaussianBasket
-from sobolev_pruning.report.numbers import r2_text
-from sobolev_pruning.report.tables import stage_details
+from sobolev_pruning.running import BASKET_R2, read_config, stages, to_toml, write_example_config
+from sobolev_pruning.running.builders import key_for
+from sobolev_pruning.running.config import LBFGSConfig, LevenbergMarquardtConfig, TrainingConfig
+from sobolev_pruning.running.outputs import metrics_json
+from sobolev_pruning.running.published import published_for
+from sobolev_pruning.running.run_directory import claim_directory, locked_directory
+from sobolev_pruning.running.stages import finetuning_samples
+from sobolev_pruning.running.tables import stage_details
 from sobolev_pruning.training import LBFGS
 from surrogates import surrogate_of_shape
 

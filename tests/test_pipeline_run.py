@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from sobolev_pruning import InputError, load
-from sobolev_pruning.pipeline import read_config, run
+from sobolev_pruning.running import read_config, run
 
 SMALL = """\
 name = "small"

@@ -5,12 +5,13 @@ import numpy as np
 import pytest
 
 from sobolev_pruning import InputError, Samples, Surrogate, Tolerance, evaluate, fit, shrink
-from sobolev_pruning.pipeline.candidates import Candidate, Candidates
-from sobolev_pruning.pipeline.shapes import Shape, layers_to_keep, uniform
-from sobolev_pruning.pipeline.shrink import front_of
-from sobolev_pruning.pipeline.tolerance import Errors
 from sobolev_pruning.pruning import reduced
 from sobolev_pruning.reference import GaussianBasket
+from sobolev_pruning.searching import Candidate
+from sobolev_pruning.searching.candidates import Candidates
+from sobolev_pruning.searching.shapes import Shape, layers_to_keep, uniform
+from sobolev_pruning.searching.shrink import front_of
+from sobolev_pruning.searching.tolerance import Errors
 from sobolev_pruning.surrogate import operation_count
 from sobolev_pruning.training import LBFGS, Adam
 from tolerances import STANDARD_ERRORS

@@ -10,16 +10,7 @@ import pytest
 from sobolev_pruning._foundation.errors import InputError
 from sobolev_pruning._foundation.samples import Samples
 from sobolev_pruning.enclosure import Interval
-from sobolev_pruning.pruning import (
-    Plan,
-    apply_plan,
-    compact,
-    make_plan,
-    mask,
-    merge_affine_layers,
-    merge_layer,
-    prune,
-)
+from sobolev_pruning.pruning import Plan, apply_plan, compact, make_plan, mask, merge_affine_layers, merge_layer, prune
 from sobolev_pruning.scoring import Significance, significance
 from sobolev_pruning.surrogate import Dense, Scaling, Surrogate
 from sobolev_pruning.training import Adam, fit

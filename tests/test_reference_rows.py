@@ -8,9 +8,8 @@ import pytest
 from sobolev_pruning._foundation.errors import InputError
 from sobolev_pruning.reference import from_function
 from sobolev_pruning.surrogate import Surrogate
-from sobolev_pruning.training import LBFGS, fit
+from sobolev_pruning.training import LBFGS, SobolevLoss, fit
 from sobolev_pruning.training.batches import Batch
-from sobolev_pruning.training.losses import SobolevLoss
 from tolerances import ALGEBRAIC, STANDARD_ERRORS
 
 STRIKES = jnp.asarray([0.5, 1.0, 30.0, 2.0])

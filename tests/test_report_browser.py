@@ -6,7 +6,7 @@ import pytest
 
 from browser import browser, faults, needs_browser
 from report_records import small_record, stage
-from sobolev_pruning.report import render_report
+from sobolev_pruning.running import render_report
 
 pytestmark = needs_browser
 

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from report_records import PUBLISHED, TIMINGS, evaluation, removals, small_record, stage
-from sobolev_pruning.report import ReportRecord, render_report
-from sobolev_pruning.report.drawing import canvas, log_ticks
-from sobolev_pruning.report.numbers import count_text, r2_text, stage_label
-from sobolev_pruning.report.summary import calls_until_paid, comparison, error_ratio, headline
+from sobolev_pruning.drawing.canvas import canvas, log_ticks
+from sobolev_pruning.drawing.numbers import count_text, r2_text, stage_label
+from sobolev_pruning.running import ReportRecord, render_report
+from sobolev_pruning.running.summary import calls_until_paid, comparison, error_ratio, headline
 from sobolev_pruning.training import History
 from tolerances import ALGEBRAIC
 
@@ -235,7 +235,7 @@ def _luminance(colour: str) -> float:
 @pytest.mark.parametrize("theme", [0, 1], ids=["light", "dark"])
 def test_colours_stand_out_from_what_is_behind_them(theme):
     """Contrast ratios of WCAG 2.2: 4.5 for text and 3 for what figures are made of."""
-    css = resources.files("sobolev_pruning.report").joinpath("page.css").read_text()
+    css = resources.files("sobolev_pruning.drawing").joinpath("page.css").read_text()
     colours = dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6})", re.findall(r":root \{(.*?)\}", css, re.DOTALL)[theme]))
     needed = {"ink": 4.5, "ink-soft": 4.5, "blue": 4.5, "orange": 4.5, "good": 4.5, "grey": 3.0}
     for name, ratio in needed.items():

@@ -9,9 +9,10 @@ from rich.console import Console
 
 from report_records import PUBLISHED, evaluation, small_record, stage
 from sobolev_pruning._foundation import progress
-from sobolev_pruning.report import fitted, results_table
-from sobolev_pruning.report.fitted import plain_text
-from sobolev_pruning.report.numbers import r2_text, stage_label
+from sobolev_pruning.drawing import fitted
+from sobolev_pruning.drawing.fitted import plain_text
+from sobolev_pruning.drawing.numbers import r2_text, stage_label
+from sobolev_pruning.running import results_table
 
 
 def shown(stages, published, width: int = 80) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from jax import lax
 
-from sobolev_pruning.evaluation.certificates import Distance, certify
+from sobolev_pruning.certificates import Distance, certify
 from sobolev_pruning.reference import from_function
 from sobolev_pruning.surrogate import Surrogate
 from surrogates import surrogate_of_shape

@@ -6,9 +6,10 @@ import pytest
 
 from command_line import call
 from sobolev_pruning import InputError
-from sobolev_pruning.pipeline import StudyConfig, read_as, to_toml
-from sobolev_pruning.pipeline.study_cells import Cell, cells_of, default_cell, variations
+from sobolev_pruning.running import read_as, to_toml
 from sobolev_pruning.scoring import METHODS
+from sobolev_pruning.studying import StudyConfig
+from sobolev_pruning.studying.cells import Cell, cells_of, default_cell, variations
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "study_basket.toml"
 GOOD = """\

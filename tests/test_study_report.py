@@ -7,9 +7,9 @@ import pytest
 from rich.console import Console
 
 from browser import browser, faults, needs_browser
-from sobolev_pruning.report import render_study, study_headline, study_reading, study_table
-from sobolev_pruning.report.study_duels import duels
-from sobolev_pruning.report.study_statistics import compared, differing, front, settings_of, varying
+from sobolev_pruning.studying import render_study, study_headline, study_reading, study_table
+from sobolev_pruning.studying.duels import duels
+from sobolev_pruning.studying.statistics import compared, differing, front, settings_of, varying
 from study_records import FACTORS, cells, small_study
 
 

@@ -22,14 +22,17 @@ from command_line import call
 from dask_stand_in import stand_in
 from sobolev_pruning import InputError
 from sobolev_pruning._foundation.errors import TrainingDiverged
-from sobolev_pruning.pipeline import StudyConfig, read_as, study, study_cell, study_networks
-from sobolev_pruning.pipeline.config import TrainingConfig
-from sobolev_pruning.pipeline.executors import open_executor, outcomes
-from sobolev_pruning.pipeline.stage_store import Stage
-from sobolev_pruning.pipeline.study_cell import compute_cell
-from sobolev_pruning.pipeline.study_cells import default_cell
-from sobolev_pruning.pipeline.study_config import APPROACHES
-from sobolev_pruning.pipeline.study_directory import StudyDirectory
+from sobolev_pruning.running import read_as
+from sobolev_pruning.running.config import TrainingConfig
+from sobolev_pruning.sampling.executors import open_executor, outcomes
+from sobolev_pruning.studying import StudyConfig, study
+from sobolev_pruning.studying import cell as study_cell
+from sobolev_pruning.studying import networks as study_networks
+from sobolev_pruning.studying.cell import compute_cell
+from sobolev_pruning.studying.cells import default_cell
+from sobolev_pruning.studying.config import APPROACHES
+from sobolev_pruning.studying.directory import StudyDirectory
+from sobolev_pruning.training.stage_store import Stage
 
 # One optimiser and few shapes: nearly all of the time is compilation.
 SMALL = """\

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from sobolev_pruning._foundation.errors import InputError
+from sobolev_pruning.storage import Checkpoints
+from sobolev_pruning.storage import checkpoints as checkpoint
 from sobolev_pruning.surrogate import Surrogate
-from sobolev_pruning.training import LBFGS, Adam, Checkpoints, LevenbergMarquardt, checkpoint, fit, loop
+from sobolev_pruning.training import LBFGS, Adam, LevenbergMarquardt, fit, loop
 
 TREE = {"a": jnp.arange(3.0), "b": (jnp.asarray(2), jnp.ones((0, 2)))}
 

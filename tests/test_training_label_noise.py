@@ -8,9 +8,9 @@ import pytest
 
 import sobolev_pruning as sp
 from sobolev_pruning import InputError, Samples
+from sobolev_pruning.training import SobolevLoss
 from sobolev_pruning.training.batches import Batch
 from sobolev_pruning.training.label_noise import FLOOR
-from sobolev_pruning.training.losses import SobolevLoss
 from surrogates import surrogate_of_shape
 from tolerances import ALGEBRAIC
 

@@ -11,7 +11,7 @@ import pytest
 
 import sobolev_pruning as sp
 from sobolev_pruning import InputError
-from sobolev_pruning.evaluation.certificates.record import digest
+from sobolev_pruning.certificates.record import digest
 from surrogates import surrogate_of_shape
 from tolerances import FLOAT64_ACROSS_PROGRAMS
 

@@ -9,9 +9,9 @@ from jax.extend.core import primitives
 import sobolev_pruning as sp
 from sobolev_pruning._foundation.activations import activation_p
 from sobolev_pruning._foundation.errors import ContradictionFound
+from sobolev_pruning.certificates import Range, Within, certify
 from sobolev_pruning.enclosure import Interval, enclose, register_rule, registry
 from sobolev_pruning.enclosure.decorations import JUMPS, UNDEFINED, UNPROVED
-from sobolev_pruning.evaluation.certificates import Range, Within, certify
 
 BOX = (np.zeros(3), np.ones(3))
 

@@ -61,7 +61,8 @@ def init(
     ] = None,
 ) -> None:
     """Write a commented example configuration to start from, or a script for your own simulator."""
-    from .pipeline import write_example_config, write_function_script
+    from .commands import write_function_script
+    from .running import write_example_config
 
     if from_function is not None:
         path = write_function_script(from_function, path)
@@ -81,8 +82,8 @@ def run(
     seed: Annotated[int | None, typer.Option(help="Overrides the seed of the configuration.")] = None,
 ) -> None:
     """Do everything: sample, train, score, prune, fine-tune, evaluate, and write the report."""
-    from .pipeline import read_config, run
-    from .report import fitted, results_table
+    from .drawing import fitted
+    from .running import read_config, results_table, run
 
     result = run(read_config(config, seed=seed), out, resume=resume, progress=True)
     console = Console()
@@ -104,8 +105,9 @@ def study(
     ] = None,
 ) -> None:
     """Compare criteria, folds, schedules, labels, orders and sizes, and pruning with its alternatives, over seeds."""
-    from .pipeline import StudyConfig, read_as, study
-    from .report import fitted, study_headline, study_table
+    from .drawing import fitted
+    from .running import read_as
+    from .studying import StudyConfig, study, study_headline, study_table
 
     settings = read_as(StudyConfig, config, full=full or None)
     result = study(settings, out, resume=resume, workers=workers, scheduler=scheduler, progress=True)
@@ -151,8 +153,7 @@ def sample(
     as_json: AsJson = False,
 ) -> None:
     """Call a simulator of your own all over a box, and write a data file; a run that was killed goes on."""
-    from .pipeline import sample_function
-    from .report import sampling_table
+    from .commands import sample_function, sampling_table
 
     with waiting("calling the simulator"):
         record = sample_function(
@@ -184,8 +185,7 @@ def significance(
     as_json: AsJson = False,
 ) -> None:
     """Score every hidden node of a network over a box."""
-    from .pipeline import score_model
-    from .report import significance_table
+    from .commands import score_model, significance_table
 
     with waiting("scoring nodes"):
         record = score_model(model, box=box, data=_data(data, x, y), columns=x, method=method, order=order, out=out)
@@ -209,8 +209,7 @@ def prune(
     as_json: AsJson = False,
 ) -> None:
     """Take the least significant nodes out and fold what they did into the others."""
-    from .pipeline import prune_model
-    from .report import pruning_table
+    from .commands import prune_model, pruning_table
 
     with waiting("pruning"):
         record = prune_model(
@@ -246,8 +245,7 @@ def shrink(
     as_json: AsJson = False,
 ) -> None:
     """Search for the smallest network within a tolerance, or the best one of a size, taught by itself or by --data."""
-    from .pipeline import shrink_model
-    from .report import shrinking_table
+    from .commands import shrink_model, shrinking_table
 
     record = shrink_model(
         model,
@@ -279,8 +277,7 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Measure the errors of networks against a reference or against data."""
-    from .pipeline import evaluate_models
-    from .report import evaluation_table
+    from .commands import evaluate_models, evaluation_table
 
     with waiting("evaluating"):
         record = evaluate_models(models, reference=reference, data=_data(data, x, y))
@@ -300,8 +297,7 @@ def compare(
     as_json: AsJson = False,
 ) -> None:
     """Tell by how much two networks differ in value, gradient and Hessian: at points, and guaranteed."""
-    from .pipeline import compare_models
-    from .report import comparison_table
+    from .commands import compare_models, comparison_table
 
     record = compare_models(first, second, box=box, columns=x, order=order, pieces=pieces, progress=True)
     _show(record, comparison_table, as_json)
@@ -319,8 +315,7 @@ def certify(
     as_json: AsJson = False,
 ) -> None:
     """Prove statements about a network over a whole box; exit status 1 where not all of them are proved."""
-    from .pipeline import certify_model
-    from .report import certificate_table
+    from .commands import certificate_table, certify_model
 
     record = certify_model(
         model, claims=claims, against=against, box=box, columns=x, pieces=pieces, out=out, progress=True
@@ -341,8 +336,7 @@ def check(
     as_json: AsJson = False,
 ) -> None:
     """Prove a certificate again: every statement and every bound in it."""
-    from .pipeline import check_model
-    from .report import certificate_table
+    from .commands import certificate_table, check_model
 
     record = check_model(certificate, model, against=against, pieces=pieces, progress=True)
     _show(record, certificate_table, as_json)
@@ -363,7 +357,7 @@ def export(
     x: InputColumns = "x*",
 ) -> None:
     """Write a network with its derivatives to where it is used: ONNX, a C header, or NumPy code."""
-    from .pipeline import export
+    from .commands import export
 
     if to not in ("onnx", "c", "numpy"):
         raise InputError(f"--to is {to!r}; choose onnx, c or numpy.")
@@ -372,7 +366,7 @@ def export(
 
 
 def _data(path: Path | None, x: str, y: str):
-    from .pipeline import DataOptions
+    from .commands import DataOptions
 
     return None if path is None else DataOptions(path, x, y)
 
@@ -383,7 +377,7 @@ def _warn(sentences: tuple[str, ...]) -> None:
 
 
 def _show(record, table, as_json: bool) -> None:
-    from .report import fitted, json_text
+    from .drawing import fitted, json_text
 
     _warn(record.warnings)
     if as_json:

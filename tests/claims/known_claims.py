@@ -9,7 +9,7 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 
-from sobolev_pruning.evaluation.certificates import Claim, Convex, Distance, Monotone, Range, Within
+from sobolev_pruning.certificates import Claim, Convex, Distance, Monotone, Range, Within
 from sobolev_pruning.reference import FunctionReference, from_function
 from sobolev_pruning.surrogate import Dense, Scaling, Surrogate
 

@@ -7,15 +7,7 @@ import pytest
 
 from certificate_files import accidents, falsehoods, forgeries, with_programs_kept
 from sobolev_pruning._foundation.errors import InputError
-from sobolev_pruning.evaluation.certificates import (
-    Convex,
-    Distance,
-    Monotone,
-    Range,
-    Within,
-    certify,
-    check_certificate,
-)
+from sobolev_pruning.certificates import Convex, Distance, Monotone, Range, Within, certify, check_certificate
 from surrogates import surrogate_of_shape
 
 pytestmark = pytest.mark.soundness

@@ -14,12 +14,12 @@ from jax import lax
 from jax.extend.core import primitives as p
 
 from . import decorations
-from .arithmetic import select
 from .decorations import CUSTOM, full, joined
-from .expansions import expansion, is_expanded
 from .interval import Interval, as_interval, broadcast
-from .program import called, has_own_derivative
+from .programs.expansions import expansion, is_expanded
+from .programs.program import called, has_own_derivative
 from .registry import EnclosureError, source_line
+from .scalar.arithmetic import select
 from .stacking import stack
 
 

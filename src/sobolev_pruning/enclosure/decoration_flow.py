@@ -8,11 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from . import structural
-from .contraction import arranged
 from .decorations import JUMPS, UNDEFINED, UNPROVED, Flags, anywhere, full, has, is_uniform, joined, union_along, where
 from .interval import Interval, as_interval
-from .interval_rules import ELEMENTWISE
+from .natural import structural
+from .natural.contraction import arranged
+from .natural.rules import ELEMENTWISE
 from .registry import user_rule
 from .smoothness import LOCAL, depends
 

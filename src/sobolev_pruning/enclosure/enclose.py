@@ -9,14 +9,14 @@ import numpy as np
 
 from .._foundation.errors import InputError
 from . import decorations
-from .affine_rules import AffineMethod
+from .affine.rules import AffineMethod
 from .decorations import UNPROVED, Flags
 from .interpreter import Valued, evaluate
 from .interval import Interval, as_interval, is_interval
-from .interval_rules import IntervalMethod
-from .program import written_out
+from .natural.rules import IntervalMethod
+from .programs.program import written_out
 from .registry import line_of_error
-from .rounding import margins_tested, widen_subnormal
+from .scalar.rounding import margins_tested, widen_subnormal
 from .split import Splitter
 
 METHODS = ("interval", "affine", "split")

@@ -12,9 +12,11 @@ from jax import Array
 from jax.extend.core import Primitive
 from jax.extend.core import primitives as p
 
-from . import extremes, further_functions, planar_functions, selection, shift_invariance, softmax
-from .arithmetic import Operand
 from .interval import JUMPS, KINKED, UNDEFINED, Interval, as_interval
+from .natural import selection, softmax
+from .programs import extremes, shift_invariance
+from .scalar import further_functions, planar_functions
+from .scalar.arithmetic import Operand
 
 SMOOTH = frozenset(
     {

@@ -13,11 +13,11 @@ from .control_flow import apply_nested, is_nested
 from .decoration_flow import of_results, without_numbers
 from .decorations import Flags
 from .interval import Interval
-from .interval_rules import expect_known_numbers
-from .program import Program, written_out
-from .program_rewriting import rewritten
+from .natural.rules import expect_known_numbers
+from .programs.program import Program, written_out
+from .programs.rewriting import rewritten
+from .programs.switches import Switch, switch_of
 from .registry import UNKNOWN_LINE, EnclosureError, source_line
-from .switches import Switch, switch_of
 
 
 class Valued(NamedTuple):

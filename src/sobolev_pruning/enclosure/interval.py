@@ -9,7 +9,7 @@ from jax import numpy as jnp
 from jaxtyping import ArrayLike
 
 from .._foundation.errors import InputError
-from .rounding import down, margins_tested, tiny, up, widen_subnormal
+from .scalar.rounding import down, margins_tested, tiny, up, widen_subnormal
 
 BENT, KINKED, JUMPS, UNDEFINED, CUSTOM, UNPROVED = (1 << i for i in range(6))
 """The flags of a decoration; `decorations` says what each means."""
@@ -178,7 +178,7 @@ class Interval:
 
     def astype(self, dtype):
         """The smallest interval of the given float type that contains this one."""
-        from .arithmetic import convert
+        from .scalar.arithmetic import convert
 
         found = convert(Interval.unchecked(self.lower, self.upper), dtype)
         return Interval.unchecked(found.lower, found.upper, self.decoration)
@@ -355,7 +355,7 @@ _LEAVES = ("lower", "upper", "decoration")
 
 def _arithmetic():
     # The rules are written on intervals, so they can only be looked up once this module is complete.
-    from . import arithmetic
+    from .scalar import arithmetic
 
     return arithmetic
 

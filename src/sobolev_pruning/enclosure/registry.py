@@ -8,7 +8,7 @@ import jax
 from jax.extend.core import ClosedJaxpr, Jaxpr, Primitive
 
 from .._foundation.errors import InputError
-from .libraries import in_libraries
+from .programs.libraries import in_libraries
 
 Rule = Callable
 UNKNOWN_LINE = "a line that JAX does not tell"

@@ -11,10 +11,10 @@ from jax.extend.core import Primitive
 from jax.extend.core import primitives as p
 
 from .._foundation.activations import CONTINUOUS_DERIVATIVES, activation_p
-from .arithmetic import holds
 from .decorations import BENT, CUSTOM, JUMPS, KINKED, UNDEFINED, Flags, joined, where
 from .further_decorations import FURTHER
 from .interval import Interval, as_interval
+from .scalar.arithmetic import holds
 
 
 def _touches(a: Interval, value: float) -> Array:

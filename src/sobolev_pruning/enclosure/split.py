@@ -16,11 +16,11 @@ import numpy as np
 
 from .._foundation.compilation import quick_compilation
 from .._foundation.errors import InputError
-from .affine_rules import MOST_SQUARED
-from .affine_slabs import Slabs
+from .affine.rules import MOST_SQUARED
+from .affine.slabs import Slabs
 from .interval import Interval, is_interval
 from .pieces import Piece, halved, whole
-from .rounding import down, up
+from .scalar.rounding import down, up
 
 BATCH = 8
 """Pieces evaluated at once: a fixed number, so that one compilation serves every call."""

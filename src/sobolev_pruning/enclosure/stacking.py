@@ -3,8 +3,8 @@
 import jax
 import jax.numpy as jnp
 
-from .affine_form import AffineForm, aligned
-from .affine_linear import as_form
+from .affine.form import AffineForm, aligned
+from .affine.linear import as_form
 from .interval import Interval, as_interval
 
 

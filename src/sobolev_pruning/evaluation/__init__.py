@@ -1,14 +1,3 @@
-from .certificates import Answer as Answer
-from .certificates import Certificate as Certificate
-from .certificates import Convex as Convex
-from .certificates import Distance as Distance
-from .certificates import Monotone as Monotone
-from .certificates import Range as Range
-from .certificates import Within as Within
-from .certificates import basket_claims as basket_claims
-from .certificates import certify as certify
-from .certificates import check_certificate as check_certificate
-from .certificates import load_certificate as load_certificate
 from .evaluate import Evaluation as Evaluation
 from .evaluate import Judge as Judge
 from .evaluate import along as along

@@ -1,4 +1,4 @@
-from .c_out import save_c as save_c
-from .numpy_out import save_numpy as save_numpy
-from .onnx_in import load_onnx as load_onnx
-from .onnx_out import save_onnx as save_onnx
+from .read.onnx import load_onnx as load_onnx
+from .write.c import save_c as save_c
+from .write.numpy import save_numpy as save_numpy
+from .write.onnx import save_onnx as save_onnx

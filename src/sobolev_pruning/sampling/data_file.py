@@ -15,7 +15,8 @@ from .._foundation.precision import require_float64
 from .._foundation.samples import Samples
 from .doubts import Doubts, doubts_about
 from .split import quantile_box, split
-from .tables import Table, numbers, read_table
+from .tables.read import read_table
+from .tables.table import Table, numbers
 
 _WEIGHTS = ("weight", "weights", "sample_weight", "sample_weights")
 

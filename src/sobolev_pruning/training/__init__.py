@@ -1,5 +1,4 @@
 from .adam import Adam as Adam
-from .checkpoint import Checkpoints as Checkpoints
 from .history import History as History
 from .label_noise import LabelNoise as LabelNoise
 from .label_noise import label_noise as label_noise

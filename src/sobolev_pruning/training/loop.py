@@ -20,9 +20,9 @@ from .._foundation.precision import require_float64
 from .._foundation.samples import Samples
 from ..reference import AbstractReference
 from ..sampling import check_for_training, doubts_about, split
+from ..storage import Checkpoints
 from ..surrogate import Surrogate, matching_samples, range_of
 from .batches import Batch
-from .checkpoint import Checkpoints
 from .choice import suitable_optimiser
 from .epochs import MOST_EPOCHS, advance, held_out_loss, start_state
 from .history import History

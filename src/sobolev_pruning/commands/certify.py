@@ -1,0 +1,59 @@
+"""Certificates of networks in files: made, and proved again."""
+
+from pathlib import Path
+
+from .._foundation.errors import InputError
+from .._foundation.files import expect_place
+from ..certificates import certify, check_certificate, load_certificate, read_claims
+from ..reference import AbstractReference
+from ..running import read_config
+from ..running.builders import build_reference
+from ..surrogate import Surrogate
+from .ground import find_ground
+from .models import describe, read_model
+from .records import CertificateRecord
+
+
+def certify_model(
+    model: Path,
+    *,
+    claims: str,
+    against: Path | None = None,
+    box: str | None = None,
+    columns: str = "x*",
+    pieces: int = 20_000,
+    out: Path | None = None,
+    progress: bool = False,
+) -> CertificateRecord:
+    """Decides `claims`, as `read_claims` reads them, and writes the certificate to `out` where it is given.
+
+    `against` is the file of a second network, or of a configuration, whose reference is then compared with.
+    """
+    if out is not None:
+        expect_place(out)
+    surrogate = read_model(model)
+    other = None if against is None else read_other(against)
+    wanted = read_claims(claims, surrogate.widths[0], other)
+    ground = find_ground(surrogate, box, None, columns)
+    certificate = certify(surrogate, ground.box, wanted, other, pieces=pieces, progress=progress)
+    if out is not None:
+        certificate.save(out)
+    path = None if out is None else str(out)
+    return CertificateRecord(describe(surrogate, model), path, certificate, ground.warnings)
+
+
+def check_model(
+    certificate: Path, model: Path, *, against: Path | None = None, pieces: int | None = None, progress: bool = False
+) -> CertificateRecord:
+    """Proves a certificate again as `check_certificate` does; the record holds the new one."""
+    surrogate = read_model(model)
+    other = None if against is None else read_other(against)
+    if load_certificate(certificate).against is not None and other is None:
+        raise InputError(f"{certificate} compares with a second model; name its file with --against.")
+    again = check_certificate(certificate, surrogate, other, pieces=pieces, progress=progress)
+    return CertificateRecord(describe(surrogate, model), str(certificate), again, ())
+
+
+def read_other(path: Path) -> Surrogate | AbstractReference:
+    """The model to compare with: the reference of a configuration (.toml), or a network."""
+    return build_reference(read_config(path)) if path.suffix == ".toml" else read_model(path)

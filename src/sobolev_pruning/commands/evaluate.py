@@ -1,0 +1,56 @@
+"""The errors of networks in files, against a reference or against data."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+
+from .._foundation.errors import InputError
+from ..evaluation import Judge, evaluate
+from ..running import read_config
+from ..running.builders import build_reference
+from ..surrogate import Surrogate
+from .ground import DataOptions, outside_training_range, read_data
+from .models import describe, read_model
+from .records import EvaluationRecord
+
+
+def evaluate_models(
+    models: Sequence[Path], *, reference: Path | None = None, data: DataOptions | None = None, seed: int = 0
+) -> EvaluationRecord:
+    """Evaluates as `evaluate` does: against the reference of the configuration file `reference`, or against `data`."""
+    if (reference is None) == (data is None):
+        raise InputError("Say what to compare with by exactly one of --reference CONFIG.toml and --data FILE.")
+    networks = {path: read_model(path) for path in models}
+    warnings: list[str] = []
+    evaluations = []
+    if reference is not None:
+        truth = build_reference(read_config(reference))
+        for path, network in networks.items():
+            if network.widths[0] != truth.n_inputs:
+                raise InputError(
+                    f"{path} has {network.widths[0]} inputs, but the reference of {reference} has {truth.n_inputs}; "
+                    "give networks of that reference."
+                )
+        points = truth.test_points(jax.random.key(seed))
+        judge = Judge.of(truth, points)
+        for path, network in networks.items():
+            evaluations.append(judge(network))
+            warnings += _warnings(path, network, points)
+    else:
+        for path, network in networks.items():
+            samples = read_data(network, data)
+            evaluations.append(evaluate(network, samples))
+            warnings += _warnings(path, network, samples.x)
+    return EvaluationRecord(
+        networks=tuple(describe(network, path) for path, network in networks.items()),
+        evaluations=tuple(evaluations),
+        against=str(reference if data is None else data.path),
+        warnings=tuple(warnings),
+    )
+
+
+def _warnings(path: Path, network: Surrogate, points) -> list[str]:
+    found = outside_training_range(network, jnp.min(points, axis=0), jnp.max(points, axis=0))
+    return [f"{path}: {sentence}" for sentence in found]

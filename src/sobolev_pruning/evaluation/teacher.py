@@ -1,0 +1,25 @@
+"""How well one network imitates another over a box."""
+
+import jax
+import jax.numpy as jnp
+
+from .._foundation.arrays import Points, PRNGKey
+from ..enclosure import Interval
+from ..reference import Truth
+from ..surrogate import Surrogate
+from .evaluate import Judge, along
+
+POINTS = 4096
+
+
+def uniform_points(box: Interval, key: PRNGKey, n: int = POINTS) -> Points:
+    """`n` points drawn uniformly in the box."""
+    return jax.random.uniform(key, (n, box.lower.shape[0]), jnp.float64, box.lower[None], box.upper[None])
+
+
+def judge_by(original: Surrogate, points: Points, name: str) -> Judge:
+    """The judge that takes for the truth what `original`, called `name`, says at `points`; gamma is along all ones."""
+    direction = jnp.ones(points.shape[1])
+    hessian = original.hessian(points)
+    gamma = along(hessian, direction)
+    return Judge(Truth(original.value(points), original.gradient(points), gamma, hessian, name), points, direction)

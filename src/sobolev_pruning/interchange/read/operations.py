@@ -1,0 +1,219 @@
+"""What each ONNX operation does to constants and to tensors that depend on the input."""
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from ..._foundation.activations import ACTIVATIONS
+from .call import Call, Value, refuse_if_large
+from .elementwise import ELEMENTWISE, on
+from .faults import NotFeedForward
+from .layout import BATCH, NODES, Laid
+from .symbols import apply_matrix
+
+
+def _matmul_on(first: Value, second: Value) -> Value:
+    if isinstance(first, np.ndarray) and isinstance(second, np.ndarray):
+        if first.ndim != 2 or second.ndim != 2 or first.shape[1] != second.shape[0]:
+            raise NotFeedForward("its constants are no two matrices that go together")
+        refuse_if_large(first.shape[0] * second.shape[1])
+        return first @ second
+    if isinstance(first, Laid) and isinstance(second, Laid):
+        raise NotFeedForward("it multiplies two tensors that both depend on the network's input")
+    laid, matrix, place = (first, second, -1) if isinstance(first, Laid) else (second, first, -2)
+    if matrix.ndim == 1:
+        reduced = _matmul_on(laid, matrix[:, None]) if place == -1 else _matmul_on(matrix[None, :], laid)
+        return reduced.squeezed([len(reduced.axes) + max(place, -len(reduced.axes))])
+    if len(laid.axes) == 1:
+        place = -1
+    if matrix.ndim != 2 or not laid.axes or laid.axes[place] != NODES:
+        raise NotFeedForward("its matrix is not applied to the nodes of one layer")
+    matrix = matrix.astype(np.float64)
+    return laid.with_curve(apply_matrix(matrix.T if isinstance(first, Laid) else matrix, laid.curve))
+
+
+def _einsum(call: Call) -> Value:
+    """Only what is a matrix applied to the nodes: one label summed, its partner in the result."""
+    operands = [call.needed(0), call.needed(1)]
+    terms, _, result = call.attributes["equation"].decode().replace(" ", "").partition("->")
+    labelled = list(zip(operands, terms.split(",")))
+    (laid, of_laid), (matrix, of_matrix) = sorted(labelled, key=lambda pair: isinstance(pair[0], np.ndarray))
+    if not isinstance(laid, Laid) or isinstance(matrix, Laid) or matrix.ndim != 2 or len(call.inputs) != 2:
+        raise NotFeedForward("it is not a matrix applied to the nodes of one layer")
+    summed = of_laid[laid.axes.index(NODES)] if NODES in laid.axes else ""
+    kept = of_matrix.replace(summed, "") if summed else ""
+    others = of_laid.replace(summed, kept) if kept else ""
+    if len(of_laid) != len(laid.axes) or len(kept) != 1 or sorted(others) != sorted(result) or kept in of_laid:
+        raise NotFeedForward("it is not a matrix applied to the nodes of one layer")
+    matrix = matrix if of_matrix[0] == kept else matrix.T
+    applied = laid.with_curve(apply_matrix(matrix.astype(np.float64), laid.curve))
+    return applied.transposed([others.index(label) for label in result])
+
+
+def _gemm(call: Call) -> Value:
+    operands = []
+    for number, name in enumerate(("transA", "transB")):
+        value = call.needed(number)
+        if call.attributes.get(name, 0):
+            value = value.transposed([1, 0]) if isinstance(value, Laid) else value.T
+        operands.append(value)
+    if any(len(value.axes if isinstance(value, Laid) else value.shape) != 2 for value in operands):
+        raise NotFeedForward("its operands are not matrices")
+    result = _scaled(_matmul_on(*operands), call.number("alpha", 1.0))
+    bias = call.input(2)
+    return result if bias is None else on("Add", result, _scaled(bias, call.number("beta", 1.0)))
+
+
+def _scaled(value: Value, factor: float) -> Value:
+    return value if factor == 1.0 else on("Mul", value, np.asarray(factor))
+
+
+def _scaler(call: Call) -> Value:
+    offset = np.asarray(call.attributes.get("offset", [0.0]), np.float64)
+    scale = np.asarray(call.attributes.get("scale", [1.0]), np.float64)
+    return on("Mul", on("Sub", call.needed(0), offset), scale)
+
+
+def _transpose(call: Call) -> Value:
+    value = call.needed(0)
+    rank = len(value.axes) if isinstance(value, Laid) else value.ndim
+    order = [int(i) for i in call.attributes.get("perm", range(rank)[::-1])]
+    if isinstance(value, Laid):
+        return value.transposed(order)
+    return np.transpose(value, order)
+
+
+def _reshape(call: Call) -> Value:
+    value, target = call.needed(0), call.integers("shape", 1)
+    if target is None:
+        raise NotFeedForward("its shape is missing")
+    if isinstance(value, Laid):
+        return value.reshaped(target)
+    return value.reshape([value.shape[i] if t == 0 else t for i, t in enumerate(target)])
+
+
+def _squeeze(call: Call) -> Value:
+    value, places = call.needed(0), call.integers("axes", 1)
+    if isinstance(value, Laid):
+        return value.squeezed(places)
+    return np.squeeze(value, None if places is None else tuple(places))
+
+
+def _unsqueeze(call: Call) -> Value:
+    value, places = call.needed(0), call.integers("axes", 1) or []
+    return value.unsqueezed(places) if isinstance(value, Laid) else np.expand_dims(value, tuple(places))
+
+
+def _flatten(call: Call) -> Value:
+    value, axis = call.needed(0), int(call.attributes.get("axis", 1))
+    shape = value.shape
+    axis = axis + len(shape) if axis < 0 else axis
+    target = [math.prod(shape[:axis]), math.prod(shape[axis:])]
+    return value.reshaped(target) if isinstance(value, Laid) else value.reshape(target)
+
+
+def _unchanged(call: Call) -> Value:
+    return call.needed(0)
+
+
+def _cast(call: Call) -> Value:
+    value = call.needed(0)
+    to = int(call.attributes.get("to", 1))
+    if isinstance(value, Laid):
+        if to not in (1, 11):
+            raise NotFeedForward("it casts nodes to something other than float32 or float64")
+        return value
+    return value.astype(np.float64 if to in (1, 10, 11, 16) else np.int64)
+
+
+def _shape(call: Call) -> Value:
+    return np.asarray(call.needed(0).shape, np.int64)
+
+
+def _gather(call: Call) -> Value:
+    value, chosen = call.needed(0), call.constant(1).astype(np.int64)
+    axis = int(call.attributes.get("axis", 0))
+    if isinstance(value, np.ndarray):
+        refuse_if_large(value.size * chosen.size)
+        return np.take(value, chosen, axis=axis)
+    axis %= len(value.axes)
+    if chosen.ndim > 1 or (value.axes[axis] == BATCH and value.n != 1):
+        raise NotFeedForward("it picks points of the batch")
+    if value.axes[axis] == NODES:
+        refuse_if_large(value.size * chosen.size)
+        picking = np.zeros((chosen.size, value.size))
+        picking[np.arange(chosen.size), chosen.reshape(-1)] = 1.0
+        value = value.with_curve(apply_matrix(picking, value.curve))
+    elif np.any(chosen % value.shape[axis]) or chosen.size != 1:
+        raise NotFeedForward("it repeats nodes")
+    return value.squeezed([axis]) if chosen.ndim == 0 else value
+
+
+def _slice(call: Call) -> Value:
+    value = call.constant(0)
+    starts, ends = call.integers("starts", 1), call.integers("ends", 2)
+    axes, steps = call.integers("axes", 3) or list(range(len(starts))), call.integers("steps", 4) or [1] * len(starts)
+    cuts = [slice(None)] * value.ndim
+    for start, end, axis, step in zip(starts, ends, axes, steps):
+        cuts[axis] = slice(start, end, step)
+    return value[tuple(cuts)]
+
+
+def _concat(call: Call) -> Value:
+    parts = [call.constant(i) for i in range(len(call.inputs))]
+    refuse_if_large(sum(part.size for part in parts))
+    return np.concatenate(parts, axis=int(call.attributes["axis"]))
+
+
+def _expand(call: Call) -> Value:
+    value, target = call.needed(0), call.integers("shape", 1)
+    shape = np.broadcast_shapes(value.shape, tuple(target))
+    if isinstance(value, Laid):
+        if math.prod(shape) != math.prod(value.shape):
+            raise NotFeedForward("it repeats nodes")
+        return value.reshaped(list(shape))
+    refuse_if_large(math.prod(shape))
+    return np.broadcast_to(value, shape)
+
+
+RULES: dict[str, Callable[[Call], Value]] = {
+    "Gemm": _gemm,
+    "MatMul": lambda call: _matmul_on(call.needed(0), call.needed(1)),
+    "Einsum": _einsum,
+    **ELEMENTWISE,
+    "Scaler": _scaler,
+    "Identity": _unchanged,
+    "Dropout": _unchanged,
+    "Cast": _cast,
+    "Transpose": _transpose,
+    "Reshape": _reshape,
+    "Squeeze": _squeeze,
+    "Unsqueeze": _unsqueeze,
+    "Flatten": _flatten,
+    "Shape": _shape,
+    "Gather": _gather,
+    "Slice": _slice,
+    "Concat": _concat,
+    "Expand": _expand,
+}
+"""The operations a feed-forward network may be written in; `Constant` is read with the file."""
+
+_ADVICE = {
+    **dict.fromkeys(
+        ("Celu", "HardSigmoid", "HardSwish", "LeakyRelu", "Mish", "PRelu", "Selu", "Shrink", "Softsign", "Swish")
+        + ("ThresholdedRelu", "Sin", "Cos"),
+        f"{{}} is none of the activations read, which are {', '.join(ACTIVATIONS)}; train it with one of these",
+    ),
+    "BatchNormalization": "{} is not read; fold its numbers into the layer beside it and export again",
+    **dict.fromkeys(
+        ("Softmax", "LogSoftmax", "LayerNormalization"),
+        "{} mixes the nodes of a layer and is not read; export the network without it",
+    ),
+    "Conv": "{} is not read; write it as a matrix and export again",
+}
+
+
+def why_not_read(operation: str) -> str:
+    """The rest of a sentence on an operation without a rule."""
+    return _ADVICE.get(operation, "the operation {} is not among those read").format(operation)

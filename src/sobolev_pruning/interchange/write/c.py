@@ -1,0 +1,137 @@
+"""Surrogates as one C header: no allocation, no dependency but `math.h`, C99 and C++."""
+
+import re
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from ..._foundation.arrays import ArrayOrList
+from ..._foundation.errors import InputError
+from ..._foundation.files import write_result
+from ...surrogate import Surrogate, numpy_layers
+from ..box import exported_range
+from ..expression import Term, in_order
+from ..formulas import FORMULAS
+from .c_elementary import FORMATS, elementary_functions
+from .c_kernels import functions
+from .c_text import HEAD, IN_RANGE
+from .representable import expect_representable
+
+KINDS = {0: ("value",), 1: ("value", "gradient"), 2: ("value", "gradient", "curvature", "hvp", "hessian")}
+
+
+def save_c(
+    surrogate: Surrogate,
+    path: str | Path,
+    *,
+    name: str | None = None,
+    derivatives: Literal[0, 1, 2] = 2,
+    dtype: Literal["float64", "float32"] = "float64",
+    box: Sequence[ArrayOrList] | None = None,
+) -> None:
+    """Writes `surrogate` to `path` as a self-contained C99 header, which is also valid C++.
+
+    NAME stands for `name`, by default that of the file without its ending, with `_` for what C does not allow: headers
+    of different names go into one program. With `T` double or float by `dtype`, d inputs and k outputs, the header
+    defines, all `static inline`:
+
+    - `void NAME_value(const T *x, T *value)` for one point: `x[d]`, `value[k]`;
+    - with `derivatives` 1 also `NAME_gradient(x, value, gradient)`, `gradient[k][d]`;
+    - with 2 also `NAME_curvature(x, direction, value, gradient, curvature)`, the second derivative along a direction
+      (gamma), `direction[d]`, `curvature[k]`; `NAME_hvp(x, direction, value, gradient, hvp)`, the Hessian times a
+      direction, `hvp[k][d]`; and `NAME_hessian(x, value, gradient, hessian)`, `hessian[k][d][d]`;
+    - each again as `NAME_value_batch(n, x, value)` and so on, the arrays holding `n` points one after the other, but
+      for the one direction of `NAME_curvature_batch`; batches are several times faster, most of all when compiled for
+      the machine they run on (`gcc -O3 -march=native`);
+    - where the training range is known, `box` or by default that of the surrogate, `int NAME_in_range(const T *x)`,
+      1 inside and 0 outside;
+    - the numbers `NAME_INPUTS` and `NAME_OUTPUTS`, and the guard `NAME_H`, with NAME in capitals.
+
+    Raises `InputError` for a name that C does not allow, a box of another shape, numbers that the type cannot hold, and
+    a `path` that cannot be written.
+
+    >>> import jax, tempfile
+    >>> from sobolev_pruning import Samples
+    >>> samples = Samples(x=[[0.0], [1.0], [2.0]], y=[0.0, 1.0, 4.0])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save_c(Surrogate.create([1, 4, 1], samples, key=jax.random.key(0)), f"{folder}/price.h")
+    ...     header = Path(f"{folder}/price.h").read_text()
+    >>> "static inline void price_gradient(const double *x, double *value, double *gradient)" in header
+    True
+    """
+    name = _name_from(path) if name is None else name
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name):
+        raise InputError(f"name is {name!r}; give letters, digits and _ only, starting with a letter.")
+    if derivatives not in KINDS:
+        raise InputError(f"derivatives is {derivatives!r}; choose 0 (values), 1 (gradients too) or 2 (Hessians too).")
+    if dtype not in ("float64", "float32"):
+        raise InputError(f'dtype is {dtype!r}; choose "float64" or "float32".')
+    corners = exported_range(surrogate, box)
+    number_type = "double" if dtype == "float64" else "float"
+
+    operations = {term.operation for term in in_order(FORMULAS[surrogate.activation](Term("variable")))}
+    pieces = [_head(surrogate, corners), *_constants(surrogate, number_type, corners)]
+    pieces += elementary_functions(operations, number_type)
+    for kind in KINDS[derivatives]:
+        pieces.append(functions(surrogate, kind, lambda number: constant(number, number_type)))
+    if corners is not None:
+        pieces.append(IN_RANGE.format(**vars(FORMATS[number_type])))
+    pieces.append("#endif\n")
+    meant = {"NAME": name, "CAPITALS": name.upper(), "TYPE": number_type}
+    meant |= {word.upper(): word + ("" if number_type == "double" else "f") for word in ("fabs", "copysign")}
+    text = re.sub("|".join(meant), lambda word: meant[word[0]], "\n".join(pieces))
+    write_result(path, text)
+
+
+def _name_from(path: str | Path) -> str:
+    name = re.sub(r"[^A-Za-z0-9_]", "_", Path(path).stem)
+    return name if re.match(r"[A-Za-z]", name) else f"surrogate_{name}"
+
+
+def _head(surrogate: Surrogate, corners: list[list[float]] | None) -> str:
+    return HEAD.format(
+        version=version("sobolev-pruning"),
+        widths="-".join(map(str, surrogate.widths)),
+        activation=surrogate.activation,
+        d=surrogate.widths[0],
+        k=surrogate.widths[-1],
+        box="of a range not given" if corners is None else f"from {corners[0]} to {corners[1]}",
+    )
+
+
+def _constants(surrogate: Surrogate, number_type: str, corners: list[list[float]] | None) -> list[str]:
+    scaling = surrogate.scaling
+    layers = numpy_layers(surrogate)
+    # The scales go into the first and the last layer. The shift of the inputs stays: its product with the weights may
+    # be far larger than what is left of it.
+    with np.errstate(over="ignore", divide="ignore"):  # what overflows is refused below
+        layers[0] = (layers[0][0] / np.asarray(scaling.x_scale), layers[0][1])
+        weight, bias = layers[-1]
+        scale = np.asarray(scaling.y_scale)
+        layers[-1] = (scale[:, None] * weight, np.asarray(scaling.y_shift) + scale * bias)
+    arrays = {"x_shift": np.asarray(scaling.x_shift)}
+    for number, (weight, bias) in enumerate(layers, start=1):
+        arrays |= {f"w{number}": weight, f"b{number}": bias}
+    if corners is not None:
+        arrays |= {"lower": np.asarray(corners[0]), "upper": np.asarray(corners[1])}
+    for key, array in arrays.items():
+        expect_representable(array, f"{key} of the header", np.float64 if number_type == "double" else np.float32)
+    return [c_array(f"NAME_{key}", array, number_type) for key, array in arrays.items()]
+
+
+def c_array(name: str, array: np.ndarray, number_type: str) -> str:
+    """An array of constants."""
+    sizes = "".join(f"[{size}]" for size in array.shape)
+    rows = ["{" + ", ".join(constant(number, number_type) for number in row) + "}" for row in np.atleast_2d(array)]
+    entries = rows[0] if array.ndim == 1 else "{\n    " + ",\n    ".join(rows) + "}"
+    return f"static const {number_type} {name}{sizes} = {entries};"
+
+
+def constant(number: float, number_type: str) -> str:
+    """A number as C writes it, to the last digit."""
+    if number_type == "double":
+        return repr(float(number))
+    return f"{float(np.float32(number)):.9e}f"

@@ -1,0 +1,15 @@
+from .config import RunConfig as RunConfig
+from .config_file import read_as as read_as
+from .config_file import read_config as read_config
+from .config_file import to_toml as to_toml
+from .config_file import write_example_config as write_example_config
+from .page import render_report as render_report
+from .published import BASKET_R2 as BASKET_R2
+from .records import Predictions as Predictions
+from .records import RemovalRecord as RemovalRecord
+from .records import ReportRecord as ReportRecord
+from .records import StageRecord as StageRecord
+from .records import Timings as Timings
+from .run import RunResult as RunResult
+from .run import run as run
+from .terminal import results_table as results_table

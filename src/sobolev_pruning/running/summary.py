@@ -1,0 +1,60 @@
+"""What the run comes down to: the stages it starts and ends with, and its result in one sentence."""
+
+from ..drawing.numbers import count_text, error_text, r2_text, stage_label
+from .records import ReportRecord, StageRecord, Timings
+
+CONTROLS = ("plain", "scratch", "oracle")
+"""Stages to compare with, which are not on the way from the oversized network to the final one."""
+
+
+def networks(record: ReportRecord) -> list[StageRecord]:
+    """The stages on the way from the first network to the final one, in order."""
+    return [stage for stage in record.stages if stage.widths is not None and stage.name not in CONTROLS]
+
+
+def headline(record: ReportRecord) -> str:
+    """The result in one sentence: sizes and R2 of the final network."""
+    way = networks(record)
+    if not way:
+        return "No network was trained in this run."
+    first, final = way[0], way[-1]
+    size = f"{count_text(final.n_parameters)} parameters"
+    if first.n_parameters != final.n_parameters:
+        size = f"From {count_text(first.n_parameters)} to {size}"
+    measured = ", ".join(f"{r2_text(r2)} in {name}" for name, r2 in _r2(final).items())
+    return f"{size}, with R² {measured}." if measured else f"{size}."
+
+
+def comparison(record: ReportRecord) -> str | None:
+    """How the final errors stand to the published ones, in one sentence; None where nothing is published."""
+    way = networks(record)
+    if not way or not record.published:
+        return None
+    name = way[-1].name if way[-1].name in record.published else list(record.published)[-1]
+    ratios = {
+        quantity: ratio
+        for quantity, r2 in _r2(way[-1]).items()
+        if (ratio := error_ratio(r2, record.published[name].get(quantity))) is not None
+    }
+    if not ratios:
+        return None
+    listed = ", ".join(f"{error_text(ratio)} in {quantity}" for quantity, ratio in ratios.items())
+    return f"Its error (1 − R²) over that of the paper’s network “{stage_label(name)}” is {listed}; below 1 is better."
+
+
+def error_ratio(r2: float | None, published: float | None) -> float | None:
+    """Our `1 - R2` over the published one; None where either is missing or the published one is 0."""
+    if r2 is None or published is None or published >= 1.0:
+        return None
+    return (1.0 - r2) / (1.0 - published)
+
+
+def calls_until_paid(timings: Timings) -> float | None:
+    """After how many calls the surrogate has paid for its training; None where a call of the reference is no dearer."""
+    saved = timings.reference - timings.final
+    return timings.total / saved if saved > 0 else None
+
+
+def _r2(stage: StageRecord) -> dict[str, float]:
+    found = stage.evaluation.figures("r2")
+    return {name: found[name] for name in ("value", "delta", "gamma") if found[name] is not None}

@@ -1,0 +1,110 @@
+"""What a search for small networks learns from, and what it measures errors by."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeAlias
+
+import jax
+
+from .._foundation.arrays import PRNGKey
+from .._foundation.errors import InputError
+from .._foundation.samples import Samples
+from ..enclosure import Interval
+from ..evaluation import Evaluation, ExcessJudge, Judge, evaluate, noise_level
+from ..evaluation.teacher import judge_by, uniform_points
+from ..reference import AbstractReference
+from ..sampling import split
+from ..surrogate import Surrogate, matching_samples
+
+Judging: TypeAlias = Callable[[Surrogate], Evaluation]
+"""What measures the errors of a network."""
+
+_COARSE_SHARE = 16
+"""A candidate is first trained on one of so many parts of the samples; only the best ones see them all."""
+_HELD_OUT = 0.25
+"""Of samples that are also to measure errors by, so large a part is kept from training."""
+_FEWEST = 10
+"""Samples that errors are measured on."""
+_TAUGHT = 16_384
+"""Labels of a network have no noise, so few are enough."""
+
+
+@dataclass(frozen=True)
+class SearchData:
+    """`few` samples for every candidate and `all` for those that come close; `judge` measures errors during the search,
+    and `verification()` gives its counterpart on points never used before.
+    """
+
+    few: Samples
+    all: Samples
+    judge: Judging
+    verification: Callable[[], Judging]
+
+    @staticmethod
+    def gather(
+        start: Surrogate,
+        data: AbstractReference | Samples | None,
+        against: str | Samples | None,
+        box: Interval,
+        pairs: int,
+        key: PRNGKey,
+    ) -> "SearchData":
+        """From `data` and `against` as `shrink` takes them; raises `InputError` where they do not fit together."""
+        against = _usual_truth(data) if against is None else against
+        _expect_truth(against, data)
+        sample_key, part_key = jax.random.fold_in(key, 1), jax.random.fold_in(key, 2)
+        if isinstance(data, Samples) and isinstance(against, str) and against == "held-out":
+            if _HELD_OUT * len(data) < 2 * _FEWEST:
+                raise InputError(
+                    f"There are {len(data)} samples, too few rows to search with: a quarter of them measures errors, "
+                    f"half in the search and half in the end; give at least {round(2 * _FEWEST / _HELD_OUT)}."
+                )
+            training, held_out = split(data, _HELD_OUT, sample_key)
+            noise = noise_level(start, data)
+            search, verification = (ExcessJudge(start, part, noise) for part in split(held_out, 0.5, part_key))
+            return SearchData(training, training, search, lambda: verification)
+        few, full = _training_samples(start, data, box, pairs, sample_key)
+        if isinstance(against, Samples):
+            against = matching_samples(start, against, "against")
+            search, verification = (partial(evaluate, truth=part) for part in split(against, 0.5, part_key))
+            return SearchData(few, full, search, lambda: verification)
+
+        def judge(purpose: str) -> Judge:
+            digest = hashlib.sha256(purpose.encode()).digest()[:4]
+            points = uniform_points(box, jax.random.fold_in(key, int.from_bytes(digest)))
+            if against == "reference":
+                return Judge.of(data, points)
+            return judge_by(start, points, "the start network")
+
+        return SearchData(few, full, judge("search points"), lambda: judge("verification points"))
+
+
+def _training_samples(start, data, box: Interval, pairs: int, key: PRNGKey) -> tuple[Samples, Samples]:
+    if isinstance(data, Samples):
+        return data, data
+    if data is not None:
+        full = data.sample(key, pairs)
+        return full[: max(4096, pairs // _COARSE_SHARE)], full
+    taught = start.label(uniform_points(box, key, _TAUGHT))
+    return taught, taught
+
+
+def _usual_truth(data: AbstractReference | Samples | None) -> str:
+    if isinstance(data, AbstractReference):
+        return "reference"
+    return "surrogate" if data is None else "held-out"
+
+
+def _expect_truth(against: str | Samples, data: AbstractReference | Samples | None) -> None:
+    if isinstance(against, Samples):
+        return
+    if against not in ("reference", "surrogate", "held-out"):
+        raise InputError(
+            f'against is {against!r}; give "reference", "surrogate", "held-out" or samples to measure errors on.'
+        )
+    if against == "reference" and not isinstance(data, AbstractReference):
+        raise InputError('against is "reference", but no reference was given; give one in place of the samples.')
+    if against == "held-out" and not isinstance(data, Samples):
+        raise InputError('against is "held-out", but no samples were given; give samples to hold a part of out.')

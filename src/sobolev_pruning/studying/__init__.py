@@ -1,0 +1,10 @@
+from .config import StudyConfig as StudyConfig
+from .duels import study_headline as study_headline
+from .page import render_study as render_study
+from .reading import study_reading as study_reading
+from .records import CellRecord as CellRecord
+from .records import CrossingRecord as CrossingRecord
+from .records import StudyRecord as StudyRecord
+from .study import StudyResult as StudyResult
+from .study import study as study
+from .terminal import study_table as study_table
