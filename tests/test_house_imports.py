@@ -88,6 +88,38 @@ def test_a_violation_is_seen_however_it_is_written(source):
     assert "training" not in allowed("enclosure")
 
 
+def test_no_circle_of_imports_exists_between_files():
+    """Not even through imports inside functions: of two files one is understood without the other."""
+    files = {".".join(("sobolev_pruning", *path.relative_to(PACKAGE).with_suffix("").parts)): path for path in MODULES}
+    reached = {
+        name: {_file_of(other, files) for other in imported_modules(ast.parse(path.read_text()), package_of(path))}
+        for name, path in files.items()
+    }
+    assert _circle(reached) is None
+
+
+def _file_of(name: str, files: dict[str, Path]) -> str | None:
+    while name and name not in files and f"{name}.__init__" not in files:
+        name = name.rpartition(".")[0]
+    return name if name in files else f"{name}.__init__" if name else None
+
+
+def _circle(reached: dict[str, set]) -> list[str] | None:
+    """Names that lead to each other, found by taking away what leads nowhere until nothing goes any more."""
+    left = dict(reached)
+    while True:
+        ends = [name for name in left if not (left[name] - {name}) & left.keys()]
+        if not ends:
+            return sorted(left) or None
+        for name in ends:
+            del left[name]
+
+
+def test_a_circle_is_seen():
+    assert _circle({"a": {"b"}, "b": {"c"}, "c": {"a", "d"}, "d": set()}) == ["a", "b", "c"]
+    assert _circle({"a": {"b", "c"}, "b": {"c"}, "c": set()}) is None
+
+
 def test_every_folder_is_a_room_of_the_law():
     folders = {path.name for path in PACKAGE.iterdir() if path.is_dir() and any(path.glob("*.py"))}
     assert folders <= set(MAY_IMPORT)

@@ -12,10 +12,11 @@ from . import decorations
 from .affine.rules import AffineMethod
 from .decorations import UNPROVED, Flags
 from .interpreter import Valued, evaluate
-from .interval import Interval, as_interval, is_interval
+from .interval import OPERATIONS, Interval, as_interval, is_interval
 from .natural.rules import IntervalMethod
 from .programs.program import written_out
 from .registry import line_of_error
+from .scalar import arithmetic
 from .scalar.rounding import margins_tested, widen_subnormal
 from .split import Splitter
 
@@ -160,3 +161,15 @@ def as_result(value, flags: Flags):
         return jnp.asarray(value)
     value = as_interval(value)
     return Interval.unchecked(value.lower, value.upper, decorations.full(flags, value.shape))
+
+
+OPERATIONS |= {
+    "add": arithmetic.add,
+    "subtract": arithmetic.subtract,
+    "multiply": arithmetic.multiply,
+    "divide": arithmetic.divide,
+    "absolute": arithmetic.absolute,
+    "integer_power": arithmetic.integer_power,
+    "convert": arithmetic.convert,
+    "matmul": enclose(jnp.matmul),
+}

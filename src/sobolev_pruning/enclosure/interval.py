@@ -1,6 +1,6 @@
 """The interval: a pair of arrays, lower and upper, with the set operations and numbers of IEEE 1788."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import jax
 import numpy as np
@@ -178,9 +178,7 @@ class Interval:
 
     def astype(self, dtype):
         """The smallest interval of the given float type that contains this one."""
-        from .scalar.arithmetic import convert
-
-        found = convert(Interval.unchecked(self.lower, self.upper), dtype)
+        found = OPERATIONS["convert"](Interval.unchecked(self.lower, self.upper), dtype)
         return Interval.unchecked(found.lower, found.upper, self.decoration)
 
     def __repr__(self):
@@ -303,7 +301,7 @@ class Interval:
         return self
 
     def __abs__(self):
-        found = _arithmetic().absolute(self)
+        found = OPERATIONS["absolute"](self)
         return Interval.unchecked(found.lower, found.upper, _united(self.shape, self))
 
     def __add__(self, other):
@@ -333,31 +331,24 @@ class Interval:
     def __pow__(self, exponent: int):
         if not isinstance(exponent, int):
             raise InputError("interval ** exponent takes an integer; for others use enclose(jnp.power)(a, b).")
-        found = _arithmetic().integer_power(self, exponent)
+        found = OPERATIONS["integer_power"](self, exponent)
         undefined = self.contains(0.0) if exponent < 0 else np.False_
         return Interval.unchecked(
             found.lower, found.upper, _united(self.shape, self, undefined=undefined, made=found.lower)
         )
 
     def __matmul__(self, other):
-        from .enclose import enclose
-
-        return enclose(jnp.matmul)(self, other)
+        return OPERATIONS["matmul"](self, other)
 
     def __rmatmul__(self, other):
-        from .enclose import enclose
-
-        return enclose(jnp.matmul)(other, self)
+        return OPERATIONS["matmul"](other, self)
 
 
 _LEAVES = ("lower", "upper", "decoration")
 
 
-def _arithmetic():
-    # The rules are written on intervals, so they can only be looked up once this module is complete.
-    from .scalar import arithmetic
-
-    return arithmetic
+OPERATIONS: dict[str, Callable] = {}
+"""What the operators call, by name: rules that are written on intervals, so `enclose` puts them here."""
 
 
 def _operation(name: str, a, b) -> Interval:
@@ -366,7 +357,7 @@ def _operation(name: str, a, b) -> Interval:
     a = a if isinstance(a, Interval) else jnp.asarray(a, dtype)
     b = b if isinstance(b, Interval) else jnp.asarray(b, dtype)
     shape = jnp.broadcast_shapes(a.shape, b.shape)
-    found = getattr(_arithmetic(), name)(broadcast(a, shape), broadcast(b, shape))
+    found = OPERATIONS[name](broadcast(a, shape), broadcast(b, shape))
     undefined = np.False_
     if name == "divide":
         undefined = (b.lower <= 0) & (b.upper >= 0) if isinstance(b, Interval) else b == 0

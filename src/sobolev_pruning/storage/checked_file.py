@@ -13,7 +13,7 @@ from .._foundation.files import write_atomically
 
 def write_checked(path: str | Path, arrays: dict[str, np.ndarray], header: dict) -> None:
     """Writes `arrays` and a JSON-able `header` to `path` as safetensors with a checksum, aside and renamed."""
-    arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    arrays = {name: np.asarray(array, order="C") for name, array in arrays.items()}
     text = json.dumps(header, sort_keys=True)
     metadata = {"header": text, "checksum": _checksum(arrays, text)}
     write_atomically(path, to_safetensors(arrays, metadata=metadata))

@@ -1,7 +1,5 @@
 from .files import from_tensors as from_tensors
 from .files import load as load
-from .files import save as save
-from .files import to_tensors as to_tensors
 from .guard import GuardedSurrogate as GuardedSurrogate
 from .guard import guarded as guarded
 from .guard import outside_training_range as outside_training_range
@@ -16,4 +14,6 @@ from .network import parameter_count as parameter_count
 from .network import random_layers as random_layers
 from .network import range_of as range_of
 from .network import zero_offsets as zero_offsets
+from .saving import save as save
+from .saving import to_tensors as to_tensors
 from .scaling import Scaling as Scaling

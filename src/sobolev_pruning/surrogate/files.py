@@ -1,4 +1,4 @@
-"""Surrogates on disk: safetensors with the architecture in the header; reading executes nothing."""
+"""Reading surrogates from disk; nothing in the file is executed."""
 
 import itertools
 import json
@@ -7,26 +7,12 @@ from pathlib import Path
 import jax.numpy as jnp
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save as to_safetensors
 
 from .._foundation.errors import InputError
-from .._foundation.files import write_result
+from .._foundation.untrusted_file import expect_file
 from .network import Dense, Surrogate
+from .saving import FORMAT, RANGE, SCALING, SCHEMA
 from .scaling import Scaling
-
-_FORMAT = "sobolev_pruning.surrogate"
-_SCHEMA = 1
-_SCALING = ("x_shift", "x_scale", "y_shift", "y_scale")
-_RANGE = ("x_lowest", "x_highest")
-
-
-def save(surrogate: Surrogate, path: str | Path) -> None:
-    """Writes `surrogate` to `path` as safetensors, written aside and renamed.
-
-    The header holds `{"format", "schema", "widths", "activation", "scalar_output"}` as JSON under the key `surrogate`.
-    """
-    tensors, header = to_tensors(surrogate)
-    write_result(path, to_safetensors(tensors, metadata={"surrogate": json.dumps(header)}))
 
 
 def load(path: str | Path) -> Surrogate:
@@ -35,9 +21,7 @@ def load(path: str | Path) -> Surrogate:
     Raises `InputError` where the file is missing, cut short, of another kind, or does not hold what its header
     promises.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise InputError(f"There is no file {path}; check the path of the saved surrogate.")
+    path = expect_file(path, "check the path of the saved surrogate")
     try:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
@@ -53,31 +37,13 @@ def load(path: str | Path) -> Surrogate:
     return from_tensors(tensors, header, str(path))
 
 
-def to_tensors(surrogate: Surrogate) -> tuple[dict[str, np.ndarray], dict]:
-    """The arrays of `surrogate` by name, and its architecture as a JSON-able header."""
-    tensors = {name: np.asarray(getattr(surrogate.scaling, name)) for name in _SCALING}
-    if surrogate.training_range is not None:
-        tensors |= {name: np.asarray(end) for name, end in zip(_RANGE, surrogate.training_range)}
-    for number, layer in enumerate(surrogate.layers):
-        tensors[f"layers.{number}.weight"] = np.ascontiguousarray(layer.weight)
-        tensors[f"layers.{number}.bias"] = np.asarray(layer.bias)
-    header = {
-        "format": _FORMAT,
-        "schema": _SCHEMA,
-        "widths": surrogate.widths,
-        "activation": surrogate.activation,
-        "scalar_output": surrogate.scalar_output,
-    }
-    return tensors, header
-
-
 def from_tensors(tensors: dict[str, np.ndarray], header: object, where: str) -> Surrogate:
     """The surrogate that `to_tensors` took apart; raises `InputError` naming `where` the parts come from."""
-    if not isinstance(header, dict) or header.get("format") != _FORMAT:
+    if not isinstance(header, dict) or header.get("format") != FORMAT:
         raise InputError(f"{where} has no surrogate header; give a file written by Surrogate.save.")
-    if not _is_integer(header.get("schema")) or header["schema"] != _SCHEMA:
+    if not _is_integer(header.get("schema")) or header["schema"] != SCHEMA:
         raise InputError(
-            f"{where} has schema {header.get('schema')}; this version of sobolev-pruning reads schema {_SCHEMA}."
+            f"{where} has schema {header.get('schema')}; this version of sobolev-pruning reads schema {SCHEMA}."
         )
     widths, activation, scalar_output = (header.get(key) for key in ("widths", "activation", "scalar_output"))
     wrong = {
@@ -102,12 +68,12 @@ def from_tensors(tensors: dict[str, np.ndarray], header: object, where: str) -> 
         Dense(tensor(f"layers.{number}.weight", (n_out, n_in)), tensor(f"layers.{number}.bias", (n_out,)))
         for number, (n_in, n_out) in enumerate(itertools.pairwise(widths))
     ]
-    shapes = dict(zip(_SCALING, ((widths[0],), (widths[0],), (widths[-1],), (widths[-1],))))
+    shapes = dict(zip(SCALING, ((widths[0],), (widths[0],), (widths[-1],), (widths[-1],))))
     scaling = Scaling(**{name: tensor(name, shape) for name, shape in shapes.items()})
     if (scaling.x_scale <= 0).any() or (scaling.y_scale <= 0).any():
         raise InputError(f"{where} holds a scale that is not above 0; save the surrogate again.")
-    known = any(name in tensors for name in _RANGE)
-    training_range = tuple(tensor(name, (widths[0],)) for name in _RANGE) if known else None
+    known = any(name in tensors for name in RANGE)
+    training_range = tuple(tensor(name, (widths[0],)) for name in RANGE) if known else None
     return Surrogate(layers, scaling, activation, scalar_output, training_range)
 
 

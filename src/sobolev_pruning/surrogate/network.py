@@ -17,6 +17,7 @@ from .._foundation.arrays import ArrayOrList, Gradients, Hessians, PRNGKey, Valu
 from .._foundation.errors import InputError
 from .._foundation.precision import require_float64
 from .._foundation.samples import Samples
+from .saving import save
 from .scaling import Scaling
 
 TrainingRange: TypeAlias = tuple[Float[Array, "d"], Float[Array, "d"]]
@@ -226,8 +227,6 @@ class Surrogate(eqx.Module):
 
     def save(self, path: str | Path) -> None:
         """Writes the network as safetensors with its architecture in the header; `sobolev_pruning.load` reads it."""
-        from .files import save
-
         save(self, path)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..._foundation.errors import InputError
+from ..._foundation.untrusted_file import expect_file
 
 if TYPE_CHECKING:
     import onnx
@@ -24,8 +25,7 @@ def read_model(path: Path) -> "onnx.ModelProto":
     import onnx
     from google.protobuf.message import DecodeError
 
-    if not path.is_file():
-        raise InputError(f"There is no file {path}; check the path of the ONNX model.")
+    expect_file(path, "check the path of the ONNX model")
     model = onnx.ModelProto()
     try:
         model.ParseFromString(path.read_bytes())
