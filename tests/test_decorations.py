@@ -11,6 +11,7 @@ from sobolev_pruning.enclosure import EnclosureError, Interval, enclose, further
 from sobolev_pruning.enclosure.decorations import BENT, CUSTOM, JUMPS, KINKED, UNDEFINED
 from sobolev_pruning.enclosure.natural import rules as interval_rules
 from sobolev_pruning.enclosure.scalar import integers
+from sobolev_pruning.reference import GaussianBasket
 from tolerances import AD_AGAINST_DIFFERENCES
 
 METHODS = ("interval", "affine", "split")
@@ -128,6 +129,8 @@ def test_powers_are_tight_on_either_side_of_zero():
         (lambda x: x**0.5, UNDEFINED | KINKED),
         (lambda x: jnp.where(jnp.logical_not(jnp.sqrt(x) < 2.0), 2.0, x), UNDEFINED | KINKED | JUMPS),
         (lambda x: lax.stop_gradient(x) * x, CUSTOM),
+        (lambda x: jnp.where(jnp.abs(x) < 100, x**2, 0.0), 0),
+        (lambda x: jnp.where(jnp.floor(x) > 100, 0.0, x**2), 0),
         (jax.scipy.stats.norm.cdf, 0),
         (lambda x: jnp.logaddexp(x, 1 - x), 0),
         (jax.hessian(jax.nn.relu), JUMPS),
@@ -142,6 +145,24 @@ def test_a_decoration_names_what_a_program_lacks(program, expected):
     compiled = jax.jit(jax.vmap(enclose(program)))
     both = compiled(Interval(jnp.array([-1.1, 1.25]), jnp.array([1.1, 1.5])))
     assert both.decoration.tolist() == [expected, expected if expected == CUSTOM else 0]
+
+
+@pytest.mark.parametrize("method", ["interval", "affine"])
+def test_what_does_not_depend_on_the_box_is_smooth(method):
+    """Rounding makes an interval about 0 of the rate, and neither its modulus nor the choice is a kink in x."""
+    rate, time = jnp.array(0.0), jnp.array(2.0)
+
+    def growth(x):
+        small = jnp.abs(rate * time) < 1e-5
+        return x * jnp.where(small, 1.0 + rate * time, jnp.expm1(rate * time) / jnp.where(small, 1.0, rate * time))
+
+    box = Interval(-1.0, 1.0)
+    assert int(enclose(growth, method)(box).decoration) == 0
+    assert int(jax.jit(enclose(growth, method))(box).decoration) == 0
+    assert int(enclose(lambda x: x + jnp.sqrt(rate - time), method)(box).decoration) == UNDEFINED
+    basket = GaussianBasket.random(n_assets=3, seed=5)
+    lower, upper = basket.box
+    assert int(enclose(lambda x: basket.value(x[None])[0], method)(Interval(lower, upper)).decoration) == 0
 
 
 def test_rounding_to_a_shorter_type_is_a_staircase():

@@ -8,7 +8,20 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from .decorations import JUMPS, UNDEFINED, UNPROVED, Flags, anywhere, full, has, is_uniform, joined, union_along, where
+from .decorations import (
+    JUMPS,
+    UNDEFINED,
+    UNPROVED,
+    Flags,
+    anywhere,
+    full,
+    has,
+    is_uniform,
+    joined,
+    of_constant,
+    union_along,
+    where,
+)
 from .interval import Interval, as_interval
 from .natural import structural
 from .natural.contraction import arranged
@@ -36,19 +49,26 @@ def of_results(equation, operands: Sequence, ranges: Callable[[], list], flags: 
     if local is not None:
         bounds = ranges()
         own = local(*bounds, **equation.params)
-        if not depends(*bounds):  # a constant is smooth, if it is a number
-            own = jax.tree.map(lambda x: x & UNDEFINED if isinstance(x, int) else x & np.uint8(UNDEFINED), own)
+        if not depends(*bounds):
+            own = jax.tree.map(of_constant, own)
     if equation.primitive.name in _COMPARISONS:  # they change where an operand ceases to be a number
         own = joined(own, *[where(has(x, UNDEFINED), JUMPS) for x in flags])
     carried = _carried(equation, operands, flags)
     return [joined(*both) for both in zip(own if isinstance(own, list) else [own] * len(carried), carried)]
 
 
+def of_decided(result, flags: Flags) -> Flags:
+    """The decoration of a comparison: one that comes out the same all over the box is a constant."""
+    if not isinstance(result, Interval) or (isinstance(flags, int) and flags == of_constant(flags)):
+        return flags
+    return jnp.where(result.lower == result.upper, full(of_constant(flags), result.shape), full(flags, result.shape))
+
+
 def _carried(equation, operands: Sequence, flags: Sequence[Flags]) -> list[Flags]:
     """Operands' decorations, where the operation puts them."""
     name, params = equation.primitive.name, equation.params
     if name == "some_number":  # nothing depends on which
-        return [x & (UNDEFINED | UNPROVED) if isinstance(x, int) else x & np.uint8(UNDEFINED | UNPROVED) for x in flags]
+        return [of_constant(x) for x in flags]
     if all(map(is_uniform, flags)):
         return [joined(*flags)] * len(equation.outvars)
     if name == "select_n":
@@ -137,7 +157,8 @@ def without_numbers(equation, operands: Sequence, results: list, flags: Sequence
     return results
 
 
-_COMPARISONS = frozenset({"lt", "le", "gt", "ge", "eq", "ne", "is_finite", "is_extreme"})
+ORDER = frozenset({"lt", "le", "gt", "ge", "eq", "ne"})
+_COMPARISONS = ORDER | {"is_finite", "is_extreme"}
 _TAKES_NAN = _COMPARISONS | {"convert_element_type", "pow", "integer_pow"}
 _ORDERING = frozenset({"sort", "argmax", "argmin", "top_k"})
 

@@ -82,6 +82,12 @@ def of_point(value) -> Flags:
     return where(np.isnan(np.asarray(value)), UNDEFINED)
 
 
+def of_constant(flags: Flags) -> Flags:
+    """What is left of a decoration where nothing depends on the box: such a value is smooth, if it is a number."""
+    kept = UNDEFINED | UNPROVED
+    return flags & kept if isinstance(flags, int) else flags & np.uint8(kept)
+
+
 def has(flags: Flags, flag: int):
     """Where the flag is set; a `bool` where that is known when the program is traced."""
     return bool(flags & flag) if isinstance(flags, int) else (flags & np.uint8(flag)) != 0

@@ -10,7 +10,7 @@ from jax.extend.core import Literal
 
 from . import decorations
 from .control_flow import apply_nested, is_nested
-from .decoration_flow import of_results, without_numbers
+from .decoration_flow import ORDER, of_decided, of_results, without_numbers
 from .decorations import Flags
 from .interval import Interval
 from .natural.rules import expect_known_numbers
@@ -36,6 +36,9 @@ def evaluate(program: Program, arguments: list[Valued], method, only_ranges: boo
     program = rewritten(program)
     environment = {v: Valued(_array(c), decorations.of_point(c)) for v, c in program.constants.items()}
     environment.update(zip(program.inputs, arguments, strict=True))
+    # What may differ within the box. What is made of points alone is one number, though rounding makes an interval of it.
+    points = (jax.Array, np.ndarray, np.generic)
+    varying = {v for v, x in zip(program.inputs, arguments, strict=True) if not isinstance(x.value, points)}
 
     def read(variable) -> Valued:
         if isinstance(variable, Literal):
@@ -58,6 +61,10 @@ def evaluate(program: Program, arguments: list[Valued], method, only_ranges: boo
             if UNKNOWN_LINE not in str(error) or program.callers[i] is None:
                 raise
             raise EnclosureError(str(error).replace(UNKNOWN_LINE, source_line(program.callers[i]))) from None
+        if varying.isdisjoint(v for v in equation.invars if not isinstance(v, Literal)):
+            results = [x._replace(flags=decorations.of_constant(x.flags)) for x in results]
+        else:
+            varying.update(equation.outvars)
         for variable, result in zip(equation.outvars, results, strict=True):
             value = method.shared(result.value) if uses[variable] > 1 else result.value
             environment[variable] = Valued(value, result.flags)
@@ -83,6 +90,8 @@ def _apply(equation, operands: list[Valued], method, producers, environment) -> 
     results = method.apply(equation, values)
     results = without_numbers(equation, values, results, flags, method.interval_of)
     found = of_results(equation, values, lambda: [method.interval_of(x) for x in values], flags)
+    if equation.primitive.name in ORDER:
+        found = [of_decided(results[0], found[0])]
     return [Valued(value, flag) for value, flag in zip(results, found, strict=True)]
 
 
