@@ -6,10 +6,12 @@ from pathlib import Path
 
 
 def lowest(project: dict) -> list[str]:
-    """The package's requirements and those of its extras at their lower bounds; tools of the tests as they come."""
+    """The package's requirements, those of its extras, and the runtime of exported networks at their lower bounds; other
+    tools of the tests as they come."""
     extras = dict(project["optional-dependencies"])
     tools = extras.pop("test")
     needed = [*project["dependencies"], *(each for group in extras.values() for each in group)]
+    needed += [tool for tool in tools if tool.startswith("onnxruntime")]
     pinned = dict(re.match(r"([\w-]+)>=([\w.]+)", requirement).groups() for requirement in needed)
     # smt holds data for a benchmark alone, and its needs go beyond these lower bounds.
     others = [tool for tool in tools if re.match(r"[\w-]+", tool).group() not in {*pinned, "smt"}]

@@ -36,7 +36,7 @@ def evaluate(program: Program, arguments: list[Valued], method, only_ranges: boo
     program = rewritten(program)
     environment = {v: Valued(_array(c), decorations.of_point(c)) for v, c in program.constants.items()}
     environment.update(zip(program.inputs, arguments, strict=True))
-    # What may differ within the box. What is made of points alone is one number, though rounding makes an interval of it.
+    # What may differ within the box: what is made of points alone is one number, if rounding makes an interval of it.
     points = (jax.Array, np.ndarray, np.generic)
     varying = {v for v, x in zip(program.inputs, arguments, strict=True) if not isinstance(x.value, points)}
 
