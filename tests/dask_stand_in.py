@@ -28,6 +28,11 @@ class Client:
     def nthreads(self):
         return {"tcp://worker:1": 2}
 
+    status = "running"
+
+    def scheduler_info(self):
+        return {"id": "scheduler"}
+
     def get_executor(self):
         return ThreadPoolExecutor(2)
 

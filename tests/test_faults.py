@@ -8,6 +8,7 @@ import os
 import random
 import resource
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -221,3 +222,81 @@ def test_of_two_writers_one_is_told(name, folder, capsys):
         print(f"\n{name:<10}two writers: {first.returncode} and {second.returncode}")
     assert first.returncode in (0, 1), of_first
     assert second.returncode == 2 and "Another process is writing" in errors
+
+
+SCHEDULER = "from distributed.cli.dask_scheduler import main; main()"
+WORKER = "from distributed.cli.dask_worker import main; main()"
+
+
+class Cluster:
+    """A Dask scheduler and its workers, processes of this machine."""
+
+    def __init__(self, folder: Path, n_workers: int):
+        self.folder = folder
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.start_scheduler()
+        self.workers = [self.start_worker() for _ in range(n_workers)]
+
+    @property
+    def address(self) -> str:
+        return f"tcp://127.0.0.1:{self.port}"
+
+    def start_scheduler(self) -> None:
+        self.scheduler = self._start(SCHEDULER, "--host", "127.0.0.1", "--port", str(self.port), "--no-dashboard")
+
+    def start_worker(self) -> subprocess.Popen:
+        return self._start(WORKER, self.address, "--nthreads", "1", "--no-nanny", "--no-dashboard")
+
+    def _start(self, program: str, *arguments: str) -> subprocess.Popen:
+        silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "start_new_session": True}
+        return subprocess.Popen([sys.executable, "-c", program, *arguments], cwd=self.folder, **silent)
+
+    def stop(self) -> None:
+        for process in (*self.workers, self.scheduler):
+            process.kill()
+            process.wait()
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("victim", ["worker", "scheduler"])
+def test_dask_workers_and_schedulers_may_die(victim, folder, capsys):
+    """Five moments each: another worker takes over; the scheduler comes back, with new workers, three seconds later."""
+    pytest.importorskip("distributed", reason="needs the extra dask")
+    whole = folder / "whole"
+    make_folder(whole)
+    command = COMMANDS["sample"]
+    process = start(command.arguments, whole)
+    _, errors = process.communicate(timeout=600)
+    assert process.returncode == 0, errors
+    moments, same = random.Random(victim), 0
+    for attack in range(5):
+        inside = folder / str(attack)
+        make_folder(inside)
+        cluster = Cluster(inside, n_workers=2)
+        try:
+            arguments = command.arguments.replace("--workers 2", f"--scheduler {cluster.address}")
+            process = start(arguments, inside)
+            kept = inside / "out.csv.results"
+            while not (kept.exists() and kept.read_bytes().count(b"\n") > 2):
+                assert process.poll() is None, process.communicate()
+                time.sleep(0.02)
+            time.sleep(moments.uniform(0.0, 1.5))
+            if victim == "worker":
+                cluster.workers[0].kill()
+            else:
+                for fallen in (*cluster.workers, cluster.scheduler):
+                    fallen.kill()
+                    fallen.wait()
+                time.sleep(3.0)
+                cluster.start_scheduler()
+                cluster.workers = [cluster.start_worker() for _ in range(2)]
+            _, errors = process.communicate(timeout=300)
+            assert process.returncode == 0 and "Traceback" not in errors, errors
+            same += figures(inside / command.result) == figures(whole / command.result)
+        finally:
+            cluster.stop()
+    with capsys.disabled():
+        print(f"\nsample    {victim} of Dask killed: survived 5 of 5   same bits {same} of 5")
+    assert same == 5

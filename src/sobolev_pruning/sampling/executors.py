@@ -1,5 +1,6 @@
 """Who computes the cells of a study: local processes, or the workers of a Dask scheduler."""
 
+import logging
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from contextlib import contextmanager
@@ -31,6 +32,8 @@ def open_executor(workers: int | None, scheduler: str | None) -> Iterator[Execut
         raise InputError(
             "--scheduler needs the package distributed; install it, or sobolev-pruning with the extra dask."
         ) from None
+    # Dask logs the tracebacks of its own attempts to reconnect; what comes of them is told here.
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
     try:
         pool = SchedulerExecutor(lambda: Client(scheduler), scheduler)
     except (OSError, ValueError) as error:

@@ -16,17 +16,20 @@ Call: TypeAlias = tuple[Future, Callable, tuple, dict]
 class SchedulerExecutor(Executor):
     """Sends calls to the scheduler behind the client that `connect` makes.
 
-    Where the scheduler goes, the calls on their way wait for it, and are sent again once it is back; after a minute
-    they end in `BrokenExecutor`, as does a call that kills its workers.
+    Where the scheduler goes, every call that has not ended waits for it, and is sent again once it is back; after a
+    minute they end in `BrokenExecutor`, as does a call that kills its workers. Dask's own futures do not tell: a result
+    that is on its way when the scheduler goes is waited for without end, so the connection itself is watched.
     """
 
     def __init__(self, connect: Callable[[], Any], address: str):
         self._connect, self._address = connect, address
-        self._client = connect()
-        self._executor = self._client.get_executor()
+        self._client, self._executor, self._scheduler = _connected(connect)
         self._lock = threading.Lock()
-        self._waiting: list[Call] | None = None  # those sent while the scheduler is away
-        self._closed = False
+        self._connection = 0  # which one, counted
+        self._sent: dict[Future, Call] = {}  # over this connection, and not ended
+        self._waiting: list[Call] | None = None  # those that wait while the scheduler is away
+        self._closed = threading.Event()
+        threading.Thread(target=self._watch, daemon=True).start()
 
     @property
     def workers(self) -> int:
@@ -35,7 +38,7 @@ class SchedulerExecutor(Executor):
 
     def submit(self, fn: Callable, /, *args, **kwargs) -> Future:
         """Sends `fn(*args, **kwargs)`."""
-        if self._closed:
+        if self._closed.is_set():
             raise BrokenExecutor(f"the connection to the scheduler at {self._address} is closed")
         future: Future = Future()
         self._send((future, fn, args, kwargs))
@@ -43,7 +46,7 @@ class SchedulerExecutor(Executor):
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Lets go of the scheduler."""
-        self._closed = True
+        self._closed.set()
         self._client.close()
 
     def _send(self, call: Call) -> None:
@@ -52,55 +55,76 @@ class SchedulerExecutor(Executor):
             if self._waiting is not None:
                 self._waiting.append(call)
                 return
-            executor = self._executor
+            executor, connection = self._executor, self._connection
+            self._sent[future] = call
         try:
             sent = executor.submit(fn, *args, **kwargs)
         except Exception as error:  # of a client that has lost its scheduler
-            self._ended(call, error)
+            self._ended(call, connection, error)
             return
-        sent.add_done_callback(lambda done: self._ended(call, _fault(done), done))
+        sent.add_done_callback(lambda done: self._ended(call, connection, _fault(done), done))
         future.add_done_callback(lambda done: done.cancelled() and sent.cancel())
 
-    def _ended(self, call: Call, error: BaseException | None, done: Future | None = None) -> None:
+    def _ended(self, call: Call, connection: int, error: BaseException | None, done: Future | None = None) -> None:
         future = call[0]
         if error is not None and is_of_the_cluster(error) and not _kills(error) and not future.cancelled():
-            self._wait(call)
-        elif future.set_running_or_notify_cancel():
+            self._lost(connection)
+            return
+        with self._lock:
+            if connection != self._connection or self._sent.pop(future, None) is None:
+                return  # it was sent again, and ends there
+        if future.set_running_or_notify_cancel():
             if error is None:
                 future.set_result(done.result())
             else:
                 future.set_exception(BrokenExecutor(f"its worker died ({error})") if _kills(error) else error)
 
-    def _wait(self, call: Call) -> None:
-        """Keeps the call until the scheduler is back."""
+    def _watch(self) -> None:
+        while not self._closed.wait(_SECONDS_BETWEEN_TRIES):
+            with self._lock:
+                client, scheduler, connection = self._client, self._scheduler, self._connection
+            # A client may find another scheduler at the old address by itself; that one knows of no calls.
+            if client.status != "running" or client.scheduler_info().get("id") != scheduler:
+                self._lost(connection)
+
+    def _lost(self, connection: int) -> None:
+        """Keeps all calls sent over a connection that is lost until the scheduler is back."""
         with self._lock:
-            if self._waiting is not None:
-                self._waiting.append(call)
+            if connection != self._connection or self._waiting is not None:
                 return
-            self._waiting = [call]
+            self._connection += 1
+            self._waiting = list(self._sent.values())
+            self._sent.clear()
         threading.Thread(target=self._come_back, daemon=True).start()
 
     def _come_back(self) -> None:
+        # It may wait for its lost scheduler a while.
+        threading.Thread(target=self._client.close, daemon=True).start()
         until = time.monotonic() + _SECONDS_AWAY
-        client = None
-        while client is None and time.monotonic() < until and not self._closed:
-            time.sleep(_SECONDS_BETWEEN_TRIES)
+        found = None
+        while found is None and time.monotonic() < until and not self._closed.wait(_SECONDS_BETWEEN_TRIES):
             try:
-                client = self._connect()
+                found = _connected(self._connect)
             except (OSError, ValueError):
                 continue
         with self._lock:
             waiting, self._waiting = self._waiting, None
-            if client is None:
-                self._closed = True
+            if found is None:
+                self._closed.set()
             else:
-                self._client, self._executor = client, client.get_executor()
+                self._client, self._executor, self._scheduler = found
         for call in waiting:
-            if client is not None:
+            if found is not None:
                 self._send(call)
             elif call[0].set_running_or_notify_cancel():
                 gone = f"the scheduler at {self._address} went, and did not come back within {_SECONDS_AWAY:g} seconds"
                 call[0].set_exception(BrokenExecutor(gone))
+
+
+def _connected(connect: Callable[[], Any]) -> tuple[Any, Any, Any]:
+    """A client, its executor, and which scheduler it has found."""
+    client = connect()
+    return client, client.get_executor(), client.scheduler_info().get("id")
 
 
 def is_of_the_cluster(error: BaseException) -> bool:
