@@ -6,8 +6,8 @@ from pathlib import Path
 
 
 def lowest(project: dict) -> list[str]:
-    """The package's requirements, those of its extras, and the runtime of exported networks at their lower bounds; other
-    tools of the tests as they come."""
+    """What the package needs, with its extras and the runtime of exported networks, at the lower bounds; other tools of
+    the tests as they come."""
     extras = dict(project["optional-dependencies"])
     tools = extras.pop("test")
     needed = [*project["dependencies"], *(each for group in extras.values() for each in group)]

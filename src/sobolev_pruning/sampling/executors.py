@@ -33,7 +33,8 @@ def open_executor(workers: int | None, scheduler: str | None) -> Iterator[Execut
             "--scheduler needs the package distributed; install it, or sobolev-pruning with the extra dask."
         ) from None
     # Dask logs the tracebacks of its own attempts to reconnect; what comes of them is told here.
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    for name in ("distributed", "distributed.client"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         pool = SchedulerExecutor(lambda: Client(scheduler), scheduler)
     except (OSError, ValueError) as error:
