@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from sobolev_pruning.evaluation import Judge
+from sobolev_pruning.evaluation import Evaluator
 from sobolev_pruning.pruning import prune
 from sobolev_pruning.reference import GaussianBasket
 from sobolev_pruning.scoring import significance
@@ -69,15 +69,15 @@ def main() -> None:
     for seed in track(range(arguments.seeds), "seeds", console=Console(stderr=True)):
         basket = GaussianBasket.random(n_assets=7, seed=seed)
         network = trained(basket, arguments.hidden, seed)
-        judge = Judge.of(basket, basket.test_points(jax.random.key(seed), 4096))
-        before = figures(judge, network)
+        evaluator = Evaluator.of(basket, basket.test_points(jax.random.key(seed), 4096))
+        before = figures(evaluator, network)
         oversized.append(before)
         for keep in arguments.keep:
             for way, criterion in WAYS.items():
                 start = time.perf_counter()
                 small = prune(network, keep, box=basket.box, significance=criterion(network, basket.box), fold=way[1])
                 seconds = time.perf_counter() - start
-                found.setdefault((keep, *way), []).append((figures(judge, small) / before, seconds))
+                found.setdefault((keep, *way), []).append((figures(evaluator, small) / before, seconds))
     console.print(f"oversized, mean R2 of {', '.join(QUANTITIES)}: {np.mean(oversized, axis=0).round(6)}")
     for keep in arguments.keep:
         console.print(table_of({key[1:]: rows for key, rows in found.items() if key[0] == keep}, keep))
@@ -91,9 +91,9 @@ def trained(basket: GaussianBasket, hidden: list[int], seed: int) -> Surrogate:
     return fit(start, samples, 1, key=jax.random.key(300 + seed), optimiser=optimiser, balance="fixed").surrogate
 
 
-def figures(judge: Judge, network: Surrogate) -> np.ndarray:
+def figures(evaluator: Evaluator, network: Surrogate) -> np.ndarray:
     """R2 of value, delta and gamma."""
-    r2 = judge(network).figures("r2")
+    r2 = evaluator(network).figures("r2")
     return np.array([r2[name] for name in QUANTITIES])
 
 

@@ -24,7 +24,7 @@ from rich.console import Console
 from rich.table import Table
 
 import sobolev_pruning as sp
-from sobolev_pruning.evaluation import Scores, along, score, score_by_output
+from sobolev_pruning.evaluation import Scores, score, score_by_output, second_derivative_along
 from sobolev_pruning.reference import GaussianBasket, black_scholes, gene_expression, heston, payoffs, random_medium
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -88,7 +88,7 @@ def train(model, many: bool) -> tuple[sp.Surrogate, sp.Surrogate]:
     return large, sp.fit(small, more, optimiser=last, key=jax.random.key(3), **settings).surrogate
 
 
-def judge(model, network: sp.Surrogate, points, many: bool) -> tuple[dict[str, tuple], dict[str, Scores], str]:
+def evaluator(model, network: sp.Surrogate, points, many: bool) -> tuple[dict[str, tuple], dict[str, Scores], str]:
     """Predicted and true value, gradient (per spread of its input) and gamma, their scores, and the truth's kind."""
     truth = model.truth(points, order=1 if many else 2)
     spread = np.asarray(points).std(axis=0)
@@ -98,7 +98,7 @@ def judge(model, network: sp.Surrogate, points, many: bool) -> tuple[dict[str, t
         "delta": (np.asarray(network.gradient(points)) * spread, np.asarray(truth.gradient) * spread, scaled_stderr),
     }
     if truth.gamma is not None:
-        gamma = along(network.hessian(points), model.gamma_direction)
+        gamma = second_derivative_along(network.hessian(points), model.gamma_direction)
         found["gamma"] = (gamma, truth.gamma, truth.gamma_stderr)
     measured = score if found["value"][1].ndim == 1 else score_by_output
     return found, {name: measured(*arrays) for name, arrays in found.items()}, truth.source
@@ -136,7 +136,7 @@ def row_of(name: str) -> tuple[str, ...]:
     many = model.n_inputs > 20
     large, small = train(model, many)
     points = model.exposure_inputs(jax.random.key(4), POINTS) if many else inner_points(model)
-    found, scores, source = judge(model, small, points, many)
+    found, scores, source = evaluator(model, small, points, many)
     draw(name, found, scores)
     noise = scores["value"].noise_rmse / float(np.std(found["value"][1]))
     return (

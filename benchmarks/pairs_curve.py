@@ -24,7 +24,7 @@ from rich.console import Console
 from rich.table import Table
 
 import sobolev_pruning as sp
-from sobolev_pruning.evaluation import Judge, fit_oracle
+from sobolev_pruning.evaluation import Evaluator, fit_oracle
 from sobolev_pruning.reference import GaussianBasket
 from sobolev_pruning.running import BASKET_R2
 
@@ -69,11 +69,11 @@ def main() -> None:
     for seed in range(arguments.seeds):
         plain = GaussianBasket.random(n_assets=7, seed=seed)
         quiet = GaussianBasket.random(n_assets=7, seed=seed, conditional=True, design="sobol")
-        judge = Judge.of(plain, plain.test_points(jax.random.key(6)))
+        evaluator = Evaluator.of(plain, plain.test_points(jax.random.key(6)))
         start = pruned_network(plain, seed)
 
-        def over_paper(model, judge=judge) -> np.ndarray:
-            r2 = judge(model).figures("r2")
+        def over_paper(model, evaluator=evaluator) -> np.ndarray:
+            r2 = evaluator(model).figures("r2")
             return (1.0 - np.array([r2[quantity] for quantity in QUANTITIES])) / PAPER
 
         for kind, basket, train, order in (("plain", plain, on_plain, 1), ("quiet", quiet, on_quiet, 2)):

@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 import sobolev_pruning as sp
-from sobolev_pruning.evaluation import Judge
+from sobolev_pruning.evaluation import Evaluator
 from sobolev_pruning.reference import black_scholes, payoffs
 
 POINTS = 4096
@@ -48,9 +48,9 @@ def basket(console: Console) -> None:
         ("test box", reference.test_points(jax.random.key(5), POINTS)),
         ("training law", reference.training_inputs(jax.random.key(6), POINTS)),
     ):
-        judge = Judge.of(reference, points)
+        evaluator = Evaluator.of(reference, points)
         for network in (large, small, weighed):
-            r2 = judge(network).figures("r2")
+            r2 = evaluator(network).figures("r2")
             figures = [f"{r2[quantity]:.6f}" for quantity in ("value", "delta", "gamma")]
             table.add_row(_shape(network), f"{network.n_parameters:,}", place, *figures)
     console.print(table)
@@ -92,14 +92,14 @@ def worst_of(console: Console) -> None:
         "random weights": sp.Surrogate.create(small.widths, samples, key=jax.random.key(8)),
     }
     truth = reference.truth(reference.test_points(jax.random.key(9), 1024), order=1)
-    judge = Judge(truth, reference.test_points(jax.random.key(9), 1024), reference.gamma_direction)
+    evaluator = Evaluator(truth, reference.test_points(jax.random.key(9), 1024), reference.gamma_direction)
     table = Table("network", "shape", "parameters", "value", "delta", title="Worst-of call on five assets, 1 - R2")
     rows = {"oversized": large, **others}
     for name, network in rows.items():
         if name.startswith("random"):
             optimiser = sp.LevenbergMarquardt(60)
             network = sp.fit(network, samples, key=jax.random.key(4), optimiser=optimiser, held_out=0).surrogate
-        r2 = judge(network).figures("r2")
+        r2 = evaluator(network).figures("r2")
         errors = [f"{1.0 - r2[quantity]:.2e}" for quantity in ("value", "delta")]
         table.add_row(name, _shape(network), f"{network.n_parameters:,}", *errors)
     noise = float(np.sqrt(np.mean(np.square(truth.value_stderr))) / np.std(truth.value))

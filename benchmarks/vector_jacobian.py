@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 import sobolev_pruning as sp
-from sobolev_pruning.evaluation import Judge
+from sobolev_pruning.evaluation import Evaluator
 
 SAMPLES, STEPS, OUTPUTS, CURVE = 2048, 64, 32, 32
 
@@ -40,14 +40,14 @@ def main() -> None:
     inputs = sp.reference.Box([80.0] + CURVE * [0.1], [120.0] + CURVE * [0.3])
     model = sp.reference.from_function(simulate, inputs=inputs, noise=STEPS, antithetic=True, paths=16_384)
     points = model.test_points(jax.random.key(1), 256)
-    judge = Judge(model.truth(points, order=1), points, model.gamma_direction)
+    evaluator = Evaluator(model.truth(points, order=1), points, model.gamma_direction)
     table = Table("rows", "samples", "s of sampling", "ratio", "value", "gradient", title=f"{OUTPUTS} outputs")
     whole, one_row = (timed(model, SAMPLES, rows)[1] for rows in (None, 1))
     for rows, n in ((None, SAMPLES), (4, SAMPLES), (1, SAMPLES), (1, round(SAMPLES * whole / one_row))):
         samples, seconds = timed(model, n, rows)
         network = sp.Surrogate.create([1 + CURVE, 16, 16, OUTPUTS], samples, key=jax.random.key(2))
         fitted = sp.fit(network, samples, key=jax.random.key(3), optimiser=sp.LBFGS(100), scaled=True).surrogate
-        evaluation = judge(fitted)
+        evaluation = evaluator(fitted)
         figures = (f"{evaluation.value.r2:.5f}", f"{evaluation.delta_scaled.r2:.5f}")
         table.add_row(str(rows or "all"), f"{n:,}", f"{seconds:.2f}", f"{seconds / whole:.2f}", *figures)
     Console().print(table)

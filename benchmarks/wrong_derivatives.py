@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 import sobolev_pruning as sp
-from sobolev_pruning.evaluation import Judge
+from sobolev_pruning.evaluation import Evaluator
 from sobolev_pruning.reference import black_scholes, payoffs
 
 
@@ -26,7 +26,7 @@ def main() -> None:
         return black_scholes(payoff, inputs=inputs, antithetic=True)
 
     points = digital(0.0).test_points(jax.random.key(1), 4096)
-    judge = Judge.of(digital(0.0), points)
+    evaluator = Evaluator.of(digital(0.0), points)
     table = Table("labels", "order", "weight of the slopes", "value", "slopes", title="A digital call, R2")
     for kind, width, order, weight in (
         ("as they come", 0.0, 0, 0.0),
@@ -38,7 +38,7 @@ def main() -> None:
         start = sp.Surrogate.create([2, 16, 16, 1], samples, key=jax.random.key(3))
         settings = {"key": jax.random.key(4), "optimiser": sp.LBFGS(200), "scaled": True}
         network = sp.fit(start, samples, order, weight=weight, **settings).surrogate
-        found = judge(network)
+        found = evaluator(network)
         figures = (f"{found.value.r2:.4f}", f"{found.delta_scaled.r2:.4f}")
         table.add_row(kind, str(order), f"{weight:g}" if order else "", *figures)
     Console().print(table)

@@ -10,8 +10,8 @@ import numpy as np
 
 from sobolev_pruning.certificates import Certificate, Convex, Distance, Monotone, Range, Within, check
 from sobolev_pruning.certificates.claims import order_of
+from sobolev_pruning.certificates.column_bounds import parts_of, target_of
 from sobolev_pruning.certificates.record import content_digest
-from sobolev_pruning.certificates.targets import parts_of, target_of
 
 
 def written(content: dict) -> bytes:

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from sobolev_pruning.certificates.coordinates import Cells, coordinates_for
+from sobolev_pruning.certificates.coordinates import Subboxes, coordinates_for
 from sobolev_pruning.certificates.maps import mapped
 from sobolev_pruning.certificates.quantities import Part, Quantities
 from sobolev_pruning.certificates.semidefinite import Metric, negative_curvature, smallest_eigenvalue
@@ -55,7 +55,7 @@ def test_a_cell_that_holds_a_point_of_the_box_is_kept_with_the_point(widths):
     rng = np.random.default_rng(2)
     for size in (0.01, 0.3):
         below, above = size * rng.uniform(size=(2, *exact.lower.shape))
-        cells, alive = coordinates.narrowed(Cells(exact.lower - below, exact.upper + above))
+        cells, alive = coordinates.narrowed(Subboxes(exact.lower - below, exact.upper + above))
         assert alive.all()
         middle = 0.5 * (exact.lower + exact.upper)
         assert (cells.lower <= middle + ALGEBRAIC).all() and (middle - ALGEBRAIC <= cells.upper).all()
@@ -69,7 +69,7 @@ def test_cells_beyond_the_box_are_dropped(widths):
     n = {1: 200, 2: 40, 3: 16}[r]
     step = 2.4 * root.upper[0] / n
     corners = np.stack(np.meshgrid(*[np.arange(n)] * r, indexing="ij"), axis=-1).reshape(-1, r)
-    cells = Cells(-1.2 * root.upper + corners * step, -1.2 * root.upper + (corners + 1) * step)
+    cells = Subboxes(-1.2 * root.upper + corners * step, -1.2 * root.upper + (corners + 1) * step)
     kept = coordinates.narrowed(cells)[1]
     xi = np.random.default_rng(3).uniform(-1, 1, (200_000, 5)) * np.array([0.0, 1, 1, 1, 1])
     ends = np.clip(2 * xi, -1, 1) @ coordinates.directions

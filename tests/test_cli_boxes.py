@@ -7,7 +7,7 @@ import pytest
 from sobolev_pruning import InputError, Surrogate
 from sobolev_pruning.commands import DataOptions
 from sobolev_pruning.commands.boxes import read_box, read_ranges
-from sobolev_pruning.commands.ground import find_ground, outside_training_range
+from sobolev_pruning.commands.domain import find_domain, outside_training_range
 from surrogates import surrogate_of_shape
 
 TABLE = "spot,vol,price\n90,0.1,1.0\n110,0.3,2.0\n100,0.2,3.0\n"
@@ -114,11 +114,11 @@ def test_a_data_file_must_have_the_inputs(table):
 
 def test_the_box_is_what_was_asked_for_else_the_data_else_the_training_range(trained, network, table):
     data = DataOptions(table, "spot,vol", "price")
-    assert find_ground(trained, "0:1", data).box.upper.tolist() == [1.0, 1.0]
-    assert find_ground(trained, None, data).box.upper.tolist() == [110.0, 0.3]
-    assert find_ground(trained, None, None).box.lower.tolist() == [0.0, -1.0]
+    assert find_domain(trained, "0:1", data).box.upper.tolist() == [1.0, 1.0]
+    assert find_domain(trained, None, data).box.upper.tolist() == [110.0, 0.3]
+    assert find_domain(trained, None, None).box.lower.tolist() == [0.0, -1.0]
     with pytest.raises(InputError, match="holds no training range; say where to look with --box"):
-        find_ground(network, None, None)
+        find_domain(network, None, None)
 
 
 @pytest.mark.parametrize(
@@ -131,10 +131,10 @@ def test_the_box_is_what_was_asked_for_else_the_data_else_the_training_range(tra
 )
 def test_data_must_fit_the_network(network, table, x, y, message):
     if message is None:
-        assert len(find_ground(network, None, DataOptions(table, x, y)).samples) == 3
+        assert len(find_domain(network, None, DataOptions(table, x, y)).samples) == 3
         return
     with pytest.raises(InputError, match=message):
-        find_ground(network, None, DataOptions(table, x, y))
+        find_domain(network, None, DataOptions(table, x, y))
 
 
 def test_leaving_the_training_range_is_told(trained, network):
@@ -147,5 +147,5 @@ def test_leaving_the_training_range_is_told(trained, network):
 
 
 def test_data_outside_of_the_training_range_are_told_though_the_box_lies_inside(trained, table):
-    ground = find_ground(trained, "0:1", DataOptions(table, "spot,vol", "price"))
-    assert len(ground.warnings) == 1 and "Input 0 reaches from 90 to 110" in ground.warnings[0]
+    domain = find_domain(trained, "0:1", DataOptions(table, "spot,vol", "price"))
+    assert len(domain.warnings) == 1 and "Input 0 reaches from 90 to 110" in domain.warnings[0]

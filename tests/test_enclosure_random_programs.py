@@ -79,7 +79,6 @@ def test_the_oracle_tells_no_value_from_an_infinite_one_and_from_an_open_questio
     assert open_question is ball_interpreter.UNKNOWN
 
 
-
 @pytest.mark.parametrize(
     ("bounds", "found"),
     [

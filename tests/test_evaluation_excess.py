@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sobolev_pruning._foundation.samples import Samples
-from sobolev_pruning.evaluation import ExcessJudge, noise_level, score
+from sobolev_pruning.evaluation import ExcessEvaluator, noise_level, score
 from surrogates import surrogate_of_shape
 from tolerances import STANDARD_ERRORS
 
@@ -36,7 +36,7 @@ def exact_excess(samples: Samples) -> tuple[float, float]:
 
 def test_the_excess_is_that_over_the_truth_within_its_standard_error():
     expected = exact_excess(noisy(0))
-    found = np.asarray([_figures(ExcessJudge(START, noisy(seed))(SMALL)) for seed in range(1, 41)])
+    found = np.asarray([_figures(ExcessEvaluator(START, noisy(seed))(SMALL)) for seed in range(1, 41)])
     for (excess, stderr), truth in zip(found.transpose(1, 2, 0), expected):
         assert abs(excess.mean() - truth) < STANDARD_ERRORS * excess.std() / np.sqrt(len(excess))
         # The stated error also counts the choice of points, which are the same here.
@@ -47,7 +47,7 @@ def test_the_excess_is_that_over_the_truth_within_its_standard_error():
 
 def test_the_start_has_no_excess_and_the_labels_keep_their_noise():
     samples = noisy(1)
-    found = ExcessJudge(START, samples)(START)
+    found = ExcessEvaluator(START, samples)(START)
     assert found.value.excess.r2 == found.value.excess.r2_stderr == found.delta.excess.rmse == 0.0
     assert found.value == replace(score(START.value(samples.x), samples.y), excess=found.value.excess)
     assert found.gamma is None and found.hessian is None and found.against == "held-out samples"
@@ -57,10 +57,10 @@ def test_labels_that_are_not_known_are_left_out():
     samples = noisy(1)
     dydx = np.array(samples.dydx)
     dydx[::2, 1] = np.nan
-    part = ExcessJudge(START, Samples(samples.x, samples.y, dydx, missing=True))(SMALL).delta.excess
-    rows = ExcessJudge(START, Samples(samples.x[1::2], samples.y[1::2], samples.dydx[1::2]))(SMALL).delta.excess
+    part = ExcessEvaluator(START, Samples(samples.x, samples.y, dydx, missing=True))(SMALL).delta.excess
+    rows = ExcessEvaluator(START, Samples(samples.x[1::2], samples.y[1::2], samples.dydx[1::2]))(SMALL).delta.excess
     assert part.r2 == pytest.approx(rows.r2, abs=0.05) and np.isfinite(part.r2_stderr)
-    assert ExcessJudge(START, Samples(samples.x, samples.y))(SMALL).delta is None
+    assert ExcessEvaluator(START, Samples(samples.x, samples.y))(SMALL).delta is None
 
 
 @pytest.mark.parametrize("size", [0.0, 1e-4, 1e-2, 1.0])
@@ -75,7 +75,7 @@ def test_the_noise_of_labels_is_found_beside_the_error_of_the_network(size):
         value + noise[0] * generator.standard_normal(value.shape),
         gradient + noise[1] * generator.standard_normal(gradient.shape),
     )
-    found = ExcessJudge(START, samples)(START)
+    found = ExcessEvaluator(START, samples)(START)
     for scores, expected in ((found.value, noise[0] ** 2), (found.delta, noise[1] ** 2)):
         if size:
             assert scores.excess.noise == pytest.approx(expected, rel=0.2, abs=1e-5 * expected / size)
@@ -99,7 +99,7 @@ def test_every_output_has_its_own_excess():
     generator = np.random.default_rng(6)
     x = generator.normal(3.0, 2.0, (500, 2))
     y = np.asarray(start.value(x)) + [0.1, 10.0] * generator.standard_normal((500, 2))
-    found = ExcessJudge(start, Samples(x, y))(small).value
+    found = ExcessEvaluator(start, Samples(x, y))(small).value
     for j, scores in enumerate(found.by_output):
         assert scores.r2 == score(small.value(x)[:, j], y[:, j]).r2
         surplus = np.square(small.value(x)[:, j] - y[:, j]) - np.square(start.value(x)[:, j] - y[:, j])

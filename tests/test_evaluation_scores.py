@@ -7,7 +7,7 @@ import pytest
 import tolerances
 from sobolev_pruning._foundation.errors import InputError
 from sobolev_pruning._foundation.samples import Samples
-from sobolev_pruning.evaluation import along, evaluate, score, score_by_output
+from sobolev_pruning.evaluation import evaluate, score, score_by_output, second_derivative_along
 from sobolev_pruning.reference import from_function
 from sobolev_pruning.surrogate import Scaling
 from surrogates import surrogate_of_shape
@@ -160,5 +160,5 @@ def test_along_several_outputs():
     v = np.array([1.0, -2.0, 0.5])
     expected = [[v @ h @ v for h in outputs] for outputs in hessians]
     np.testing.assert_allclose(
-        along(jax.numpy.asarray(hessians), jax.numpy.asarray(v)), expected, rtol=tolerances.ALGEBRAIC
+        second_derivative_along(jax.numpy.asarray(hessians), jax.numpy.asarray(v)), expected, rtol=tolerances.ALGEBRAIC
     )

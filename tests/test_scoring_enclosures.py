@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from sobolev_pruning.enclosure import Interval
-from sobolev_pruning.scoring import Tapped, significance
+from sobolev_pruning.scoring import FunctionWithNodes, significance
 from surrogates import surrogate_of_shape
 
 
@@ -37,8 +37,8 @@ def test_a_tapped_function_of_its_own_making_can_be_split():
         return jnp.sum(jnp.sin(h))
 
     box = (jnp.asarray([-0.5, 0.0]), jnp.asarray([0.25, 0.5]))
-    inner = significance(Tapped(network), box, "sampled")
-    outer = significance(Tapped(network), box, "split", pieces=16)
+    inner = significance(FunctionWithNodes(network), box, "sampled")
+    outer = significance(FunctionWithNodes(network), box, "split", pieces=16)
     np.testing.assert_allclose(outer.scores[0], inner.scores[0], rtol=0.25)
     assert (inner.scores[0] <= outer.scores[0]).all()
     # tanh is exact; the pre-activation of node 1 runs over [-1, 0.75].

@@ -13,7 +13,7 @@ from sobolev_pruning._foundation.activations import ACTIVATIONS
 from sobolev_pruning._foundation.errors import InputError
 from sobolev_pruning._foundation.samples import Samples
 from sobolev_pruning.enclosure import Interval
-from sobolev_pruning.scoring import Tapped, significance
+from sobolev_pruning.scoring import FunctionWithNodes, significance
 from sobolev_pruning.scoring.bounds import enclosed_bounds, scores
 from sobolev_pruning.scoring.program import with_input_derivatives
 from sobolev_pruning.surrogate import Dense, Scaling, Surrogate
@@ -166,7 +166,8 @@ def test_tapped_functions_are_scored_as_surrogates_are(surrogate, basket):
         return (surrogate.scaling.y_shift + surrogate.scaling.y_scale * y)[0]
 
     for tapped, own in zip(
-        significance(Tapped(same), basket.box, "sampled").scores, significance(surrogate, basket.box, "sampled").scores
+        significance(FunctionWithNodes(same), basket.box, "sampled").scores,
+        significance(surrogate, basket.box, "sampled").scores,
     ):
         np.testing.assert_allclose(tapped, own, rtol=ALGEBRAIC)
 
@@ -229,6 +230,6 @@ def test_a_kink_has_no_second_derivative_to_score(types_unchecked):
 
 def test_a_function_without_taps_and_a_baseline_of_a_tapped_one_are_refused():
     with pytest.raises(InputError, match="never called tap"):
-        significance(Tapped(lambda x, tap: jnp.sum(x)), (jnp.zeros(2), jnp.ones(2)))
+        significance(FunctionWithNodes(lambda x, tap: jnp.sum(x)), (jnp.zeros(2), jnp.ones(2)))
     with pytest.raises(InputError, match="reads the weights of a Surrogate"):
-        significance(Tapped(lambda x, tap: jnp.sum(tap(x))), method="random")
+        significance(FunctionWithNodes(lambda x, tap: jnp.sum(tap(x))), method="random")

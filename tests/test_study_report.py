@@ -8,7 +8,7 @@ from rich.console import Console
 
 from browser import browser, faults, needs_browser
 from sobolev_pruning.studying import render_study, study_headline, study_reading, study_table
-from sobolev_pruning.studying.duels import duels
+from sobolev_pruning.studying.paired import paired_comparisons
 from sobolev_pruning.studying.statistics import compared, differing, front, settings_of, varying
 from study_records import FACTORS, cells, small_study
 
@@ -77,7 +77,7 @@ def test_the_headline_counts_wins_and_losses():
 def test_pruning_is_compared_with_what_was_trained_in_the_same_way():
     record = small_study()
     more = cells({0: 1.0, 1: 1.0, 2: 1.0}, approach="scratch", labels="teacher")
-    found = duels(replace(record, cells=(*record.cells, *more)))[2]
+    found = paired_comparisons(replace(record, cells=(*record.cells, *more)))[2]
     assert (found.rival, found.training) == ("scratch", "labels: oversized network")
     assert found.won("better")["value"] == pytest.approx(3e-3)
 

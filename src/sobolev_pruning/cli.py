@@ -29,7 +29,7 @@ app = typer.Typer(
 
 Model = Annotated[Path, typer.Argument(metavar="MODEL", help="A .safetensors or .onnx file.")]
 Models = Annotated[list[Path], typer.Argument(metavar="MODEL...", help="One or more .safetensors or .onnx files.")]
-Box = Annotated[
+BoxOption = Annotated[
     str | None,
     typer.Option(
         metavar="BOX",
@@ -175,7 +175,7 @@ def sample(
 @app.command()
 def significance(
     model: Model,
-    box: Box = None,
+    box: BoxOption = None,
     data: Data = None,
     x: InputColumns = "x*",
     y: OutputColumns = "y*",
@@ -202,7 +202,7 @@ def prune(
     prove: Annotated[
         bool, typer.Option("--prove", help="Bound how far values differ over the whole box, too.")
     ] = False,
-    box: Box = None,
+    box: BoxOption = None,
     data: Data = None,
     x: InputColumns = "x*",
     y: OutputColumns = "y*",
@@ -237,7 +237,7 @@ def shrink(
     reduced_inputs: Annotated[
         bool, typer.Option("--reduced-inputs", help="Write a network that takes only the inputs that matter.")
     ] = False,
-    box: Box = None,
+    box: BoxOption = None,
     data: Data = None,
     x: InputColumns = "x*",
     y: OutputColumns = "y*",
@@ -288,7 +288,7 @@ def evaluate(
 def compare(
     first: Model,
     second: Model,
-    box: Box = None,
+    box: BoxOption = None,
     x: InputColumns = "x*",
     order: Annotated[
         int | None, typer.Option(help="Highest derivative to guarantee. (Default: 2 for small networks, else 1.)")
@@ -308,7 +308,7 @@ def certify(
     model: Model,
     claims: Annotated[str, typer.Option(help="With ; between: 'gradient; value >= 0; increasing 0; distance value'.")],
     against: Against = None,
-    box: Box = None,
+    box: BoxOption = None,
     x: InputColumns = "x*",
     pieces: Pieces = 20_000,
     out: Annotated[Path | None, typer.Option("--out", "-o", metavar="FILE", help="The certificate, JSON.")] = None,

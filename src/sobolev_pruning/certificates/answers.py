@@ -4,18 +4,18 @@ import numpy as np
 
 from .._foundation.errors import ContradictionFound
 from .claims import Convex, Distance
+from .column_bounds import ColumnBounds
 from .cover import Cover
 from .obstacles import obstacle_to
 from .quantities import Quantities
 from .record import OUTWARD, Answer, Status
 from .semidefinite import negative_curvature
-from .targets import Target
 
 _SLACK = 10 * OUTWARD
 """What the tolerance of a claim forgives, as a part of the size of the numbers: they were recorded weaker."""
 
 
-def answer_of(target: Target, quantities: Quantities, cover: Cover) -> Answer:
+def answer_of(target: ColumnBounds, quantities: Quantities, cover: Cover) -> Answer:
     """What the cover says about one claim."""
     low, high = (end[:, target.columns] for end in cover.bounds)
     found = _weaker(low.min(axis=0), -1), _weaker(high.max(axis=0), 1)
@@ -52,7 +52,7 @@ def answer_of(target: Target, quantities: Quantities, cover: Cover) -> Answer:
     )
 
 
-def _expect_no_contradiction(target: Target, quantities: Quantities, cover: Cover, lower, upper) -> None:
+def _expect_no_contradiction(target: ColumnBounds, quantities: Quantities, cover: Cover, lower, upper) -> None:
     """The last line of defence: what was seen at points, in floats, must lie within what was proved.
 
     Floats are trusted as far as the enclosure of the same program at the same point is wide, and a little more.
@@ -82,7 +82,7 @@ def _expect_no_contradiction(target: Target, quantities: Quantities, cover: Cove
             )
 
 
-def status_of(target: Target, lower, upper, reached_lower, reached_upper, evidence) -> Status:
+def status_of(target: ColumnBounds, lower, upper, reached_lower, reached_upper, evidence) -> Status:
     """The status that follows from the numbers of an answer, and from nothing else.
 
     With fixed bounds a claim is proved by bounds within them, and refuted by evidence outside of them. A `Range` is
@@ -103,12 +103,12 @@ def status_of(target: Target, lower, upper, reached_lower, reached_upper, eviden
     return "undecided" if evidence is None else "refuted"
 
 
-def refutes(target: Target, entry: int, evidence: tuple[float, float]) -> bool:
+def refutes(target: ColumnBounds, entry: int, evidence: tuple[float, float]) -> bool:
     """Whether an entry between these bounds breaks the claim."""
     return bool(evidence[1] < target.lower[entry] or evidence[0] > target.upper[entry])
 
 
-def bounds_at(quantities: Quantities, target: Target, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def bounds_at(quantities: Quantities, target: ColumnBounds, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Bounds of every entry of a claim at points, `(n, entries)`, rigorously.
 
     For convexity in all directions the upper bound is that of the smallest eigenvalue.
@@ -128,7 +128,7 @@ def _weaker(bound: np.ndarray, side: int | np.ndarray) -> np.ndarray:
     return bound + side * OUTWARD * np.where(np.isfinite(bound), np.abs(bound), 0.0)
 
 
-def _evidence(target: Target) -> tuple[float, float]:
+def _evidence(target: ColumnBounds) -> tuple[float, float]:
     """Bounds of the failing entry, moved outward as far as they go on refuting."""
     entry, found = target.refuting["entry"], (target.refuting["lower"], target.refuting["upper"])
     lower, upper = _weaker(np.array(found), np.array([-1, 1])).tolist()
@@ -139,7 +139,7 @@ def _evidence(target: Target) -> tuple[float, float]:
     return lower, upper
 
 
-def _extremes(target: Target, quantities: Quantities, cover: Cover):
+def _extremes(target: ColumnBounds, quantities: Quantities, cover: Cover):
     """The points where extremes were found, and what is certainly reached there.
 
     Upper bounds of the smallest, lower bounds of the largest values.

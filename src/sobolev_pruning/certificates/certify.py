@@ -6,7 +6,7 @@ import numpy as np
 
 from .._foundation.precision import require_float64
 from ..reference import AbstractReference
-from ..scoring import Box, as_box
+from ..scoring import BoxLike, as_box
 from ..surrogate import Surrogate
 from .answers import answer_of
 from .claims import Claim, Distance, Range
@@ -18,7 +18,7 @@ from .record import MARGINS, Certificate, digest, versions
 
 def certify(
     surrogate: Surrogate,
-    box: Box,
+    box: BoxLike,
     claims: Sequence[Claim] = (Range("value"), Range("gradient")),
     against: Surrogate | AbstractReference | None = None,
     *,

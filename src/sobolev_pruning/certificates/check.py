@@ -11,13 +11,13 @@ from ..reference import AbstractReference
 from ..surrogate import Surrogate
 from .answers import bounds_at, refutes, status_of
 from .claim_text import claim_text
+from .column_bounds import ColumnBounds
 from .cover import prove
 from .preparation import check_claims, grouped, prepared
 from .progress import progress_bar
 from .quantities import Quantities
 from .reading import load_certificate
 from .record import Answer, Certificate, digest, versions
-from .targets import Target
 
 _SPARE = 1000
 """Cells allowed beyond twice those of the first proof."""
@@ -105,7 +105,7 @@ def check_certificate(
     return again
 
 
-def _contradiction(answer: Answer, target: Target, quantities: Quantities) -> str | None:
+def _contradiction(answer: Answer, target: ColumnBounds, quantities: Quantities) -> str | None:
     """What in an answer does not fit its claim."""
     name = claim_text(answer.claim)
     if answer.shape != target.shape or len(answer.lower) != len(target.columns):
@@ -119,7 +119,7 @@ def _contradiction(answer: Answer, target: Target, quantities: Quantities) -> st
     return None
 
 
-def _unreached(answer: Answer, target: Target, quantities: Quantities) -> str | None:
+def _unreached(answer: Answer, target: ColumnBounds, quantities: Quantities) -> str | None:
     """What an answer says of points and is not found there."""
     name = claim_text(answer.claim)
     if answer.point is not None:

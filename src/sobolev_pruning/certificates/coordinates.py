@@ -32,7 +32,7 @@ _DIVIDED = 0.05
 """Only entries of a direction above this are divided by when an input is narrowed; smaller ones bring little."""
 
 
-class Cells(NamedTuple):
+class Subboxes(NamedTuple):
     """Boxes of coordinates: `lower` and `upper`, `(n, r)`, or `(n, r + d)` where xi is cut too."""
 
     lower: np.ndarray
@@ -41,8 +41,8 @@ class Cells(NamedTuple):
     def __len__(self):
         return len(self.lower)
 
-    def __getitem__(self, rows) -> "Cells":
-        return Cells(self.lower[rows], self.upper[rows])
+    def __getitem__(self, rows) -> "Subboxes":
+        return Subboxes(self.lower[rows], self.upper[rows])
 
 
 class Coordinates(NamedTuple):
@@ -66,18 +66,18 @@ class Coordinates(NamedTuple):
     def rank(self) -> int:
         return self.directions.shape[1]
 
-    def root(self) -> Cells:
+    def root(self) -> Subboxes:
         """One cell that covers the box."""
         reach = np.abs(self.directions).sum(axis=0) * (1 + _SLACK)
         if not self.exact:
             reach = np.concatenate([reach, np.ones(len(self.centre))])
-        return Cells(-reach[None, :], reach[None, :])
+        return Subboxes(-reach[None, :], reach[None, :])
 
-    def narrowed(self, cells: Cells) -> tuple[Cells, np.ndarray]:
+    def narrowed(self, cells: Subboxes) -> tuple[Subboxes, np.ndarray]:
         """Cells without parts that no point of the box lies in, and whether anything is left of each."""
         return (cells, self._meets(cells)) if self.exact else self._contracted(cells)
 
-    def _meets(self, cells: Cells) -> np.ndarray:
+    def _meets(self, cells: Subboxes) -> np.ndarray:
         # Box and cell are disjoint iff a normal separates them: both are zonotopes (exactly so for r <= 3).
         middle, radius = 0.5 * (cells.lower + cells.upper), 0.5 * (cells.upper - cells.lower)
         distance = np.abs(middle @ self.normals.T)
@@ -86,7 +86,7 @@ class Coordinates(NamedTuple):
         size = np.abs(middle) @ np.abs(self.normals).T + spread + reach
         return (distance <= spread + reach + _SLACK * size).all(axis=1)
 
-    def _contracted(self, cells: Cells) -> tuple[Cells, np.ndarray]:
+    def _contracted(self, cells: Subboxes) -> tuple[Subboxes, np.ndarray]:
         """Narrows y to what the xi of a cell allow, and each xi to what y and the others leave it."""
         r = self.rank
         lower, upper = cells.lower.copy(), cells.upper.copy()
@@ -100,9 +100,9 @@ class Coordinates(NamedTuple):
                 ends = np.stack([lower[:, k] - others_high, upper[:, k] - others_low]) / self.directions[i, k]
                 lower[:, r + i] = np.maximum(lower[:, r + i], ends.min(axis=0) - 4 * _SLACK / _DIVIDED)
                 upper[:, r + i] = np.minimum(upper[:, r + i], ends.max(axis=0) + 4 * _SLACK / _DIVIDED)
-        return Cells(lower, upper), (lower <= upper).all(axis=1)
+        return Subboxes(lower, upper), (lower <= upper).all(axis=1)
 
-    def points_in(self, cells: Cells) -> np.ndarray:
+    def points_in(self, cells: Subboxes) -> np.ndarray:
         """For each cell a point x of the box, `(n, d)`, in the cell or near it."""
         r, middle = self.rank, 0.5 * (cells.lower + cells.upper)
         low, high = (-1.0, 1.0) if self.exact else (cells.lower[:, r:], cells.upper[:, r:])
@@ -111,7 +111,7 @@ class Coordinates(NamedTuple):
             xi = np.clip(xi + 1.5 * (middle[:, :r] - xi @ self.directions) @ self.directions.T, low, high)
         return np.clip(self.centre + self.half * xi, self.lower, self.upper)
 
-    def box_around(self, cells: Cells) -> tuple[np.ndarray, np.ndarray]:
+    def box_around(self, cells: Subboxes) -> tuple[np.ndarray, np.ndarray]:
         """Corners of a box of inputs that contains the part of the box in the first of `cells`."""
         r = self.rank
         if self.exact:
@@ -119,20 +119,20 @@ class Coordinates(NamedTuple):
                 np.concatenate([end[:1], np.full((1, len(self.centre)), fill)], axis=1)
                 for end, fill in zip(cells, (-1.0, 1.0))
             ]
-            cells = Cells(*ends)
+            cells = Subboxes(*ends)
         for _ in range(10):
             cells = self._contracted(cells)[0]
         ends = (self.centre + self.half * end[0, r:] for end in cells)
         return tuple(np.clip(end, self.lower, self.upper) for end in ends)
 
-    def cells_of(self, points: np.ndarray) -> Cells:
+    def cells_of(self, points: np.ndarray) -> Subboxes:
         """The smallest cells that certainly contain the coordinates of points of the box."""
         xi = (Interval.point(points) - self.centre) / Interval.point(np.broadcast_to(self.half, points.shape))
         y = xi @ self.directions
         ends = [
             np.concatenate([a] if self.exact else [a, b], axis=1) for a, b in ((y.lower, xi.lower), (y.upper, xi.upper))
         ]
-        return Cells(*ends)
+        return Subboxes(*ends)
 
     def scaled(self, points: np.ndarray) -> np.ndarray:
         """xi of points, in floats."""

@@ -7,10 +7,10 @@ from typing import NamedTuple
 import numpy as np
 
 from .claims import Convex
-from .coordinates import Cells
-from .quantities import BATCH, Bounds, Quantities
+from .column_bounds import ColumnBounds, Reached
+from .coordinates import Subboxes
+from .quantities import BATCH, CellBounds, Quantities
 from .semidefinite import negative_curvature
-from .targets import Reached, Target
 
 _SEARCHED = 4096
 """Points drawn before cutting begins; what they reach tells where bounds are loose."""
@@ -20,14 +20,14 @@ _SEARCHED = 4096
 class Cover:
     """Cells that together contain the box, with bounds of all columns over each; `pieces` counts enclosures made."""
 
-    cells: Cells
-    bounds: Bounds
+    cells: Subboxes
+    bounds: CellBounds
     reached: Reached
     pieces: int
 
 
 def prove(
-    quantities: Quantities, targets: list[Target], pieces: int, show: Callable[[int, int], None] | None = None
+    quantities: Quantities, targets: list[ColumnBounds], pieces: int, show: Callable[[int, int], None] | None = None
 ) -> Cover:
     """Decides the targets as far as `pieces` enclosures of cells suffice; their `status` says how.
 
@@ -68,8 +68,8 @@ def prove(
 
 
 class _View(NamedTuple):
-    cells: Cells
-    bounds: Bounds
+    cells: Subboxes
+    bounds: CellBounds
 
 
 class _Store:
@@ -81,7 +81,7 @@ class _Store:
 
     def view(self) -> _View:
         lower, upper, low, high = (array[: self.count] for array in self.arrays)
-        return _View(Cells(lower, upper), Bounds(low, high))
+        return _View(Subboxes(lower, upper), CellBounds(low, high))
 
     def halve(self, quantities: Quantities, rows: np.ndarray, cuts: np.ndarray) -> None:
         """Replaces each row by its halves along the coordinate `cuts`, as far as they meet the box."""
@@ -122,8 +122,8 @@ def _halves(quantities: Quantities, view: _View, rows: np.ndarray, cuts: np.ndar
     middle = 0.5 * (cells.lower[index, cuts] + cells.upper[index, cuts])
     upper[index, cuts] = middle
     lower[len(rows) + index, cuts] = middle
-    children, alive = quantities.coordinates.narrowed(Cells(lower, upper))
-    found = Bounds(np.full((len(lower), quantities.size), np.inf), np.full((len(lower), quantities.size), -np.inf))
+    children, alive = quantities.coordinates.narrowed(Subboxes(lower, upper))
+    found = CellBounds(np.full((len(lower), quantities.size), np.inf), np.full((len(lower), quantities.size), -np.inf))
     if alive.any():
         inner = quantities.enclose(children[alive])
         parents = np.concatenate([rows, rows])[alive]
@@ -143,7 +143,7 @@ def _learn(quantities, target, store: _Store, rows: np.ndarray, weight: np.ndarr
     store.pieces += int(alive.sum())
     after = np.where(alive, target.excess(bounds, reached), 0.0)
     worse = np.maximum(after[: len(cuts)], after[len(cuts) :])
-    before = target.excess(Bounds(*(a[repeated] for a in view.bounds)), reached)
+    before = target.excess(CellBounds(*(a[repeated] for a in view.bounds)), reached)
     width = (view.cells.upper - view.cells.lower)[repeated, cuts]
     with np.errstate(invalid="ignore", divide="ignore"):
         # Both halves count: a cut that frees one of them entirely is worth as much as one that shrinks both a little.
@@ -172,12 +172,12 @@ def _search(quantities: Quantities, reached: Reached) -> None:
     reached.add(quantities.at(points), points)
 
 
-def _look_inside(quantities: Quantities, cells: Cells, reached: Reached) -> None:
+def _look_inside(quantities: Quantities, cells: Subboxes, reached: Reached) -> None:
     points = quantities.coordinates.points_in(cells)
     reached.add(quantities.at(points), points)
 
 
-def _decide(quantities: Quantities, targets: list[Target], view: _View, reached: Reached) -> None:
+def _decide(quantities: Quantities, targets: list[ColumnBounds], view: _View, reached: Reached) -> None:
     for target in targets:
         if target.status == "open" and not (target.excess(view.bounds, reached) > 0).any():
             target.status = "proved"
@@ -185,7 +185,7 @@ def _decide(quantities: Quantities, targets: list[Target], view: _View, reached:
             _try_to_refute(quantities, target, reached)
 
 
-def _try_to_refute(quantities: Quantities, target: Target, reached: Reached) -> None:
+def _try_to_refute(quantities: Quantities, target: ColumnBounds, reached: Reached) -> None:
     """Encloses the claim's columns at the point that fails most in floats."""
     low, high = target.thresholds(reached)
     below = low - reached.smallest[target.columns]

@@ -3,9 +3,9 @@
 import numpy as np
 
 from ..enclosure.decorations import BENT, CUSTOM, JUMPS, KINKED, UNDEFINED, UNPROVED
+from .column_bounds import ColumnBounds
 from .cover import Cover
 from .quantities import Quantities
-from .targets import Target
 
 _SEARCHED = 4096
 
@@ -17,7 +17,7 @@ _WORDS = {
 }
 
 
-def obstacle_to(target: Target, quantities: Quantities, cover: Cover, cell: int) -> str | None:
+def obstacle_to(target: ColumnBounds, quantities: Quantities, cover: Cover, cell: int) -> str | None:
     """What keeps the columns of `target` from being bounded over a cell; None where nothing does.
 
     Of a model that is not defined everywhere a point is given where it is not, if sampling finds one.

@@ -11,10 +11,10 @@ from .._foundation.errors import InputError
 from ..reference import AbstractReference
 from ..surrogate import Surrogate
 from .claims import Claim, Distance, directions_of, order_of
+from .column_bounds import ColumnBounds, parts_of, target_of
 from .coordinates import coordinates_for
 from .maps import mapped
 from .quantities import Quantities
-from .targets import Target, parts_of, target_of
 
 Model = Surrogate | AbstractReference
 
@@ -81,7 +81,7 @@ def grouped(surrogate: Surrogate, claims: Sequence[Claim], against: Model | None
     return groups
 
 
-def prepared(group: Group, lower: np.ndarray, upper: np.ndarray) -> tuple[Quantities, list[Target]]:
+def prepared(group: Group, lower: np.ndarray, upper: np.ndarray) -> tuple[Quantities, list[ColumnBounds]]:
     """The quantities that decide the claims over the box, and the claims as bounds on them."""
     maps = [mapped(model) for model in group.models]
     try:

@@ -11,7 +11,7 @@ from ..enclosure import Interval, enclose
 from ..enclosure.decorations import BENT, CUSTOM, JUMPS, KINKED, UNDEFINED, UNPROVED, anywhere, joined
 from ..enclosure.registry import user_rules_in
 from .claims import ORDER
-from .coordinates import Cells, Coordinates
+from .coordinates import Coordinates, Subboxes
 from .maps import MappedModel
 from .semidefinite import Metric, smallest_eigenvalue, smallest_eigenvalue_of
 
@@ -47,7 +47,7 @@ class Part(NamedTuple):
         return 2 if self.of == "eigenvalue" else ORDER[self.of]
 
 
-class Bounds(NamedTuple):
+class CellBounds(NamedTuple):
     """Enclosures of all columns, `(n, columns)`."""
 
     lower: np.ndarray
@@ -113,7 +113,7 @@ class Quantities:
     def _values(self, inner, of: list[int]) -> tuple:
         return tuple(self.models[i].value(inner[i]) for i in of)
 
-    def _coordinates_of(self, cells: Cells) -> tuple[Interval, Interval]:
+    def _coordinates_of(self, cells: Subboxes) -> tuple[Interval, Interval]:
         """y and xi of one cell."""
         r = self.coordinates.rank
         lower, upper = cells.lower[0], cells.upper[0]
@@ -214,11 +214,11 @@ class Quantities:
 
         return np.asarray(jax.jit(jax.vmap(values))(self.coordinates.scaled(points)))
 
-    def enclose(self, cells: Cells) -> Bounds:
+    def enclose(self, cells: Subboxes) -> CellBounds:
         """All columns over each cell; what cannot be bounded is unbounded."""
         return self._as_columns(self._raw_over(cells))
 
-    def _raw_over(self, cells: Cells) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    def _raw_over(self, cells: Subboxes) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
         """Lower and upper bounds of every part over each cell, `(n, ...)`, and what is in the way of them, `(n,)`."""
         r = self.coordinates.rank
         found = []
@@ -232,7 +232,7 @@ class Quantities:
             for i in range(len(self._raw))
         ]
 
-    def _as_columns(self, parts) -> Bounds:
+    def _as_columns(self, parts) -> CellBounds:
         raw = dict(zip(self._raw, parts, strict=True))
         lowers, uppers = [], []
         for part in self.parts:
@@ -247,9 +247,9 @@ class Quantities:
                 upper = np.full_like(lower, np.inf)
             lowers.append(lower.reshape(len(lower), -1))
             uppers.append(upper.reshape(len(upper), -1))
-        return Bounds(np.concatenate(lowers, axis=1), np.concatenate(uppers, axis=1))
+        return CellBounds(np.concatenate(lowers, axis=1), np.concatenate(uppers, axis=1))
 
-    def obstacles(self, cells: Cells, columns: np.ndarray) -> int:
+    def obstacles(self, cells: Subboxes, columns: np.ndarray) -> int:
         """What is in the way of bounds of these columns over any of the cells."""
         raw = dict(zip(self._raw, self._raw_over(cells), strict=True))
         found = 0
@@ -273,7 +273,7 @@ class Quantities:
             columns.append(array.reshape(len(array), -1))
         return np.concatenate(columns, axis=1)
 
-    def enclose_points(self, points: np.ndarray) -> Bounds:
+    def enclose_points(self, points: np.ndarray) -> CellBounds:
         """All columns at points of the box, rigorously."""
         return self.enclose(self.coordinates.cells_of(points))
 

@@ -3,10 +3,10 @@ from .certificate_tables import comparison_table as comparison_table
 from .certify import certify_model as certify_model
 from .certify import check_model as check_model
 from .compare import compare_models as compare_models
+from .domain import DataOptions as DataOptions
 from .evaluate import evaluate_models as evaluate_models
-from .ground import DataOptions as DataOptions
 from .init import write_function_script as write_function_script
-from .models import Target as Target
+from .models import ExportFormat as ExportFormat
 from .models import export as export
 from .models import read_model as read_model
 from .prune import prune_model as prune_model

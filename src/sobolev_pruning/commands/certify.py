@@ -9,7 +9,7 @@ from ..reference import AbstractReference
 from ..running import read_config
 from ..running.builders import build_reference
 from ..surrogate import Surrogate
-from .ground import find_ground
+from .domain import find_domain
 from .models import describe, read_model
 from .records import CertificateRecord
 
@@ -34,12 +34,12 @@ def certify_model(
     surrogate = read_model(model)
     other = None if against is None else read_other(against)
     wanted = read_claims(claims, surrogate.widths[0], other)
-    ground = find_ground(surrogate, box, None, columns)
-    certificate = certify(surrogate, ground.box, wanted, other, pieces=pieces, progress=progress)
+    domain = find_domain(surrogate, box, None, columns)
+    certificate = certify(surrogate, domain.box, wanted, other, pieces=pieces, progress=progress)
     if out is not None:
         certificate.save(out)
     path = None if out is None else str(out)
-    return CertificateRecord(describe(surrogate, model), path, certificate, ground.warnings)
+    return CertificateRecord(describe(surrogate, model), path, certificate, domain.warnings)
 
 
 def check_model(

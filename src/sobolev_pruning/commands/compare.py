@@ -8,7 +8,7 @@ import numpy as np
 from .._foundation.activations import CONTINUOUS_DERIVATIVES
 from .._foundation.errors import InputError
 from ..evaluation.teacher import uniform_points
-from .ground import find_ground, outside_training_range
+from .domain import find_domain, outside_training_range
 from .guaranteed_distance import guaranteed_distance
 from .models import describe, read_model
 from .records import ComparisonRecord, Difference
@@ -44,13 +44,13 @@ def compare_models(
             "compare networks of the same function."
         )
     known = next((network for network in networks if network.training_range is not None), networks[0])
-    ground = find_ground(known, box, None, columns)
+    domain = find_domain(known, box, None, columns)
     warnings = [
         f"{path}: {sentence}"
         for path, network in zip((first, second), networks)
-        for sentence in outside_training_range(network, ground.box.lower, ground.box.upper)
+        for sentence in outside_training_range(network, domain.box.lower, domain.box.upper)
     ]
-    points = uniform_points(ground.box, jax.random.key(0))
+    points = uniform_points(domain.box, jax.random.key(0))
     if order is None:
         nodes = sum(sum(network.widths[1:-1]) for network in networks)
         order = 2 if nodes <= _MOST_NODES_FOR_HESSIANS else 1
@@ -62,7 +62,7 @@ def compare_models(
         size, distance = (np.linalg.norm(array, axis=1) for array in (arrays[0], arrays[0] - arrays[1]))
         largest, guaranteed = float(distance.max()), None
         if derivative <= order:
-            guaranteed, reached = guaranteed_distance(*networks, ground.box, of, pieces=pieces, progress=progress)
+            guaranteed, reached = guaranteed_distance(*networks, domain.box, of, pieces=pieces, progress=progress)
             largest = max(largest, reached)
         rms = float(np.sqrt(np.mean(distance**2)))
         differences.append(Difference(of, float(size.max()), rms, largest, guaranteed))
@@ -70,8 +70,8 @@ def compare_models(
     return ComparisonRecord(
         first=describe(networks[0], first),
         second=describe(networks[1], second),
-        lower=np.asarray(ground.box.lower),
-        upper=np.asarray(ground.box.upper),
+        lower=np.asarray(domain.box.lower),
+        upper=np.asarray(domain.box.upper),
         n_points=len(points),
         differences=tuple(differences),
         warnings=tuple(warnings),

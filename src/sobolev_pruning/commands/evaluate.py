@@ -7,11 +7,11 @@ import jax
 import jax.numpy as jnp
 
 from .._foundation.errors import InputError
-from ..evaluation import Judge, evaluate
+from ..evaluation import Evaluator, evaluate
 from ..running import read_config
 from ..running.builders import build_reference
 from ..surrogate import Surrogate
-from .ground import DataOptions, outside_training_range, read_data
+from .domain import DataOptions, outside_training_range, read_data
 from .models import describe, read_model
 from .records import EvaluationRecord
 
@@ -34,9 +34,9 @@ def evaluate_models(
                     "give networks of that reference."
                 )
         points = truth.test_points(jax.random.key(seed))
-        judge = Judge.of(truth, points)
+        evaluator = Evaluator.of(truth, points)
         for path, network in networks.items():
-            evaluations.append(judge(network))
+            evaluations.append(evaluator(network))
             warnings += _warnings(path, network, points)
     else:
         for path, network in networks.items():

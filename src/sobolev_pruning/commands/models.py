@@ -10,7 +10,7 @@ from ..surrogate import Surrogate, load
 from .boxes import read_box
 from .records import NetworkRecord
 
-Target = Literal["onnx", "c", "numpy"]
+ExportFormat = Literal["onnx", "c", "numpy"]
 _ENDINGS = (".safetensors", ".onnx")
 
 
@@ -50,7 +50,7 @@ def describe(surrogate: Surrogate, path: str | Path) -> NetworkRecord:
 
 def export(
     model: str | Path,
-    to: Target,
+    to: ExportFormat,
     out: str | Path,
     *,
     box: str | None = None,

@@ -6,10 +6,10 @@ from pathlib import Path
 import jax
 
 from .._foundation.errors import InputError
-from ..evaluation.teacher import judge_by, uniform_points
+from ..evaluation.teacher import evaluator_against, uniform_points
 from ..pruning import prune
 from ..scoring import significance
-from .ground import DataOptions, find_ground
+from .domain import DataOptions, find_domain
 from .guaranteed_distance import guaranteed_distance
 from .models import describe, expect_model_path, read_model, write_model
 from .records import PruningRecord
@@ -43,23 +43,23 @@ def prune_model(
     expect_model_path(out)
     kept = read_keep(keep)
     surrogate = read_model(model)
-    ground = find_ground(surrogate, box, data, columns)
+    domain = find_domain(surrogate, box, data, columns)
     scores = None
     if method != FOR_THE_FOLD:
-        scores = significance(surrogate, ground.box, method, samples=ground.samples)
-    small = prune(surrogate, kept, significance=scores, box=ground.box, samples=ground.samples, fold=fold)
+        scores = significance(surrogate, domain.box, method, samples=domain.samples)
+    small = prune(surrogate, kept, significance=scores, box=domain.box, samples=domain.samples, fold=fold)
     # Folded for this box: beyond it nothing was looked at.
-    small = replace(small, training_range=(ground.box.lower, ground.box.upper))
-    judge = judge_by(surrogate, uniform_points(ground.box, jax.random.key(0)), str(model))
-    proved, reached = guaranteed_distance(surrogate, small, ground.box, pieces=_PIECES) if prove else (None, None)
+    small = replace(small, training_range=(domain.box.lower, domain.box.upper))
+    evaluator = evaluator_against(surrogate, uniform_points(domain.box, jax.random.key(0)), str(model))
+    proved, reached = guaranteed_distance(surrogate, small, domain.box, pieces=_PIECES) if prove else (None, None)
     return PruningRecord(
         before=describe(surrogate, model),
         after=write_model(small, out),
         fold=fold,
-        evaluation=judge(small),
+        evaluation=evaluator(small),
         proved_difference=proved,
         reached_difference=reached,
-        warnings=ground.warnings,
+        warnings=domain.warnings,
     )
 
 

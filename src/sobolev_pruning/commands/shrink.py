@@ -9,9 +9,9 @@ import numpy as np
 from .._foundation.errors import InputError
 from ..pruning import reduced
 from ..searching import Tolerance, shrink
-from ..searching.tolerance import QUANTITIES
+from ..searching.tolerance import LIMITED_QUANTITIES
 from ..storage.locks import sole_writer
-from .ground import DataOptions, find_ground
+from .domain import DataOptions, find_domain
 from .models import describe, expect_model_path, read_model, write_model
 from .records import ShrinkingRecord, TrialRecord
 
@@ -46,8 +46,8 @@ def shrink_model(
         raise InputError("shrink needs either --tolerance or --max-parameters: what is free is what it searches for.")
     limits = None if tolerance is None else read_tolerance(tolerance, figure)
     surrogate = read_model(model)
-    ground = find_ground(surrogate, box, data, columns)
-    if data is not None and ground.samples.dydx is None:
+    domain = find_domain(surrogate, box, data, columns)
+    if data is not None and domain.samples.dydx is None:
         raise InputError(
             f"{data.path} lacks derivatives (columns such as dy/dx0), which shrinking learns from; add them, or leave "
             "--data out to learn from the network itself."
@@ -56,19 +56,19 @@ def shrink_model(
     with sole_writer(out.with_name(f".{out.name}.lock"), str(out)):
         found = shrink(
             surrogate,
-            ground.samples,
+            domain.samples,
             tolerance=limits,
             max_parameters=max_parameters,
             size=size,
             against=against,
-            box=ground.box,
+            box=domain.box,
             seed=seed,
             progress=progress,
             checkpoints=kept,
         )
         small = found.surrogate
         if small is not None and data is None:
-            small = replace(small, training_range=(ground.box.lower, ground.box.upper))
+            small = replace(small, training_range=(domain.box.lower, domain.box.upper))
         if small is not None and reduced_inputs:
             small = reduced(small)
         after = None if small is None else write_model(small, out)
@@ -85,7 +85,7 @@ def shrink_model(
             for t in found.path
         ),
         evaluation=found.verified,
-        warnings=ground.warnings,
+        warnings=domain.warnings,
     )
 
 
@@ -102,7 +102,7 @@ def read_tolerance(text: str, figure: str) -> Tolerance:
             limit = float(number)
         except ValueError:
             limit = np.nan
-        if name not in QUANTITIES or name in given or np.isnan(limit):
+        if name not in LIMITED_QUANTITIES or name in given or np.isnan(limit):
             raise InputError(
                 f"--tolerance has {part.strip()!r}; write value=0.9999,delta=0.999,gamma=0.99, each at most once."
             )

@@ -6,7 +6,7 @@ import numpy as np
 
 from .._foundation.files import expect_place
 from ..scoring import significance
-from .ground import DataOptions, find_ground
+from .domain import DataOptions, find_domain
 from .models import describe, read_model
 from .records import SignificanceRecord
 
@@ -23,13 +23,13 @@ def score_model(
 ) -> SignificanceRecord:
     """Scores every hidden node as `significance` does, and writes the scores to the CSV file `out` where it is given.
 
-    The box is that of `find_ground`; `data` also serves the criteria that look at samples.
+    The box is that of `find_domain`; `data` also serves the criteria that look at samples.
     """
     if out is not None:
         expect_place(out)
     surrogate = read_model(model)
-    ground = find_ground(surrogate, box, data, columns)
-    found = significance(surrogate, ground.box, method, order, ground.samples)
+    domain = find_domain(surrogate, box, data, columns)
+    found = significance(surrogate, domain.box, method, order, domain.samples)
     if out is not None:
         found.to_csv(out)
     return SignificanceRecord(
@@ -37,10 +37,10 @@ def score_model(
         method=method,
         order=order,
         guaranteed=found.guaranteed,
-        lower=np.asarray(ground.box.lower),
-        upper=np.asarray(ground.box.upper),
+        lower=np.asarray(domain.box.lower),
+        upper=np.asarray(domain.box.upper),
         scores=tuple(np.asarray(layer) for layer in found.scores),
         range_widths=found.range_widths,
         adjoints=found.adjoint_sizes,
-        warnings=ground.warnings,
+        warnings=domain.warnings,
     )

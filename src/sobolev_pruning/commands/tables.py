@@ -10,7 +10,7 @@ from rich.table import Table
 from .._foundation.errors import printable
 from ..drawing.numbers import count_text, error_text, outward_text, r2_text, widths_text
 from ..evaluation import Evaluation
-from ..running.tables import QUANTITIES
+from ..running.tables import REPORTED_QUANTITIES
 from .records import (
     EvaluationRecord,
     NetworkRecord,
@@ -209,7 +209,7 @@ def _errors_table(title: str, rows: dict[str, Evaluation], against: str) -> Tabl
     caption += "along all ones."
     if len(first.outputs) > 1:
         caption += " Each output is measured about its own mean; the first rows are of the worst."
-    table = plain_table(title, ["", "Figure"], [quantity.capitalize() for quantity in QUANTITIES], caption)
+    table = plain_table(title, ["", "Figure"], [quantity.capitalize() for quantity in REPORTED_QUANTITIES], caption)
     for name, evaluation in rows.items():
         _add_figures(table, name, evaluation)
         if len(evaluation.outputs) > 1:
@@ -222,7 +222,9 @@ def _add_figures(table: Table, name: str, evaluation: Evaluation) -> None:
     lines = ("R²", "r2", r2_text), ("RMSE", "rmse", error_text), ("largest", "max_abs", error_text)
     for label, figure, text in lines:
         figures = evaluation.figures(figure)
-        table.add_row(name if figure == "r2" else "", label, *(text(figures[quantity]) for quantity in QUANTITIES))
+        table.add_row(
+            name if figure == "r2" else "", label, *(text(figures[quantity]) for quantity in REPORTED_QUANTITIES)
+        )
 
 
 def _worst_outputs(evaluation: Evaluation) -> list[int]:

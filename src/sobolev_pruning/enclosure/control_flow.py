@@ -158,7 +158,7 @@ def _unrolled(params, body, operands, evaluate) -> list:
     rows = []
     for turn in reversed(range(length)) if params["reverse"] else range(length):
         slices = [
-            x._replace(value=x.value[turn], flags=x.flags if decorations.is_uniform(x.flags) else x.flags[turn])
+            x._replace(value=_row(x.value, turn), flags=x.flags if decorations.is_uniform(x.flags) else x.flags[turn])
             for x in xs
         ]
         out = evaluate(body, [*consts, *carries, *slices])
@@ -167,6 +167,11 @@ def _unrolled(params, body, operands, evaluate) -> list:
     if params["reverse"]:
         rows.reverse()
     return [*carries, *[_stacked(column) for column in zip(*rows)]]
+
+
+def _row(value, turn: int):
+    """One row; of a NumPy array of numbers an array too, and no scalar of its own type."""
+    return np.asarray(value[turn]) if isinstance(value, np.ndarray) else value[turn]
 
 
 def _stacked(column):

@@ -166,7 +166,7 @@ def _from_float(ends: np.ndarray, dtype):
     return jnp.asarray(np.where(inside, whole, np.where(ends < 0, info.min, info.max).astype(dtype)))
 
 
-class _Judge:
+class _Priorities:
     """How bad bounds are, and what is worth cutting along, from values at sample points of the box."""
 
     def __init__(self, program: _Program, lower: np.ndarray, upper: np.ndarray, most: int):
@@ -204,17 +204,17 @@ class _Judge:
 
 @np.errstate(over="ignore", invalid="ignore")  # bounds may be of any size: what is bad is only compared
 def _refine(program: _Program, lower: np.ndarray, upper: np.ndarray, budget: int, most: int):
-    judge = _Judge(program, lower, upper, most)
-    directions = judge.directions
+    priorities = _Priorities(program, lower, upper, most)
+    directions = priorities.directions
     first = whole(lower, upper, directions)
     (low,), (high,), (decoration,) = program.bounds([first], directions)
-    queue = [(-judge.badness(low[None], high[None])[0], 0, 0, first, low, high, decoration)]
+    queue = [(-priorities.badness(low[None], high[None])[0], 0, 0, first, low, high, decoration)]
     cuts: list[int] = []
     made = 1
-    while queue[0][0] < 0 and len(queue) < budget and judge.axes:
+    while queue[0][0] < 0 and len(queue) < budget and priorities.axes:
         known = []
         if queue[0][2] == len(cuts):
-            axis, *known = _best_cut(program, judge, queue[0])
+            axis, *known = _best_cut(program, priorities, queue[0])
             cuts.append(axis)
         worst = [heapq.heappop(queue)]
         # A piece is replaced by two, so the pieces there are stay within the budget.
@@ -232,19 +232,21 @@ def _refine(program: _Program, lower: np.ndarray, upper: np.ndarray, budget: int
         # A part lies inside its parent, so the parent's bounds hold for it, too.
         lows = np.maximum(lows, np.stack([old[4] for old in parents]))
         highs = np.minimum(highs, np.stack([old[5] for old in parents]))
-        for score, old, *made_of in zip(judge.badness(lows, highs), parents, parts, lows, highs, flags, strict=True):
+        for score, old, *made_of in zip(
+            priorities.badness(lows, highs), parents, parts, lows, highs, flags, strict=True
+        ):
             heapq.heappush(queue, (-score, made, old[2] + 1, *made_of))
             made += 1
     lows, highs, flags = ([entry[i] for entry in queue] for i in (4, 5, 6))
     return np.min(lows, axis=0), np.max(highs, axis=0), np.bitwise_or.reduce(flags, axis=0)
 
 
-def _best_cut(program, judge, entry) -> tuple[int, np.ndarray, np.ndarray, np.ndarray]:
+def _best_cut(program, priorities, entry) -> tuple[int, np.ndarray, np.ndarray, np.ndarray]:
     """The cut whose parts are least bad, tried out on a piece, with bounds and decorations of its parts."""
-    parts = [halved(entry[3], axis, judge.directions) for axis in judge.axes]
-    lows, highs, flags = program.bounds([part for pair in parts for part in pair], judge.directions)
-    scores = judge.badness(np.maximum(lows, entry[4]), np.minimum(highs, entry[5]))
+    parts = [halved(entry[3], axis, priorities.directions) for axis in priorities.axes]
+    lows, highs, flags = program.bounds([part for pair in parts for part in pair], priorities.directions)
+    scores = priorities.badness(np.maximum(lows, entry[4]), np.minimum(highs, entry[5]))
     ends = np.cumsum([0, *map(len, parts)])
     best = int(np.argmin([scores[first:last].sum() for first, last in itertools.pairwise(ends)]))
     of_best = slice(ends[best], ends[best + 1])
-    return judge.axes[best], lows[of_best], highs[of_best], flags[of_best]
+    return priorities.axes[best], lows[of_best], highs[of_best], flags[of_best]

@@ -1,8 +1,8 @@
 from .evaluate import Evaluation as Evaluation
-from .evaluate import Judge as Judge
-from .evaluate import along as along
+from .evaluate import Evaluator as Evaluator
 from .evaluate import evaluate as evaluate
-from .excess import ExcessJudge as ExcessJudge
+from .evaluate import second_derivative_along as second_derivative_along
+from .excess import ExcessEvaluator as ExcessEvaluator
 from .noise_level import NoiseLevel as NoiseLevel
 from .noise_level import noise_level as noise_level
 from .oracle import fit_oracle as fit_oracle

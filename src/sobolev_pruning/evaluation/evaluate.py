@@ -58,7 +58,7 @@ class Evaluation:
         )
 
 
-class Judge:
+class Evaluator:
     """Scores any number of models at the same points against one truth, which is worked out once.
 
     `truth` holds the truth at `points`, `(n, d)`; gamma is taken along `direction`, `(d,)`.
@@ -70,9 +70,9 @@ class Judge:
         self.direction = direction
 
     @staticmethod
-    def of(reference: AbstractReference, points: Points) -> "Judge":
-        """The judge that knows what `reference` says at `points`."""
-        return Judge(reference.truth(points), points, reference.gamma_direction)
+    def of(reference: AbstractReference, points: Points) -> "Evaluator":
+        """The one that knows what `reference` says at `points`."""
+        return Evaluator(reference.truth(points), points, reference.gamma_direction)
 
     def __call__(self, model: Surrogate | AbstractReference) -> Evaluation:
         """The errors of `model`, a surrogate or another reference."""
@@ -122,10 +122,10 @@ def evaluate(
             raise InputError("points belong to a reference; samples bring their own inputs, so leave points out.")
         return _against_samples(surrogate, truth)
     points = truth.test_points(jax.random.key(seed)) if points is None else jnp.asarray(points)
-    return Judge.of(truth, points)(surrogate)
+    return Evaluator.of(truth, points)(surrogate)
 
 
-def along(hessian: Float[Array, "n ... d d"], direction: Float[Array, "d"]) -> Float[Array, "n ..."]:
+def second_derivative_along(hessian: Float[Array, "n ... d d"], direction: Float[Array, "d"]) -> Float[Array, "n ..."]:
     """The second derivative along `direction`, `v' H v`."""
     return jnp.einsum("...ab,a,b->...", hessian, direction, direction)
 
@@ -146,13 +146,13 @@ def _said_by(model: Surrogate | AbstractReference, points: Points, truth: Truth,
     if isinstance(model, AbstractReference):
         found = _told_by(model, points, 2 if derivatives[1] else int(derivatives[0]))
         if found.hessian is not None:
-            return replace(found, gamma=along(found.hessian, direction))
+            return replace(found, gamma=second_derivative_along(found.hessian, direction))
         same = np.array_equal(model.gamma_direction, direction)
         return found if same else replace(found, gamma=None, gamma_stderr=None)
     hessian = None if truth.hessian is None else model.hessian(points)
     gamma = None
     if truth.gamma is not None:
-        gamma = _curvature(model, points, direction) if hessian is None else along(hessian, direction)
+        gamma = _curvature(model, points, direction) if hessian is None else second_derivative_along(hessian, direction)
     gradient = model.gradient(points) if derivatives[0] else None
     return Truth(model.value(points), gradient, gamma, hessian, "the model itself")
 

@@ -11,7 +11,7 @@ from .noise_level import NoiseLevel, noise_level
 from .scores import Excess, Scores, spread_squares, stderr_of_sum, worst_of
 
 
-class ExcessJudge:
+class ExcessEvaluator:
     """Scores models on noisy `samples` twice: on the labels as they are, noise and all, as `evaluate` does, and by how
     much larger their squared error is than that of `original` on the same labels (`Scores.excess`).
 

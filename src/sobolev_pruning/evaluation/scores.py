@@ -43,7 +43,7 @@ class Scores:
     Where the truth is itself an estimate, `noise_rmse` is the root mean square of its standard errors, and what that
     noise adds on average is taken out of `r2` and `rmse`; `p99` and `max_abs` still contain it. `r2_stderr` is the
     standard error of `r2` from that noise and the choice of points. Both are 0 for an exact truth. `excess` compares
-    with another network on labels of unknown noise (see `ExcessJudge`).
+    with another network on labels of unknown noise (see `ExcessEvaluator`).
     """
 
     r2: float | None

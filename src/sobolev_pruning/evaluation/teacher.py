@@ -7,7 +7,7 @@ from .._foundation.arrays import Points, PRNGKey
 from ..enclosure import Interval
 from ..reference import Truth
 from ..surrogate import Surrogate
-from .evaluate import Judge, along
+from .evaluate import Evaluator, second_derivative_along
 
 POINTS = 4096
 
@@ -17,9 +17,9 @@ def uniform_points(box: Interval, key: PRNGKey, n: int = POINTS) -> Points:
     return jax.random.uniform(key, (n, box.lower.shape[0]), jnp.float64, box.lower[None], box.upper[None])
 
 
-def judge_by(original: Surrogate, points: Points, name: str) -> Judge:
-    """The judge that takes for the truth what `original`, called `name`, says at `points`; gamma is along all ones."""
+def evaluator_against(original: Surrogate, points: Points, name: str) -> Evaluator:
+    """What takes for the truth what `original`, called `name`, says at `points`; gamma is along all ones."""
     direction = jnp.ones(points.shape[1])
     hessian = original.hessian(points)
-    gamma = along(hessian, direction)
-    return Judge(Truth(original.value(points), original.gradient(points), gamma, hessian, name), points, direction)
+    gamma = second_derivative_along(hessian, direction)
+    return Evaluator(Truth(original.value(points), original.gradient(points), gamma, hessian, name), points, direction)

@@ -19,32 +19,32 @@ class Term:
     operation: str
     arguments: "tuple[Operand, ...]" = ()
 
-    def __add__(self, other: "Operand") -> "Term":
+    def __add__(self, other: "TermOrNumber") -> "Term":
         return Term("add", (self, other))
 
     def __radd__(self, other: float) -> "Term":
         return Term("add", (other, self))
 
-    def __sub__(self, other: "Operand") -> "Term":
+    def __sub__(self, other: "TermOrNumber") -> "Term":
         return Term("subtract", (self, other))
 
     def __rsub__(self, other: float) -> "Term":
         return Term("subtract", (other, self))
 
-    def __mul__(self, other: "Operand") -> "Term":
+    def __mul__(self, other: "TermOrNumber") -> "Term":
         return Term("multiply", (self, other))
 
     def __rmul__(self, other: float) -> "Term":
         return Term("multiply", (other, self))
 
-    def __truediv__(self, other: "Operand") -> "Term":
+    def __truediv__(self, other: "TermOrNumber") -> "Term":
         return Term("divide", (self, other))
 
     def __neg__(self) -> "Term":
         return Term("negate", (self,))
 
 
-Operand: TypeAlias = Term | float
+TermOrNumber: TypeAlias = Term | float
 
 OPERATIONS = {
     "variable": 0,
@@ -101,7 +101,7 @@ def minimum(x: Term, bound: float) -> Term:
     return Term("minimum", (x, bound))
 
 
-def where_positive(x: Term, then: Operand, otherwise: Operand) -> Term:
+def where_positive(x: Term, then: TermOrNumber, otherwise: TermOrNumber) -> Term:
     """`then` where `x > 0`, `otherwise` elsewhere."""
     return Term("where_positive", (x, then, otherwise))
 

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from .._foundation.arrays import ArrayOrList
 from .._foundation.errors import InputError
 from .._foundation.samples import Samples
-from ..scoring import Box, as_box
+from ..scoring import BoxLike, as_box
 from ..surrogate import Dense, Surrogate, numpy_layers
 from .jets import fold_points
 from .surgery import rebuilt
@@ -30,7 +30,7 @@ class InputRemoval:
 
 
 def input_effects(
-    surrogate: Surrogate, box: Box | None = None, samples: Samples | ArrayOrList | None = None
+    surrogate: Surrogate, box: BoxLike | None = None, samples: Samples | ArrayOrList | None = None
 ) -> Float[np.ndarray, "d"]:
     """How much each input matters: `max_j E[(d_c f_j)^2] spread_c^2 / var(f_j)` over points of the box or `samples`.
 
@@ -47,7 +47,7 @@ def input_effects(
 def remove_inputs(
     surrogate: Surrogate,
     removed: Sequence[int],
-    box: Box | None = None,
+    box: BoxLike | None = None,
     samples: Samples | ArrayOrList | None = None,
 ) -> InputRemoval:
     """`surrogate` made constant in the inputs `removed`, what they contributed folded into the first layer.

@@ -7,7 +7,7 @@ import numpy as np
 from .._foundation.arrays import ArrayOrList
 from .._foundation.errors import InputError
 from .._foundation.samples import Samples
-from ..scoring import Box
+from ..scoring import BoxLike
 from ..surrogate import Surrogate, numpy_layers
 from .jets import Jets, activated, affine, fold_points, input_jets
 from .regression import fitted
@@ -30,7 +30,7 @@ class Merge:
 
 
 def merge_layer(
-    surrogate: Surrogate, layer: int, box: Box | None = None, samples: Samples | ArrayOrList | None = None
+    surrogate: Surrogate, layer: int, box: BoxLike | None = None, samples: Samples | ArrayOrList | None = None
 ) -> Merge:
     """`surrogate` without hidden layer `layer` (from 0): its activations are replaced by an affine function of what
     enters them.
@@ -62,7 +62,7 @@ def merge_layer(
 def merge_affine_layers(
     surrogate: Surrogate,
     tolerance: float,
-    box: Box | None = None,
+    box: BoxLike | None = None,
     samples: Samples | ArrayOrList | None = None,
 ) -> tuple[Surrogate, tuple[Merge, ...]]:
     """Merges away hidden layers while the outputs change by at most `tolerance` times their spread, the least change

@@ -9,7 +9,7 @@ from .._foundation.arrays import ArrayOrList
 from .._foundation.errors import InputError
 from .._foundation.precision import require_float64
 from .._foundation.samples import Samples
-from ..scoring import Box, Significance
+from ..scoring import BoxLike, Significance
 from ..scoring import significance as score
 from ..surrogate import Dense, Surrogate, numpy_layers
 from .choose import Keep, choose, counts_per_layer, expect_keep
@@ -20,7 +20,7 @@ from .plan import CONSTANT_FOLDS, FOLDS, Plan, fold_orders
 from .surgery import compact, parameter_mask, rebuilt
 from .survivors import choose_survivors, fold_onto_survivors, layer_gains
 
-Criterion = Callable[[Surrogate, Box | None, Samples | ArrayOrList | None], Sequence]
+Criterion = Callable[[Surrogate, BoxLike | None, Samples | ArrayOrList | None], Sequence]
 """`criterion(surrogate, box, samples)` gives one array of scores per hidden layer."""
 
 
@@ -44,7 +44,7 @@ def prune(
     threshold: float | None = None,
     scope: str = "layer",
     significance: Significance | Criterion | None = None,
-    box: Box | None = None,
+    box: BoxLike | None = None,
     samples: Samples | ArrayOrList | None = None,
     fold: str = "midpoint",
     fold_order: int | None = None,
@@ -100,7 +100,7 @@ def make_plan(
     threshold: float | None = None,
     scope: str = "layer",
     significance: Significance | Criterion | None = None,
-    box: Box | None = None,
+    box: BoxLike | None = None,
     samples: Samples | ArrayOrList | None = None,
     fold: str = "midpoint",
     fold_order: int | None = None,
@@ -140,7 +140,7 @@ def apply_plan(
     surrogate: Surrogate,
     plan: Plan,
     *,
-    box: Box | None = None,
+    box: BoxLike | None = None,
     samples: Samples | ArrayOrList | None = None,
 ) -> Surrogate:
     """The network that `plan` makes of `surrogate`; `box` or `samples` as they were given to `make_plan`."""
@@ -153,7 +153,7 @@ def mask(
     surrogate: Surrogate,
     plan: Plan,
     *,
-    box: Box | None = None,
+    box: BoxLike | None = None,
     samples: Samples | ArrayOrList | None = None,
 ) -> Masked:
     """Prunes without changing a shape, so that nothing compiled before has to be compiled again.

@@ -12,7 +12,7 @@ from .designs import Design
 from .from_function import FunctionReference, from_function
 from .inputs import InputsLike, inputs_from
 
-METHODS = ("euler", "milstein", "sra1")
+SCHEMES = ("euler", "milstein", "sra1")
 _LONG = 1000
 
 
@@ -64,7 +64,7 @@ def sde(
         import lineax
     except ImportError:
         raise InputError("Stochastic differential equations need diffrax; install sobolev-pruning[sde].") from None
-    if method not in METHODS:
+    if method not in SCHEMES:
         raise InputError(f"method is {method!r}; choose one of {', '.join(METHODS)}.")
     if dates < 1 or steps < dates or steps % dates:
         raise InputError(f"sde was asked for steps={steps}, dates={dates}; give a whole number of steps per date.")

@@ -6,15 +6,17 @@ from ..drawing.canvas import BLUE, FONT_SIZE, GRID, ORANGE, canvas, log_ticks, s
 from ..drawing.numbers import error_text, stage_label
 from ..drawing.panels import Panel
 from .records import ReportRecord
-from .tables import QUANTITIES, measured_quantities
+from .tables import REPORTED_QUANTITIES, measured_quantities
 
 _WIDTH, _LABELS, _LINE = 420, 180, 25
 
 
 def error_panels(record: ReportRecord) -> tuple[Panel, ...]:
     """Error `1 - R2` of each stage on a logarithmic scale, ours and the published one, for every quantity measured."""
-    ours = {q: [_error(stage.evaluation.figures("r2")[q]) for stage in record.stages] for q in QUANTITIES}
-    paper = {q: [_error(record.published.get(stage.name, {}).get(q)) for stage in record.stages] for q in QUANTITIES}
+    ours = {q: [_error(stage.evaluation.figures("r2")[q]) for stage in record.stages] for q in REPORTED_QUANTITIES}
+    paper = {
+        q: [_error(record.published.get(stage.name, {}).get(q)) for stage in record.stages] for q in REPORTED_QUANTITIES
+    }
     drawn = [q for q in measured_quantities(record) if np.isfinite(ours[q]).any()]
     if not drawn:
         return ()

@@ -9,7 +9,7 @@ import numpy as np
 from .._foundation.files import write_atomically
 from .._foundation.precision import require_float64
 from .._foundation.versions import versions
-from ..evaluation import Evaluation, Judge, along, fit_oracle
+from ..evaluation import Evaluation, Evaluator, fit_oracle, second_derivative_along
 from ..interchange import save_onnx
 from ..reference import GaussianBasket
 from ..surrogate import Surrogate
@@ -101,7 +101,7 @@ class _Records:
         self.reference = reference
         self.points = reference.test_points(key_for(config, "test points"))
         exposure = reference.exposure_inputs(key_for(config, "exposure inputs"), len(self.points))
-        self.on_box, self.on_exposure = Judge.of(reference, self.points), Judge.of(reference, exposure)
+        self.on_box, self.on_exposure = Evaluator.of(reference, self.points), Evaluator.of(reference, exposure)
         self.title = f"A {reference.kind} on a basket of {reference.n_inputs} Gaussian assets"
 
     def record(self, name: str, description: str, stage: Stage) -> StageRecord:
@@ -113,7 +113,7 @@ class _Records:
             n_parameters=surrogate.n_parameters,
             history=history_of(stage),
             seconds=stage.seconds,
-            **self._judge(surrogate),
+            **self._evaluated(surrogate),
         )
 
     def oracle_record(self, samples) -> StageRecord:
@@ -126,10 +126,10 @@ class _Records:
             n_parameters=self.reference.n_inputs + 2,
             history=None,
             seconds=time.perf_counter() - start,
-            **self._judge(oracle),
+            **self._evaluated(oracle),
         )
 
-    def _judge(self, model: Surrogate | GaussianBasket) -> dict[str, Evaluation | Predictions]:
+    def _evaluated(self, model: Surrogate | GaussianBasket) -> dict[str, Evaluation | Predictions]:
         return {
             "evaluation": self.on_box(model),
             "exposure": self.on_exposure(model),
@@ -141,7 +141,11 @@ class _Records:
 
         def triple(source) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
             value, delta, hessian = source.value(points), source.gradient(points), source.hessian(points)
-            return np.asarray(value), np.asarray(delta @ direction), np.asarray(along(hessian, direction))
+            return (
+                np.asarray(value),
+                np.asarray(delta @ direction),
+                np.asarray(second_derivative_along(hessian, direction)),
+            )
 
         predicted, true = triple(model), triple(reference)
         return Predictions(

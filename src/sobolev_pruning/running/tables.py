@@ -8,7 +8,7 @@ from ..evaluation import Evaluation, Scores
 from .records import ReportRecord, StageRecord, Timings
 from .summary import calls_until_paid, error_ratio, networks
 
-QUANTITIES = ("value", "delta", "gamma", "hessian")
+REPORTED_QUANTITIES = ("value", "delta", "gamma", "hessian")
 """What the results are read by, in this order."""
 
 PAPER_WIDTHS = "Layers are ours; the paper’s oversized network is 7–128×6–1, its others have widths of their own."
@@ -24,7 +24,7 @@ ALL_QUANTITIES = {
 
 
 @dataclass(frozen=True)
-class Cell:
+class ScoreCell:
     """One score: R2, the error `1 - R2`, and where there is one the published R2 with our error over the published."""
 
     r2: str
@@ -41,7 +41,7 @@ class ResultRow:
     stage: str
     layers: str
     parameters: str
-    cells: tuple[Cell, ...]
+    cells: tuple[ScoreCell, ...]
     seconds: str
 
 
@@ -65,7 +65,7 @@ def measured_quantities(record: ReportRecord) -> tuple[str, ...]:
     """The quantities that at least one stage has a score for."""
     return tuple(
         quantity
-        for quantity in QUANTITIES
+        for quantity in REPORTED_QUANTITIES
         if any(getattr(stage.evaluation, quantity) is not None for stage in record.stages)
     )
 
@@ -85,11 +85,11 @@ def result_rows(record: ReportRecord, exposure: bool = False) -> tuple[ResultRow
     )
 
 
-def _cell(record: ReportRecord, stage: StageRecord, quantity: str, exposure: bool) -> Cell:
+def _cell(record: ReportRecord, stage: StageRecord, quantity: str, exposure: bool) -> ScoreCell:
     r2 = (stage.exposure if exposure else stage.evaluation).figures("r2")[quantity]
     published = None if exposure else record.published.get(stage.name, {}).get(quantity)
     ratio = error_ratio(r2, published)
-    return Cell(
+    return ScoreCell(
         r2=r2_text(r2),
         error=MISSING if r2 is None else error_text(1.0 - r2),
         published=None if published is None else r2_text(published),

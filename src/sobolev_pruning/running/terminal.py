@@ -8,7 +8,7 @@ from rich.text import Text
 
 from ..drawing.numbers import count_text, r2_text, stage_label, widths_text
 from .records import StageRecord
-from .tables import PAPER_WIDTHS, QUANTITIES, truths_text
+from .tables import PAPER_WIDTHS, REPORTED_QUANTITIES, truths_text
 
 
 def results_table(stages: Sequence[StageRecord], published: dict[str, dict[str, float]]) -> Table:
@@ -36,7 +36,7 @@ def results_table(stages: Sequence[StageRecord], published: dict[str, dict[str, 
     )
     table.add_column("Stage", no_wrap=True)
     table.add_column("Parameters", justify="right", no_wrap=True)
-    for quantity in QUANTITIES:
+    for quantity in REPORTED_QUANTITIES:
         table.add_column(f"{quantity.capitalize()} ", justify="right", no_wrap=True)
     for stage in stages:
         paper = published.get(stage.name, {})
@@ -44,12 +44,12 @@ def results_table(stages: Sequence[StageRecord], published: dict[str, dict[str, 
         table.add_row(
             stage_label(stage.name),
             count_text(stage.n_parameters),
-            *(_ours(ours[quantity], paper.get(quantity)) for quantity in QUANTITIES),
+            *(_ours(ours[quantity], paper.get(quantity)) for quantity in REPORTED_QUANTITIES),
         )
         layers = "" if stage.widths is None else f"  {widths_text(stage.widths)}"
         if layers or paper:
             texts = [layers, "paper" if paper else ""]
-            texts += [f"{r2_text(paper[quantity])} " if quantity in paper else "" for quantity in QUANTITIES]
+            texts += [f"{r2_text(paper[quantity])} " if quantity in paper else "" for quantity in REPORTED_QUANTITIES]
             table.add_row(*(Text(text, style="dim") for text in texts))
     return table
 

@@ -16,16 +16,16 @@ from ..enclosure import Interval, enclose
 from .program import Network, OutputScale, with_input_derivatives
 
 
-class Bounds(NamedTuple):
+class NodeBounds(NamedTuple):
     """Intervals of the m-th input derivatives of nodes, `(width, d, ...)`, and of adjoints, `(k, width, d, ...)`."""
 
     nodes: list[Interval]
     adjoints: list[Interval]
 
 
-def enclosed_bounds(network: Network, box: Interval, order: int, method: str, pieces: int) -> tuple[Bounds, ...]:
+def enclosed_bounds(network: Network, box: Interval, order: int, method: str, pieces: int) -> tuple[NodeBounds, ...]:
     """Enclosures of nodes and adjoints over `box`, for the input derivatives 0 to `order`."""
-    bounds = tuple(Bounds(*derivative) for derivative in _enclosing(method, order, pieces)(network, box))
+    bounds = tuple(NodeBounds(*derivative) for derivative in _enclosing(method, order, pieces)(network, box))
     missing = np.argwhere(np.asarray(_missing(bounds)))
     if missing.size:
         derivative, layer = missing[0]
@@ -42,7 +42,7 @@ def missing_derivative(layer: int, order: int) -> InputError:
 
 
 @jax.jit
-def _missing(bounds: tuple[Bounds, ...]) -> Bool[Array, "orders l"]:
+def _missing(bounds: tuple[NodeBounds, ...]) -> Bool[Array, "orders l"]:
     """Where a derivative does not exist: its enclosure is NaN, which is not an interval."""
     layers = [zip(found.nodes, found.adjoints) for found in bounds]
     return jnp.array([[(n.is_nai().any() | a.is_nai().any()) for n, a in found] for found in layers])
@@ -62,7 +62,7 @@ def _enclosing(method: str, order: int, pieces: int) -> Callable:
     return eqx.filter_jit(enclose(program, method=method), compiler_options=options)
 
 
-def scores(bounds: Sequence[Bounds], box: Interval, scale: OutputScale) -> tuple[np.ndarray, ...]:
+def scores(bounds: Sequence[NodeBounds], box: Interval, scale: OutputScale) -> tuple[np.ndarray, ...]:
     """One score per node and hidden layer, for the order `m = len(bounds) - 1`.
 
     With widths `w` and largest moduli `a` of adjoints over `scale`, inputs measured in half widths of the box:
@@ -77,7 +77,7 @@ def scores(bounds: Sequence[Bounds], box: Interval, scale: OutputScale) -> tuple
 
 
 @jax.jit
-def _scores(bounds: tuple[Bounds, ...], box: Interval, scale: OutputScale) -> list[Float[Array, "width"]]:
+def _scores(bounds: tuple[NodeBounds, ...], box: Interval, scale: OutputScale) -> list[Float[Array, "width"]]:
     half = 0.5 * box.wid()
     layers = zip(*(zip(found.nodes, found.adjoints) for found in bounds))
     return [_layer_scores(list(derivatives), half, scale) for derivatives in layers]

@@ -9,11 +9,11 @@ from .._foundation.arrays import ArrayOrList, float64_array
 from .._foundation.errors import InputError
 from ..enclosure import Interval
 
-Box: TypeAlias = Interval | tuple[ArrayOrList, ArrayOrList]
+BoxLike: TypeAlias = Interval | tuple[ArrayOrList, ArrayOrList]
 """`Interval(lower, upper)`, or the pair `(lower, upper)`; each end one number per input, or one for all."""
 
 
-def as_box(box: Box, n_inputs: int) -> Interval:
+def as_box(box: BoxLike, n_inputs: int) -> Interval:
     """`box` as an interval of shape `(n_inputs,)`.
 
     Raises `InputError`, naming the input, where the box is unbounded, empty or has the wrong number of inputs.

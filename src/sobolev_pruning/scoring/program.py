@@ -7,9 +7,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from ..surrogate import Surrogate
-from .taps import Tapped
+from .function_nodes import FunctionWithNodes
 
-Network: TypeAlias = Surrogate | Tapped
+Network: TypeAlias = Surrogate | FunctionWithNodes
 
 OutputScale: TypeAlias = Float[Array, "k"]
 

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 
 from .._foundation.arrays import Points
 from ..enclosure import Interval
-from .bounds import Bounds
+from .bounds import NodeBounds
 from .program import Network, with_input_derivatives
 
 UNIFORM_POINTS = 100_000
@@ -19,7 +19,7 @@ ASCENT_STEPS = 20
 _BATCH = 256
 
 
-def sampled_bounds(network: Network, box: Interval, order: int, points: int = UNIFORM_POINTS) -> tuple[Bounds, ...]:
+def sampled_bounds(network: Network, box: Interval, order: int, points: int = UNIFORM_POINTS) -> tuple[NodeBounds, ...]:
     """The hull of nodes and adjoints over `points` uniform points and the corners of `box`, for orders 0 to `order`.
 
     All corners are taken where there are at most `MOST_CORNERS` of them, else as many drawn at random. For order 0 each
@@ -34,7 +34,8 @@ def sampled_bounds(network: Network, box: Interval, order: int, points: int = UN
         lower = jax.tree.map(jnp.minimum, lower, _unflatten(lower, -ascended[0]))
         upper = jax.tree.map(jnp.maximum, upper, _unflatten(upper, ascended[1]))
     return tuple(
-        Bounds(*(jax.tree.map(Interval.unchecked, low, high) for low, high in zip(*ends))) for ends in zip(lower, upper)
+        NodeBounds(*(jax.tree.map(Interval.unchecked, low, high) for low, high in zip(*ends)))
+        for ends in zip(lower, upper)
     )
 
 

@@ -13,7 +13,7 @@ from ..sampling import quantile_box
 from ..surrogate import Surrogate
 from .baselines import BASELINES, WITHOUT_SAMPLES, expect_labels, random_scores
 from .bounds import enclosed_bounds, missing_derivative, scores
-from .box import Box, as_box
+from .box import BoxLike, as_box
 from .program import Network, output_scale
 from .record import Significance
 from .sampled import sampled_bounds
@@ -25,7 +25,7 @@ METHODS: tuple[str, ...] = (*ENCLOSURES, "sampled", *BASELINES, "random")
 
 def significance(
     network: Network,
-    box: Box | None = None,
+    box: BoxLike | None = None,
     method: str = "interval",
     order: int = 0,
     samples: Samples | ArrayOrList | None = None,
@@ -44,7 +44,7 @@ def significance(
     input derivatives of the outputs by the product rule, inputs measured in half widths of the box
     (`docs/derivations/significance.md`).
 
-    - `network`: a `Surrogate`, or a `Tapped` function of the user's.
+    - `network`: a `Surrogate`, or a `FunctionWithNodes` function of the user's.
     - `box`: `Interval` or `(lower, upper)`; left out, the 1% to 99% quantile box of `samples`.
     - `method`: "interval" (natural interval extension: fastest, and the paper's, but its bounds explode with depth),
       "affine" (affine forms), "split" (affine forms over at most `pieces` pieces of the box: tightest); these three are
@@ -108,7 +108,7 @@ def _refuse_kinks(network: Network, box: Interval, order: int) -> None:
             raise missing_derivative(number, order)
 
 
-def _n_inputs(network: Network, box: Box) -> int:
+def _n_inputs(network: Network, box: BoxLike) -> int:
     if isinstance(network, Surrogate):
         return network.widths[0]
     ends = (box.lower, box.upper) if hasattr(box, "lower") else box

@@ -83,7 +83,7 @@ class Candidates:
         self.box = as_box(data.box if box is None else box, surrogate.widths[0])
         self.key = jax.random.key(seed)
         self.data = SearchData.gather(surrogate, data, against, self.box, pairs, self.key)
-        of_start = self.data.judge(surrogate)
+        of_start = self.data.evaluator(surrogate)
         self.against = of_start.against
         self.measure = measure_of_all(of_start) if tolerance is None else tolerance.measure(of_start)
         self.limits = self.measure.limits
@@ -109,7 +109,7 @@ class Candidates:
 
     def errors(self, network: Surrogate) -> Errors:
         """Its errors on the points of the search."""
-        return self.measure(self.data.judge(network))
+        return self.measure(self.data.evaluator(network))
 
     def within(self, errors: Errors, times: float = 1.0) -> bool:
         """Whether every error stays within so many times its limit."""

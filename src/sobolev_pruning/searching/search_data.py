@@ -12,13 +12,13 @@ from .._foundation.arrays import PRNGKey
 from .._foundation.errors import InputError
 from .._foundation.samples import Samples
 from ..enclosure import Interval
-from ..evaluation import Evaluation, ExcessJudge, Judge, evaluate, noise_level
-from ..evaluation.teacher import judge_by, uniform_points
+from ..evaluation import Evaluation, Evaluator, ExcessEvaluator, evaluate, noise_level
+from ..evaluation.teacher import evaluator_against, uniform_points
 from ..reference import AbstractReference
 from ..sampling import split
 from ..surrogate import Surrogate, matching_samples
 
-Judging: TypeAlias = Callable[[Surrogate], Evaluation]
+NetworkErrors: TypeAlias = Callable[[Surrogate], Evaluation]
 """What measures the errors of a network."""
 
 _COARSE_SHARE = 16
@@ -33,14 +33,14 @@ _TAUGHT = 16_384
 
 @dataclass(frozen=True)
 class SearchData:
-    """`few` samples for every candidate and `all` for those that come close; `judge` measures errors during the search,
+    """`few` samples for every candidate, `all` for those that come close; `evaluator` measures errors during the search,
     and `verification()` gives its counterpart on points never used before.
     """
 
     few: Samples
     all: Samples
-    judge: Judging
-    verification: Callable[[], Judging]
+    evaluator: NetworkErrors
+    verification: Callable[[], NetworkErrors]
 
     @staticmethod
     def gather(
@@ -63,7 +63,7 @@ class SearchData:
                 )
             training, held_out = split(data, _HELD_OUT, sample_key)
             noise = noise_level(start, data)
-            search, verification = (ExcessJudge(start, part, noise) for part in split(held_out, 0.5, part_key))
+            search, verification = (ExcessEvaluator(start, part, noise) for part in split(held_out, 0.5, part_key))
             return SearchData(training, training, search, lambda: verification)
         few, full = _training_samples(start, data, box, pairs, sample_key)
         if isinstance(against, Samples):
@@ -71,14 +71,14 @@ class SearchData:
             search, verification = (partial(evaluate, truth=part) for part in split(against, 0.5, part_key))
             return SearchData(few, full, search, lambda: verification)
 
-        def judge(purpose: str) -> Judge:
+        def evaluator(purpose: str) -> Evaluator:
             digest = hashlib.sha256(purpose.encode()).digest()[:4]
             points = uniform_points(box, jax.random.fold_in(key, int.from_bytes(digest)))
             if against == "reference":
-                return Judge.of(data, points)
-            return judge_by(start, points, "the start network")
+                return Evaluator.of(data, points)
+            return evaluator_against(start, points, "the start network")
 
-        return SearchData(few, full, judge("search points"), lambda: judge("verification points"))
+        return SearchData(few, full, evaluator("search points"), lambda: evaluator("verification points"))
 
 
 def _training_samples(start, data, box: Interval, pairs: int, key: PRNGKey) -> tuple[Samples, Samples]:

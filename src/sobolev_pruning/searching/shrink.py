@@ -10,7 +10,7 @@ from .._foundation.precision import require_float64
 from .._foundation.samples import Samples
 from ..evaluation import Evaluation
 from ..reference import AbstractReference
-from ..scoring import Box
+from ..scoring import BoxLike
 from ..surrogate import Surrogate
 from .candidates import Candidate, Candidates
 from .shapes import Shape, uniform
@@ -56,7 +56,7 @@ def shrink(
     max_parameters: int | None = None,
     size: str = "parameters",
     against: str | Samples | None = None,
-    box: Box | None = None,
+    box: BoxLike | None = None,
     pairs: int = 1_000_000,
     seed: int = 0,
     progress: bool = False,
@@ -84,8 +84,8 @@ def shrink(
     - `against`: what errors are measured against. The "reference" (the default where there is one): its closed form, or
       the mean of many paths. The "surrogate" itself (the default without `data`). "held-out" (the default for samples):
       a quarter of them that no network is trained on, by how much larger the error is than that of `surrogate`, so
-      that noise in the labels drops out (see `ExcessJudge`); nothing can be said of gamma then. Or other samples, of
-      which the search looks at one half and the verification at the other; noise in those is part of every error,
+      that noise in the labels drops out (see `ExcessEvaluator`); nothing can be said of gamma then. Or other samples,
+      of which the search looks at one half and the verification at the other; noise in those is part of every error,
       except where they have standard errors, or the tolerance is `relative`. An error that noise is in has a standard
       error, and is within its limit if it is no more than that above it.
     - `box`: where errors are measured and nodes folded; the reference's by default, needed without one.

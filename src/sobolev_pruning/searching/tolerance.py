@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 from .._foundation.errors import InputError
 from ..evaluation import Evaluation, Scores
 
-QUANTITIES = ("value", "delta", "gamma")
+LIMITED_QUANTITIES = ("value", "delta", "gamma")
 Figure = Literal["r2", "rmse", "p99", "max_abs"]
 
 QUIET = 0.1
@@ -107,7 +107,7 @@ class Tolerance:
                 raise InputError(f"The limit on {name} is {limit}; give a number above 0.")
 
     def _given(self) -> dict[str, float]:
-        return {name: getattr(self, name) for name in QUANTITIES if getattr(self, name) is not None}
+        return {name: getattr(self, name) for name in LIMITED_QUANTITIES if getattr(self, name) is not None}
 
     def absolute_limits(self) -> dict[str, float]:
         """The largest error allowed for every limited quantity, 1 - R2 for "r2"; factors where it is `relative`."""
@@ -144,7 +144,7 @@ class Tolerance:
 
 def measure_of_all(start: Evaluation) -> Measure:
     """The errors 1 - R2 of everything that `start` could measure, nothing limited."""
-    scores = {name: getattr(start, name) for name in QUANTITIES}
+    scores = {name: getattr(start, name) for name in LIMITED_QUANTITIES}
     found = {
         quantity: names_of(quantity, of)
         for quantity, of in scores.items()

@@ -1,6 +1,6 @@
 from .config import StudyConfig as StudyConfig
-from .duels import study_headline as study_headline
 from .page import render_study as render_study
+from .paired import study_headline as study_headline
 from .reading import study_reading as study_reading
 from .records import CellRecord as CellRecord
 from .records import CrossingRecord as CrossingRecord

@@ -12,7 +12,7 @@ import numpy as np
 
 from .._foundation.errors import InputError
 from .._foundation.samples import Samples
-from ..evaluation import Judge
+from ..evaluation import Evaluator
 from ..running import RunConfig
 from ..running.builders import build_reference, key_for
 from ..running.config import FinetuningConfig, FinetuningsConfig, FreshFinetuningConfig, PruningConfig, TrainingConfig
@@ -21,7 +21,7 @@ from ..surrogate import Surrogate, from_tensors, parameter_count, to_tensors
 from ..training.stage_store import StageStore
 from .cells import Cell
 from .config import StudyConfig, dense_widths
-from .networks import Ground, network_of
+from .networks import CellContext, network_of
 
 Tensors: TypeAlias = tuple[dict[str, np.ndarray], dict]
 """A network as `to_tensors` takes it apart: arrays of JAX would lose half their digits on the way to a process in
@@ -48,12 +48,12 @@ def compute_cell(settings: str, cell: Cell, oversized: Tensors) -> dict[str, Any
         shared = _shared(settings, cell.seed)
         network = from_tensors(*oversized, "the oversized network")
         labels = None if cell.labels is None else shared.labels(cell.labels, network)
-        ground = Ground(shared.study, shared.run, shared.reference, shared.samples, network)
+        context = CellContext(shared.study, shared.run, shared.reference, shared.samples, network)
         widths = dense_widths(shared.study, cell.size)
         sparse = cell.approach in ("set", "rigl")
         found = {"widths": network.widths if sparse else widths, "n_parameters": parameter_count(widths)}
         try:
-            found |= shared.figures(network_of(cell, ground, labels))
+            found |= shared.figures(network_of(cell, context, labels))
         except InputError as error:
             found |= {"errors": {}, "rmse": {}, "fault": str(error)}
         return found | {"seconds": time.perf_counter() - start}
@@ -68,7 +68,7 @@ class _Shared:
         self.samples = self.reference.sample(
             key_for(self.run, "samples"), study.samples, order=study.label_orders["fixed"]
         )
-        self._judge = Judge.of(self.reference, self.reference.test_points(key_for(self.run, "test points")))
+        self._evaluator = Evaluator.of(self.reference, self.reference.test_points(key_for(self.run, "test points")))
         self._labels: dict[str, Samples] = {}
 
     def labels(self, whose: str, oversized: Surrogate) -> Samples:
@@ -85,7 +85,7 @@ class _Shared:
 
     def figures(self, network: Surrogate) -> dict[str, Any]:
         """Errors 1 - R2 and root mean square errors at the test points."""
-        found = self._judge(network)
+        found = self._evaluator(network)
         errors = {name: None if r2 is None else 1.0 - r2 for name, r2 in found.figures("r2").items()}
         return {"errors": _finite(errors), "rmse": _finite(found.figures("rmse")), "fault": None}
 

@@ -8,7 +8,7 @@ import numpy as np
 from ..drawing.canvas import BLUE, FONT_SIZE, GREY, GRID, INK, ORANGE, canvas, log_ticks, svg
 from ..drawing.numbers import count_text, error_text
 from ..drawing.panels import Panel
-from .records import QUANTITIES, StudyRecord
+from .records import COMPARED_QUANTITIES, StudyRecord
 from .statistics import Setting, all_errors, front, settings_of, varying
 from .words import approach_text, level_text, listed
 
@@ -44,7 +44,7 @@ def front_panels(record: StudyRecord) -> tuple[Panel, ...]:
     """
     settings = varying(record, ("approach", "size"))
     everything = list(settings_of(record.cells).values())
-    return tuple(_front(record, quantity, settings, everything) for quantity in QUANTITIES)
+    return tuple(_front(record, quantity, settings, everything) for quantity in COMPARED_QUANTITIES)
 
 
 def _front(record: StudyRecord, quantity: str, settings: list[Setting], everything: list[Setting]) -> Panel:
@@ -109,7 +109,7 @@ def factor_panels(record: StudyRecord, factor: str) -> tuple[Panel, ...]:
     settings = varying(record, (factor,))
     if len(settings) < 2:
         return ()
-    return tuple(_levels(record, factor, quantity, settings) for quantity in QUANTITIES)
+    return tuple(_levels(record, factor, quantity, settings) for quantity in COMPARED_QUANTITIES)
 
 
 def _levels(record: StudyRecord, factor: str, quantity: str, settings: list[Setting]) -> Panel:

@@ -6,11 +6,11 @@ import json
 from collections.abc import Sequence
 
 from ..drawing import json_text
+from ..running.tables import REPORTED_QUANTITIES
 from .reading import study_reading
 from .records import CellRecord, StudyRecord
 
 SCHEMA = 1
-QUANTITIES = ("value", "delta", "gamma", "hessian")
 
 
 def study_json(record: StudyRecord) -> str:
@@ -24,7 +24,7 @@ def cells_csv(cells: Sequence[CellRecord]) -> str:
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
     levels = list(cells[0].levels)
-    figures = [(kind, name) for kind in ("errors", "rmse") for name in QUANTITIES]
+    figures = [(kind, name) for kind in ("errors", "rmse") for name in REPORTED_QUANTITIES]
     names = [f"{kind.removesuffix('s')}_{name}" for kind, name in figures]
     writer.writerow([*levels, "seed", "widths", "n_parameters", *names, "seconds", "fault"])
     for cell in cells:

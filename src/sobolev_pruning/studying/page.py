@@ -2,10 +2,10 @@
 
 from ..drawing.numbers import count_text, duration_text, widths_text
 from ..drawing.templates import render
-from .duels import study_headline
 from .figures import approach_keys, factor_panels, front_panels
+from .paired import study_headline
 from .reading import study_reading
-from .records import QUANTITIES, StudyRecord
+from .records import COMPARED_QUANTITIES, StudyRecord
 from .statistics import Setting, settings_of
 from .tables import crossing_factors, crossing_rows, duel_rows, setting_rows, spread_text
 from .words import FACTOR_NOTES, FACTOR_TITLES, listed
@@ -21,11 +21,11 @@ def render_study(record: StudyRecord) -> str:
         layers=widths_text(record.oversized[0].widths),
         seeds=f"seeds {listed([str(seed) for seed in record.seeds])}" if len(record.seeds) > 1 else "one seed",
         tiles=_tiles(record),
-        quantities=QUANTITIES,
+        quantities=COMPARED_QUANTITIES,
         reading=study_reading(record),
         fronts=front_panels(record),
         keys=approach_keys(record),
-        duels=duel_rows(record),
+        paired_comparisons=duel_rows(record),
         factors=[(FACTOR_TITLES[factor], FACTOR_NOTES[factor], panels) for factor, panels in drawn if panels],
         crossings=[
             (
@@ -49,7 +49,7 @@ def _tiles(record: StudyRecord) -> list[tuple[str, str, str]]:
         ("Time of computing", duration_text(record.seconds), "all workers together"),
         ("Parameters", count_text(default.n_parameters), f"of {count_text(oversized.n_parameters)}, the default"),
     ]
-    for quantity in QUANTITIES:
+    for quantity in COMPARED_QUANTITIES:
         beside = f"oversized {spread_text(oversized, quantity)}"
         tiles.append((f"Error of {quantity}", spread_text(default, quantity), beside))
     return tiles

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Sequence
 
 from ..drawing.numbers import count_text, error_text
-from .duels import against_others
-from .records import QUANTITIES, StudyRecord
+from .paired import against_others
+from .records import COMPARED_QUANTITIES, StudyRecord
 from .statistics import Setting, best, compared, crossed, differing, settings_of, varying
 from .words import FACTOR_TITLES, level_text, listed
 
@@ -36,7 +36,7 @@ def _best_of(record: StudyRecord, settings: Sequence[Setting], factors: Sequence
         return []
     default = next((setting for setting in settings if setting.name == record.default), None)
     by_name: dict[str, list[str]] = {}
-    for quantity in QUANTITIES:
+    for quantity in COMPARED_QUANTITIES:
         found = best(settings, quantity)
         if found is not None:
             beside = _beside(found, default, quantity)
@@ -52,7 +52,7 @@ def _beside_default(record: StudyRecord, settings: Sequence[Setting], factor: st
     for verdict in ("better", "worse"):
         clauses = []
         for setting in settings:
-            found = {quantity: compared(setting, default, quantity) for quantity in QUANTITIES}
+            found = {quantity: compared(setting, default, quantity) for quantity in COMPARED_QUANTITIES}
             of_verdict = {name: each.ratio for name, each in found.items() if each and each.verdict == verdict}
             ratios = [f"{name} ({error_text(ratio)})" for name, ratio in of_verdict.items()]
             if ratios:
@@ -77,7 +77,7 @@ def _beside(found: Setting, default: Setting | None, quantity: str) -> str:
 def _stakes(settings: Sequence[Setting], name: Callable[[Setting], str]) -> str:
     """How much the choice matters: the largest median error over the smallest."""
     clauses = []
-    for quantity in QUANTITIES:
+    for quantity in COMPARED_QUANTITIES:
         ordered = sorted((found[1], name(setting)) for setting in settings if (found := setting.spread(quantity)))
         if len(ordered) > 1:
             clauses.append(f"{error_text(ordered[-1][0] / ordered[0][0])} times in {quantity} (“{ordered[-1][1]}”)")
@@ -88,7 +88,7 @@ def _against_oversized(record: StudyRecord) -> list[str]:
     oversized = Setting(record.oversized)
     clauses = []
     for setting in sorted(varying(record, ("size",)), key=lambda setting: setting.n_parameters):
-        ratios = [(name, compared(setting, oversized, name)) for name in QUANTITIES]
+        ratios = [(name, compared(setting, oversized, name)) for name in COMPARED_QUANTITIES]
         texts = [f"{error_text(found.ratio)} in {name}" for name, found in ratios if found]
         if texts:
             clauses.append(f"with {count_text(setting.n_parameters)} parameters {listed(texts)}")

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-QUANTITIES = ("value", "delta", "gamma")
+COMPARED_QUANTITIES = ("value", "delta", "gamma")
 """What the networks of a study are compared by: their errors 1 - R2 in these."""
 
 

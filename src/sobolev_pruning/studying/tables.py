@@ -4,8 +4,8 @@ import statistics
 from dataclasses import dataclass
 
 from ..drawing.numbers import MISSING, count_text, duration_text, error_text, widths_text
-from .duels import duels
-from .records import QUANTITIES, CrossingRecord, StudyRecord
+from .paired import paired_comparisons
+from .records import COMPARED_QUANTITIES, CrossingRecord, StudyRecord
 from .statistics import Comparison, Setting, crossed, differing, settings_of
 from .words import approach_text, level_text
 
@@ -13,7 +13,7 @@ MARKS = {"better": "✓", "worse": "✗", "undecided": "?"}
 
 
 @dataclass(frozen=True)
-class DuelRow:
+class PairedRow:
     """Pruning beside another approach: how both were trained if not by default, and by quantity ratio and verdict."""
 
     other: str
@@ -22,16 +22,16 @@ class DuelRow:
     cells: tuple[tuple[str, str], ...]
 
 
-def duel_rows(record: StudyRecord) -> tuple[DuelRow, ...]:
+def duel_rows(record: StudyRecord) -> tuple[PairedRow, ...]:
     """The error of pruning over that of every other approach."""
     return tuple(
-        DuelRow(
+        PairedRow(
             approach_text(duel.rival),
             duel.training,
             count_text(duel.other.n_parameters),
-            tuple(_ratio(duel.found.get(quantity)) for quantity in QUANTITIES),
+            tuple(_ratio(duel.found.get(quantity)) for quantity in COMPARED_QUANTITIES),
         )
-        for duel in duels(record)
+        for duel in paired_comparisons(record)
     )
 
 
@@ -83,6 +83,8 @@ def _row(setting: Setting, factors) -> SettingRow:
         levels=tuple(level_text(factor, setting) for factor in factors),
         layers=widths_text(setting.cells[0].widths),
         parameters=count_text(setting.n_parameters),
-        cells=tuple((spread_text(setting, quantity), range_text(setting, quantity)) for quantity in QUANTITIES),
+        cells=tuple(
+            (spread_text(setting, quantity), range_text(setting, quantity)) for quantity in COMPARED_QUANTITIES
+        ),
         seconds=duration_text(statistics.median(cell.seconds for cell in setting.cells)),
     )

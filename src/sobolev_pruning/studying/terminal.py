@@ -6,7 +6,7 @@ from rich.text import Text
 
 from ..drawing.numbers import count_text
 from .figures import approaches
-from .records import QUANTITIES, StudyRecord
+from .records import COMPARED_QUANTITIES, StudyRecord
 from .statistics import Setting, varying
 from .tables import spread_text
 from .words import approach_text
@@ -28,14 +28,14 @@ def study_table(record: StudyRecord) -> Table:
     )
     for heading in ("Parameters", "Network"):
         table.add_column(heading, no_wrap=True)
-    for quantity in QUANTITIES:
+    for quantity in COMPARED_QUANTITIES:
         table.add_column(quantity.capitalize(), justify="right", no_wrap=True)
     oversized = Setting(record.oversized)
     _add(table, count_text(oversized.n_parameters), "oversized", oversized, {})
     settings = varying(record, ("approach", "size"))
     for size in sorted({setting.n_parameters for setting in settings}, reverse=True):
         same = [setting for setting in settings if setting.n_parameters == size]
-        least = {quantity: _least(same, quantity) for quantity in QUANTITIES}
+        least = {quantity: _least(same, quantity) for quantity in COMPARED_QUANTITIES}
         table.add_section()
         by_approach = {setting.levels["approach"]: setting for setting in same}
         for number, approach in enumerate(name for name in approaches(record) if name in by_approach):
@@ -46,7 +46,7 @@ def study_table(record: StudyRecord) -> Table:
 
 def _add(table: Table, size: str, name: str, setting: Setting, least: dict) -> None:
     cells = []
-    for quantity in QUANTITIES:
+    for quantity in COMPARED_QUANTITIES:
         spread = setting.spread(quantity)
         is_best = spread is not None and spread[1] == least.get(quantity)
         cells.append(Text(spread_text(setting, quantity), style="bold green" if is_best else ""))

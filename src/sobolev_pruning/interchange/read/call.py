@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from .faults import NotFeedForward
-from .layout import Laid
+from .layout import DependentTensor
 from .untrusted_onnx import LARGEST_ARRAY, MOST_DIMENSIONS
 
-Value = Laid | np.ndarray
+Value = DependentTensor | np.ndarray
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Call:
 
     def constant(self, number: int) -> np.ndarray | None:
         value = self.input(number)
-        if isinstance(value, Laid):
+        if isinstance(value, DependentTensor):
             raise NotFeedForward(f"its input {number} depends on the network's input")
         return value
 

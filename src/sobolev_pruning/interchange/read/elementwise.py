@@ -10,9 +10,9 @@ import scipy.special
 from . import pieces, smooth
 from .call import Call, Value, refuse_if_large
 from .faults import NotFeedForward
-from .layout import Laid, aligned
+from .layout import DependentTensor, aligned
 from .pieces import Pieces
-from .symbols import Curve, bend, combine, with_bias, with_constants
+from .symbols import ElementwiseFunction, bend, combine, with_bias, with_constants
 
 _OPERATORS: dict[str, tuple[Callable[..., np.ndarray], Callable[..., Pieces]]] = {
     "Add": (np.add, pieces.add),
@@ -33,13 +33,13 @@ _OPERATORS: dict[str, tuple[Callable[..., np.ndarray], Callable[..., Pieces]]] =
 def on(operation: str, *operands: Value) -> Value:
     """An operation on several operands, of which any may be constants."""
     numeric, symbolic = _OPERATORS[operation]
-    laid = [operand for operand in operands if isinstance(operand, Laid)]
+    laid = [operand for operand in operands if isinstance(operand, DependentTensor)]
     if not laid:
         return _of_constants(operation, numeric, operands)
     layout = functools.reduce(aligned, laid)
-    parts: list[Curve | Pieces] = []
+    parts: list[ElementwiseFunction | Pieces] = []
     for operand in operands:
-        if isinstance(operand, Laid):
+        if isinstance(operand, DependentTensor):
             parts.append(operand.curve)
             continue
         if not np.isfinite(operand).all():
@@ -57,9 +57,11 @@ def on(operation: str, *operands: Value) -> Value:
 
     def function(*found: Pieces) -> Pieces:
         curves = iter(found)
-        return symbolic(*(next(curves) if isinstance(part, Curve) else part for part in parts))
+        return symbolic(*(next(curves) if isinstance(part, ElementwiseFunction) else part for part in parts))
 
-    return layout.with_curve(combine(operation, function, *(part for part in parts if isinstance(part, Curve))))
+    return layout.with_curve(
+        combine(operation, function, *(part for part in parts if isinstance(part, ElementwiseFunction)))
+    )
 
 
 def _of_constants(operation: str, numeric: Callable[..., np.ndarray], operands: tuple[Value, ...]) -> np.ndarray:
@@ -101,7 +103,7 @@ def _extreme(operation: str) -> Callable[[Call], Value]:
 
     def rule(call: Call) -> Value:
         operands = [call.needed(number) for number in range(len(call.inputs))]
-        felt = [v for v in operands if isinstance(v, Laid) or not (v.ndim == 0 and v == neutral)]
+        felt = [v for v in operands if isinstance(v, DependentTensor) or not (v.ndim == 0 and v == neutral)]
         return functools.reduce(functools.partial(on, operation), felt or operands[:1])
 
     return rule
@@ -113,7 +115,7 @@ def _clip(call: Call) -> Value:
         given = call.constant(number)
         bound = call.attributes.get(name) if given is None else given.reshape(-1)[0]
         # The largest number of float32 is how a missing bound is written there.
-        single = given is None or (isinstance(value, Laid) and value.curve.anchor.inputs.single)
+        single = given is None or (isinstance(value, DependentTensor) and value.curve.anchor.inputs.single)
         if bound is not None and abs(bound) < (np.finfo(np.float32).max if single else np.inf):
             value = on(operation, value, np.asarray(float(bound)))
     return value
@@ -123,7 +125,7 @@ def _power(call: Call) -> Value:
     base, exponent = call.needed(0), call.needed(1)
     if isinstance(base, np.ndarray) and isinstance(exponent, np.ndarray):
         return _of_constants("Pow", np.power, (base, exponent))
-    if not isinstance(base, Laid) or not isinstance(exponent, np.ndarray) or exponent.size != 1:
+    if not isinstance(base, DependentTensor) or not isinstance(exponent, np.ndarray) or exponent.size != 1:
         raise NotFeedForward("its exponent is not one number")
     times = float(exponent.reshape(-1)[0])
     if times not in range(smooth.LARGEST_DEGREE):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from .faults import NotFeedForward
-from .symbols import Curve
+from .symbols import ElementwiseFunction
 from .untrusted_onnx import MOST_DIMENSIONS
 
 BATCH, NODES, ONE = "batch", "nodes", "one"
@@ -18,13 +18,13 @@ computed shapes can be told from mixing batch and nodes."""
 
 
 @dataclass(frozen=True, eq=False)
-class Laid:
+class DependentTensor:
     """A tensor that depends on the input: what it is for one point, and the meaning of its axes.
 
     `axes` holds `BATCH` and `NODES` at most once each, else `ONE`; an axis of length 1 may be left out.
     """
 
-    curve: Curve
+    curve: ElementwiseFunction
     axes: tuple[str, ...]
     n: int
 
@@ -43,22 +43,22 @@ class Laid:
         """The shape as a sentence gives it."""
         return described(self.shape)
 
-    def with_curve(self, curve: Curve) -> "Laid":
+    def with_curve(self, curve: ElementwiseFunction) -> "DependentTensor":
         return replace(self, curve=curve)
 
-    def transposed(self, order: list[int]) -> "Laid":
+    def transposed(self, order: list[int]) -> "DependentTensor":
         if sorted(order) != list(range(len(self.axes))):
             raise NotFeedForward("its order of axes is no permutation")
         return replace(self, axes=tuple(self.axes[i] for i in order))
 
-    def squeezed(self, places: list[int] | None) -> "Laid":
+    def squeezed(self, places: list[int] | None) -> "DependentTensor":
         rank, shape = len(self.axes), self.shape
         gone = {i for i in range(rank) if shape[i] == 1} if places is None else {i % max(rank, 1) for i in places}
         if any(i >= rank or shape[i] != 1 for i in gone):
             raise NotFeedForward("it drops an axis that is longer than 1")
         return replace(self, axes=tuple(axis for i, axis in enumerate(self.axes) if i not in gone))
 
-    def unsqueezed(self, places: list[int]) -> "Laid":
+    def unsqueezed(self, places: list[int]) -> "DependentTensor":
         rank = len(self.axes) + len(places)
         new = {i + rank if i < 0 else i for i in places}
         if rank > MOST_DIMENSIONS or len(new) != len(places) or not new <= set(range(rank)):
@@ -66,7 +66,7 @@ class Laid:
         old = iter(self.axes)
         return replace(self, axes=tuple(ONE if i in new else next(old) for i in range(rank)))
 
-    def reshaped(self, target: list[int]) -> "Laid":
+    def reshaped(self, target: list[int]) -> "DependentTensor":
         """The axes in the shape `target` (0: as it was, -1: what remains); their order must not change."""
         shape = self.shape
         if (
@@ -118,7 +118,7 @@ def described(shape: Sequence[int]) -> str:
     return f"({', '.join(lengths)}{',' if len(lengths) == 1 else ''})"
 
 
-def aligned(first: Laid, second: Laid) -> Laid:
+def aligned(first: DependentTensor, second: DependentTensor) -> DependentTensor:
     """The layout of an elementwise operation on both; raises where their axes mean different things."""
     rank = max(len(first.axes), len(second.axes))
     axes = []

@@ -21,7 +21,7 @@ from ..box import box_corners
 from .call import Call, Value
 from .compare import compare_with_graph
 from .faults import NotFeedForward
-from .layout import BATCH, NODES, OPEN_BATCH, Laid
+from .layout import BATCH, NODES, OPEN_BATCH, DependentTensor
 from .operations import RULES, why_not_read
 from .symbols import Affine, HiddenLayer, Inputs, made_by, straight, to_affine
 from .untrusted_onnx import LARGEST_ARRAY, needed_part, opset_of, read_model, to_array
@@ -83,7 +83,7 @@ def _wanted(model: "onnx.ModelProto") -> str:
     return "value" if "value" in names else names[0]
 
 
-def _follow(model: "onnx.ModelProto") -> Laid:
+def _follow(model: "onnx.ModelProto") -> DependentTensor:
     """The output as a function of the input."""
     graph = model.graph
     values: dict[str, Value | None] = {"": None} | {tensor.name: to_array(tensor) for tensor in graph.initializer}
@@ -105,7 +105,7 @@ def _follow(model: "onnx.ModelProto") -> Laid:
         except (ValueError, IndexError, TypeError, KeyError, AttributeError, OverflowError):
             # NumPy's complaints about shapes and attributes that do not go together.
             raise NotFeedForward(f"{where} has inputs or attributes that do not go together") from None
-        if isinstance(result, Laid):
+        if isinstance(result, DependentTensor):
             result = result.with_curve(made_by(result.curve, where))
         values[node.output[0]] = result
         computed += result.size if isinstance(result, np.ndarray) else 0
@@ -113,12 +113,12 @@ def _follow(model: "onnx.ModelProto") -> Laid:
             raise NotFeedForward(f"{where} does not fit, because the constants computed are too large")
     output = graph.output[0].name
     found = values.get(output)
-    if not isinstance(found, Laid):
+    if not isinstance(found, DependentTensor):
         raise NotFeedForward(f"its output {output} does not depend on its input")
     return found
 
 
-def _last_layer(output: Laid, model: "onnx.ModelProto") -> Affine:
+def _last_layer(output: DependentTensor, model: "onnx.ModelProto") -> Affine:
     try:
         return to_affine(output.curve)
     except NotFeedForward as reason:
@@ -126,7 +126,7 @@ def _last_layer(output: Laid, model: "onnx.ModelProto") -> Affine:
         raise NotFeedForward(f"its output {name} does not fit, because {reason}") from None
 
 
-def _input(entry: "onnx.ValueInfoProto") -> Laid:
+def _input(entry: "onnx.ValueInfoProto") -> DependentTensor:
     tensor = entry.type.tensor_type
     if tensor.elem_type not in (1, 11):
         raise NotFeedForward(f"its input {entry.name} is neither float32 nor float64")
@@ -140,7 +140,7 @@ def _input(entry: "onnx.ValueInfoProto") -> Laid:
     if not 1 <= n <= _LARGEST_BATCH:
         raise NotFeedForward(f"its input {entry.name} fixes a batch of {n}; export it with an open batch")
     source = Inputs(np.zeros(d), np.ones(d), single=tensor.elem_type == 1)
-    return Laid(straight(Affine(source, d)), (NODES,) if len(lengths) == 1 else (BATCH, NODES), n)
+    return DependentTensor(straight(Affine(source, d)), (NODES,) if len(lengths) == 1 else (BATCH, NODES), n)
 
 
 def _evaluate(node: "onnx.NodeProto", values: dict[str, Value | None], opset: int) -> Value:
@@ -164,7 +164,7 @@ def _attribute(attribute: "onnx.AttributeProto"):
     return helper.get_attribute_value(attribute)
 
 
-def _is_scalar(model: "onnx.ModelProto", output: Laid) -> bool:
+def _is_scalar(model: "onnx.ModelProto", output: DependentTensor) -> bool:
     felt = [axis for axis, length in zip(output.axes, output.shape) if length > 1]
     if felt not in ([BATCH, NODES], [BATCH], [NODES], []):
         raise NotFeedForward(f"its output has the shape {output.described}, and (batch, outputs) is expected")

@@ -9,7 +9,7 @@ from ..._foundation.activations import ACTIVATIONS
 from .call import Call, Value, refuse_if_large
 from .elementwise import ELEMENTWISE, on
 from .faults import NotFeedForward
-from .layout import BATCH, NODES, Laid
+from .layout import BATCH, NODES, DependentTensor
 from .symbols import apply_matrix
 
 
@@ -19,9 +19,9 @@ def _matmul_on(first: Value, second: Value) -> Value:
             raise NotFeedForward("its constants are no two matrices that go together")
         refuse_if_large(first.shape[0] * second.shape[1])
         return first @ second
-    if isinstance(first, Laid) and isinstance(second, Laid):
+    if isinstance(first, DependentTensor) and isinstance(second, DependentTensor):
         raise NotFeedForward("it multiplies two tensors that both depend on the network's input")
-    laid, matrix, place = (first, second, -1) if isinstance(first, Laid) else (second, first, -2)
+    laid, matrix, place = (first, second, -1) if isinstance(first, DependentTensor) else (second, first, -2)
     if matrix.ndim == 1:
         reduced = _matmul_on(laid, matrix[:, None]) if place == -1 else _matmul_on(matrix[None, :], laid)
         return reduced.squeezed([len(reduced.axes) + max(place, -len(reduced.axes))])
@@ -30,7 +30,7 @@ def _matmul_on(first: Value, second: Value) -> Value:
     if matrix.ndim != 2 or not laid.axes or laid.axes[place] != NODES:
         raise NotFeedForward("its matrix is not applied to the nodes of one layer")
     matrix = matrix.astype(np.float64)
-    return laid.with_curve(apply_matrix(matrix.T if isinstance(first, Laid) else matrix, laid.curve))
+    return laid.with_curve(apply_matrix(matrix.T if isinstance(first, DependentTensor) else matrix, laid.curve))
 
 
 def _einsum(call: Call) -> Value:
@@ -39,7 +39,12 @@ def _einsum(call: Call) -> Value:
     terms, _, result = call.attributes["equation"].decode().replace(" ", "").partition("->")
     labelled = list(zip(operands, terms.split(",")))
     (laid, of_laid), (matrix, of_matrix) = sorted(labelled, key=lambda pair: isinstance(pair[0], np.ndarray))
-    if not isinstance(laid, Laid) or isinstance(matrix, Laid) or matrix.ndim != 2 or len(call.inputs) != 2:
+    if (
+        not isinstance(laid, DependentTensor)
+        or isinstance(matrix, DependentTensor)
+        or matrix.ndim != 2
+        or len(call.inputs) != 2
+    ):
         raise NotFeedForward("it is not a matrix applied to the nodes of one layer")
     summed = of_laid[laid.axes.index(NODES)] if NODES in laid.axes else ""
     kept = of_matrix.replace(summed, "") if summed else ""
@@ -56,9 +61,9 @@ def _gemm(call: Call) -> Value:
     for number, name in enumerate(("transA", "transB")):
         value = call.needed(number)
         if call.attributes.get(name, 0):
-            value = value.transposed([1, 0]) if isinstance(value, Laid) else value.T
+            value = value.transposed([1, 0]) if isinstance(value, DependentTensor) else value.T
         operands.append(value)
-    if any(len(value.axes if isinstance(value, Laid) else value.shape) != 2 for value in operands):
+    if any(len(value.axes if isinstance(value, DependentTensor) else value.shape) != 2 for value in operands):
         raise NotFeedForward("its operands are not matrices")
     result = _scaled(_matmul_on(*operands), call.number("alpha", 1.0))
     bias = call.input(2)
@@ -77,9 +82,9 @@ def _scaler(call: Call) -> Value:
 
 def _transpose(call: Call) -> Value:
     value = call.needed(0)
-    rank = len(value.axes) if isinstance(value, Laid) else value.ndim
+    rank = len(value.axes) if isinstance(value, DependentTensor) else value.ndim
     order = [int(i) for i in call.attributes.get("perm", range(rank)[::-1])]
-    if isinstance(value, Laid):
+    if isinstance(value, DependentTensor):
         return value.transposed(order)
     return np.transpose(value, order)
 
@@ -88,21 +93,21 @@ def _reshape(call: Call) -> Value:
     value, target = call.needed(0), call.integers("shape", 1)
     if target is None:
         raise NotFeedForward("its shape is missing")
-    if isinstance(value, Laid):
+    if isinstance(value, DependentTensor):
         return value.reshaped(target)
     return value.reshape([value.shape[i] if t == 0 else t for i, t in enumerate(target)])
 
 
 def _squeeze(call: Call) -> Value:
     value, places = call.needed(0), call.integers("axes", 1)
-    if isinstance(value, Laid):
+    if isinstance(value, DependentTensor):
         return value.squeezed(places)
     return np.squeeze(value, None if places is None else tuple(places))
 
 
 def _unsqueeze(call: Call) -> Value:
     value, places = call.needed(0), call.integers("axes", 1) or []
-    return value.unsqueezed(places) if isinstance(value, Laid) else np.expand_dims(value, tuple(places))
+    return value.unsqueezed(places) if isinstance(value, DependentTensor) else np.expand_dims(value, tuple(places))
 
 
 def _flatten(call: Call) -> Value:
@@ -110,7 +115,7 @@ def _flatten(call: Call) -> Value:
     shape = value.shape
     axis = axis + len(shape) if axis < 0 else axis
     target = [math.prod(shape[:axis]), math.prod(shape[axis:])]
-    return value.reshaped(target) if isinstance(value, Laid) else value.reshape(target)
+    return value.reshaped(target) if isinstance(value, DependentTensor) else value.reshape(target)
 
 
 def _unchanged(call: Call) -> Value:
@@ -120,7 +125,7 @@ def _unchanged(call: Call) -> Value:
 def _cast(call: Call) -> Value:
     value = call.needed(0)
     to = int(call.attributes.get("to", 1))
-    if isinstance(value, Laid):
+    if isinstance(value, DependentTensor):
         if to not in (1, 11):
             raise NotFeedForward("it casts nodes to something other than float32 or float64")
         return value
@@ -169,7 +174,7 @@ def _concat(call: Call) -> Value:
 def _expand(call: Call) -> Value:
     value, target = call.needed(0), call.integers("shape", 1)
     shape = np.broadcast_shapes(value.shape, tuple(target))
-    if isinstance(value, Laid):
+    if isinstance(value, DependentTensor):
         if math.prod(shape) != math.prod(value.shape):
             raise NotFeedForward("it repeats nodes")
         return value.reshaped(list(shape))

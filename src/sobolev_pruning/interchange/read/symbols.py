@@ -75,7 +75,7 @@ class Affine:
 
 
 @dataclass(frozen=True, eq=False)
-class Curve:
+class ElementwiseFunction:
     """`function(anchor)` elementwise; `makers` names the nodes that its breakpoints come from."""
 
     anchor: Affine
@@ -83,22 +83,22 @@ class Curve:
     makers: Mapping[Fraction, str] = field(default_factory=dict)
 
 
-def straight(anchor: Affine) -> Curve:
+def straight(anchor: Affine) -> ElementwiseFunction:
     """The identity of `anchor`."""
-    return Curve(anchor, pieces.VARIABLE)
+    return ElementwiseFunction(anchor, pieces.VARIABLE)
 
 
-def bend(curve: Curve, function: Callable[[Pieces], Pieces]) -> Curve:
+def bend(curve: ElementwiseFunction, function: Callable[[Pieces], Pieces]) -> ElementwiseFunction:
     """`function(curve)`, elementwise."""
     return replace(curve, function=function(curve.function))
 
 
-def made_by(curve: Curve, node: str) -> Curve:
+def made_by(curve: ElementwiseFunction, node: str) -> ElementwiseFunction:
     """`curve` as `node` leaves it: breakpoints not known before are that node's."""
     return replace(curve, makers={place: curve.makers.get(place, node) for place in curve.function.breaks})
 
 
-def apply_matrix(matrix: np.ndarray, curve: Curve) -> Curve:
+def apply_matrix(matrix: np.ndarray, curve: ElementwiseFunction) -> ElementwiseFunction:
     """`matrix @ curve`, `matrix` `(p, m)`."""
     before = to_affine(curve)
     rows, columns = matrix.shape
@@ -116,13 +116,15 @@ def apply_matrix(matrix: np.ndarray, curve: Curve) -> Curve:
     return straight(Affine(before.source, rows, matrix @ weight, matrix @ bias if bias.any() else None))
 
 
-def with_bias(curve: Curve, bias: np.ndarray) -> Curve | None:
+def with_bias(curve: ElementwiseFunction, bias: np.ndarray) -> ElementwiseFunction | None:
     """`curve + bias` where it is a matrix applied to nodes that waits for its bias, else None."""
     waiting = curve.function == pieces.VARIABLE and curve.anchor.weight is not None and curve.anchor.lacks_bias
     return straight(replace(curve.anchor, bias=bias)) if waiting and bias.size == curve.anchor.size else None
 
 
-def with_constants(operation: str, curve: Curve, constant: np.ndarray, constant_first: bool) -> Curve:
+def with_constants(
+    operation: str, curve: ElementwiseFunction, constant: np.ndarray, constant_first: bool
+) -> ElementwiseFunction:
     """Add, Sub, Mul or Div of `curve` and a constant with a number for each node."""
     if operation == "Div" and constant_first:
         raise NotFeedForward("different numbers are divided by its nodes")
@@ -140,12 +142,12 @@ def with_constants(operation: str, curve: Curve, constant: np.ndarray, constant_
         return straight(replace(affine, scale=affine.scale * constant, shift=affine.shift * constant))
 
 
-def combine(operation: str, function: Callable[..., Pieces], *curves: Curve) -> Curve:
+def combine(operation: str, function: Callable[..., Pieces], *curves: ElementwiseFunction) -> ElementwiseFunction:
     """`function` on tensors that depend on the input."""
     first, *others = curves
     if all(curve.anchor is first.anchor for curve in others):
         makers = {place: node for curve in reversed(curves) for place, node in curve.makers.items()}
-        return Curve(first.anchor, function(*(curve.function for curve in curves)), makers)
+        return ElementwiseFunction(first.anchor, function(*(curve.function for curve in curves)), makers)
     if operation in ("Add", "Sub"):
         one, two = map(to_affine, curves)
         if one.source is two.source and one.size == two.size:
@@ -155,7 +157,7 @@ def combine(operation: str, function: Callable[..., Pieces], *curves: Curve) -> 
     raise NotFeedForward("it joins two branches of the network")
 
 
-def to_affine(curve: Curve) -> Affine:
+def to_affine(curve: ElementwiseFunction) -> Affine:
     """`curve` as an affine function: of its own source where it is straight, of a new hidden layer where it bends."""
     anchor = curve.anchor
     if curve.function.line is not None:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..expression import Operand, Term, in_order
+from ..expression import Term, TermOrNumber, in_order
 from .representable import expect_representable
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class GraphBuilder:
         """The elementwise terms `results` with their variable standing for the value `variable`."""
         names: dict[int, str] = {}
 
-        def name_of(operand: Operand) -> str:
+        def name_of(operand: TermOrNumber) -> str:
             return names[id(operand)] if isinstance(operand, Term) else self.constant(operand)
 
         for term in in_order(results):

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from ..expression import Operand, Term, in_order
+from ..expression import Term, TermOrNumber, in_order
 
 
 def assignments(
@@ -19,7 +19,7 @@ def assignments(
     names: dict[int, str] = {}
     lines: list[tuple[str, str]] = []
 
-    def name_of(operand: Operand) -> str:
+    def name_of(operand: TermOrNumber) -> str:
         return names[id(operand)] if isinstance(operand, Term) else number(operand)
 
     for term in in_order(results):

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..drawing.numbers import count_text, error_text
-from .records import QUANTITIES, StudyRecord
+from .records import COMPARED_QUANTITIES, StudyRecord
 from .statistics import Comparison, Setting, compared, settings_of, varying
 from .words import FACTOR_TITLES, level_text, listed
 
@@ -20,7 +20,7 @@ _RIVALS = {
 
 
 @dataclass(frozen=True)
-class Duel:
+class PairedComparison:
     """Pruning, by default but for size and training, beside `other`; `found` compares the errors by quantity.
 
     `training` says how both were trained where this is not the default.
@@ -40,7 +40,7 @@ class Duel:
         return {quantity: each.ratio for quantity, each in self.found.items() if each.verdict == verdict}
 
 
-def duels(record: StudyRecord) -> list[Duel]:
+def paired_comparisons(record: StudyRecord) -> list[PairedComparison]:
     """All of them, by rival in the order of the settings."""
     default = settings_of(record.cells)[record.default]
     settings = varying(record, ("approach", "size", *_OF_TRAINING))
@@ -51,9 +51,9 @@ def duels(record: StudyRecord) -> list[Duel]:
         if mine is None or other.levels["approach"] == PRUNING:
             continue
         changed = [factor for factor in _OF_TRAINING if other.levels[factor] != default.levels[factor]]
-        found = {quantity: compared(mine, other, quantity) for quantity in QUANTITIES}
+        found = {quantity: compared(mine, other, quantity) for quantity in COMPARED_QUANTITIES}
         rows.append(
-            Duel(
+            PairedComparison(
                 other,
                 ", ".join(f"{FACTOR_TITLES[factor].lower()}: {level_text(factor, other)}" for factor in changed),
                 {quantity: each for quantity, each in found.items() if each is not None},
@@ -64,7 +64,7 @@ def duels(record: StudyRecord) -> list[Duel]:
 
 def study_headline(record: StudyRecord) -> str:
     """How often pruning beats training from scratch in every seed, and how often it loses, in one sentence."""
-    rows = duels(record)
+    rows = paired_comparisons(record)
     clauses = []
     for rival, words in (("scratch", "one training from scratch"), ("scratch-restarts", "the best of several")):
         verdicts = [each.verdict for duel in rows if duel.rival == rival for each in duel.found.values()]
@@ -78,7 +78,7 @@ def study_headline(record: StudyRecord) -> str:
 
 def against_others(record: StudyRecord) -> list[str]:
     """One sentence on every other approach: where pruning has the smaller error, and where not."""
-    rows = duels(record)
+    rows = paired_comparisons(record)
     sentences = []
     for rival in dict.fromkeys(duel.rival for duel in rows):
         sentences.append(_sentence(rival, [duel for duel in rows if duel.rival == rival]))
@@ -92,7 +92,7 @@ def against_others(record: StudyRecord) -> list[str]:
     ]
 
 
-def _sentence(rival: str, rows: Sequence[Duel]) -> str:
+def _sentence(rival: str, rows: Sequence[PairedComparison]) -> str:
     parts = []
     for verdict in ("better", "worse"):
         places = [_place(duel, verdict) for duel in rows if duel.won(verdict)]
@@ -105,7 +105,7 @@ def _sentence(rival: str, rows: Sequence[Duel]) -> str:
     return f"Against {_RIVALS[rival]}, pruning is {'; it is '.join(parts)}{rest}."
 
 
-def _place(duel: Duel, verdict: str) -> str:
+def _place(duel: PairedComparison, verdict: str) -> str:
     ratios = duel.won(verdict)
     training = f" ({duel.training})" if duel.training else ""
     size = f"at {count_text(duel.other.n_parameters)} parameters{training}"

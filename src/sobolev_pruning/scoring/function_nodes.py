@@ -9,7 +9,7 @@ from jaxtyping import Array, Float
 from .._foundation.errors import InputError
 
 
-class Tapped(eqx.Module):
+class FunctionWithNodes(eqx.Module):
     """A function `fn(x, tap)` of one point `x`, `(d,)`, that sends every array of hidden nodes through `tap`.
 
     `tap(h)` records the nodes `h`, of any shape, and gives them back for the function to go on with. Each call is one
@@ -21,7 +21,7 @@ class Tapped(eqx.Module):
     >>> def network(x, tap):
     ...     h = tap(jnp.tanh(weight @ x))
     ...     return jnp.sum(h)
-    >>> y, nodes = Tapped(network).with_node_offsets(jnp.ones(2), None)
+    >>> y, nodes = FunctionWithNodes(network).with_node_offsets(jnp.ones(2), None)
     >>> [h.shape for h in nodes]
     [(3,)]
     """

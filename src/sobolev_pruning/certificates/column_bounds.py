@@ -6,7 +6,7 @@ import numpy as np
 
 from .._foundation.errors import InputError
 from .claims import Claim, Convex, Distance, Monotone, Range, broadcast_bound, directions_of
-from .quantities import Bounds, Part, Quantities
+from .quantities import CellBounds, Part, Quantities
 
 
 def parts_of(claim: Claim) -> list[Part]:
@@ -46,7 +46,7 @@ class Reached:
 
 
 @dataclass
-class Target:
+class ColumnBounds:
     """One claim as bounds on `columns`; infinite where it bounds nothing.
 
     With `tolerance` the bounds follow what points reach: see `thresholds`. `status` is "open" until it is decided.
@@ -71,7 +71,7 @@ class Target:
         margin = 0.5 * self.tolerance * (high - low) + 1e-12 * np.maximum(np.abs(low), np.abs(high))
         return low - margin, high + margin
 
-    def excess(self, bounds: Bounds, reached: Reached) -> np.ndarray:
+    def excess(self, bounds: CellBounds, reached: Reached) -> np.ndarray:
         """By how much each cell fails, relative to the size of what is claimed; at most 0 where the claim is proved."""
         low, high = self.thresholds(reached)
         lower, upper = bounds.lower[:, self.columns], bounds.upper[:, self.columns]
@@ -86,20 +86,20 @@ class Target:
         return over.max(axis=1)
 
 
-def target_of(claim: Claim, quantities: Quantities) -> Target:
+def target_of(claim: Claim, quantities: Quantities) -> ColumnBounds:
     parts = parts_of(claim)
     columns = np.concatenate([np.arange(quantities.size)[quantities.columns[part]] for part in parts])
     shape = (1,) if parts[0].norm else quantities.shapes[parts[0]]
     free = np.full(len(columns), np.inf)
     if isinstance(claim, Range):
-        return Target(claim, columns, shape, -free, free, claim.tolerance)
+        return ColumnBounds(claim, columns, shape, -free, free, claim.tolerance)
     if isinstance(claim, Distance):
         if claim.bound is None:
-            return Target(claim, columns, shape, -free, free, claim.tolerance)
-        return Target(claim, columns, shape, -free, np.full(1, claim.bound))
+            return ColumnBounds(claim, columns, shape, -free, free, claim.tolerance)
+        return ColumnBounds(claim, columns, shape, -free, np.full(1, claim.bound))
     if isinstance(claim, Convex):
         shape = (len(columns),)
-        return Target(claim, columns, shape, np.full(len(columns), -claim.margin), free)
+        return ColumnBounds(claim, columns, shape, np.full(len(columns), -claim.margin), free)
     if isinstance(claim, Monotone):
         k, d = shape
         wrong = [i for i in claim.inputs if not 0 <= i < d]
@@ -107,8 +107,10 @@ def target_of(claim: Claim, quantities: Quantities) -> Target:
             raise InputError(f"Monotone names input {wrong[0]}, but the surrogate has inputs 0 to {d - 1}.")
         columns = columns.reshape(k, d)[:, list(claim.inputs)].ravel()
         low, high = (-claim.margin, np.inf) if claim.increasing else (-np.inf, claim.margin)
-        return Target(claim, columns, (k, len(claim.inputs)), np.full(len(columns), low), np.full(len(columns), high))
-    return Target(
+        return ColumnBounds(
+            claim, columns, (k, len(claim.inputs)), np.full(len(columns), low), np.full(len(columns), high)
+        )
+    return ColumnBounds(
         claim,
         columns,
         shape,

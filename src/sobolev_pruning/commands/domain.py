@@ -22,7 +22,7 @@ class DataOptions:
 
 
 @dataclass(frozen=True)
-class Ground:
+class Domain:
     """The box, the samples of a data file (None without one), and a sentence for each doubt about them."""
 
     box: Interval
@@ -30,7 +30,7 @@ class Ground:
     warnings: tuple[str, ...]
 
 
-def find_ground(surrogate: Surrogate, box: str | None, data: DataOptions | None, columns: str = "x*") -> Ground:
+def find_domain(surrogate: Surrogate, box: str | None, data: DataOptions | None, columns: str = "x*") -> Domain:
     """The box that was asked for; else the range of the data; else the range that `surrogate` was trained on.
 
     Raises `InputError` where none of them is known, and where data do not fit the network.
@@ -47,7 +47,7 @@ def find_ground(surrogate: Surrogate, box: str | None, data: DataOptions | None,
     warnings = outside_training_range(surrogate, found.lower, found.upper)
     if samples is not None and box is not None:
         warnings += outside_training_range(surrogate, samples.x.min(axis=0), samples.x.max(axis=0))
-    return Ground(found, samples, tuple(dict.fromkeys(warnings)))
+    return Domain(found, samples, tuple(dict.fromkeys(warnings)))
 
 
 def read_data(surrogate: Surrogate, data: DataOptions) -> Samples:
