@@ -3,6 +3,7 @@
 import gc
 import os
 import resource
+import tempfile
 from importlib.metadata import version
 
 # Compiling takes most of the tests' time. XLA's older code generator, which is also the one that enclosures are
@@ -38,6 +39,14 @@ OPTIMISED += ("test_certify_known_claims", "test_soundness")
 Rounding differs where a product is contracted into a sum. What other files check is no matter of the last bits, and
 programs that are not optimised compile in two thirds of the time.
 """
+
+KEPT_PROGRAMS = tempfile.TemporaryDirectory(prefix="compiled-")
+"""What this process compiled, for programs that are traced again: another closure, or memory given up meanwhile."""
+
+if not jax.config.jax_compilation_cache_dir:
+    jax.config.update("jax_compilation_cache_dir", KEPT_PROGRAMS.name)
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 
 _ROOMS = ["_foundation", "reference", "sampling", "surrogate", "training", "enclosure", "scoring", "pruning"]
 _ROOMS += ["evaluation", "interchange", "report", "pipeline"]
