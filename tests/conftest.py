@@ -48,6 +48,10 @@ if not jax.config.jax_compilation_cache_dir:
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 
+LONGEST = ("pipeline_shrink", "certify_claims", "enclosure_programs", "enclosure_soundness", "models_library")
+LONGEST += ("pipeline_run", "decorations", "house_package", "models_documents", "certify_documents")
+"""Files that take longest: they start first, so that no worker is left alone with one of them at the end."""
+
 _ROOMS = ["_foundation", "reference", "sampling", "surrogate", "training", "enclosure", "scoring", "pruning"]
 _ROOMS += ["evaluation", "interchange", "report", "pipeline"]
 install_import_hook([f"sobolev_pruning.{room}" for room in _ROOMS], "type_checker.check")
@@ -75,6 +79,11 @@ def share_contexts() -> None:
 
 if version("jax").startswith("0.10."):
     share_contexts()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The files that take longest come first, the others stay in their order."""
+    items.sort(key=lambda item: item.path.stem.removeprefix("test_") not in LONGEST)
 
 
 @pytest.fixture
