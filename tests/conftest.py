@@ -13,14 +13,14 @@ if version("jax").startswith("0.10."):
     os.environ.setdefault("XLA_FLAGS", "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1")
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 
-# Tracing makes many small objects that live on, and JAX clears up after itself at every collection: rarer collections
-# save a tenth of the time.
-gc.set_threshold(200_000, 20, 100)
-
 import jax
 import pytest
 from jaxtyping import config as jaxtyping_config
 from jaxtyping import install_import_hook
+
+# Tracing makes many small objects that live on, and JAX clears up after itself at every collection: rarer collections
+# save a tenth of the time.
+gc.set_threshold(200_000, 20, 100)
 
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_dtype_promotion", "strict")
