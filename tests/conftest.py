@@ -1,7 +1,9 @@
 """The tests live in a harsher world than users: float64, no silent promotion of dtypes or ranks, types checked."""
 
+import gc
 import os
 import resource
+import tempfile
 from importlib.metadata import version
 
 # Compiling takes most of the tests' time. XLA's older code generator, which is also the one that enclosures are
@@ -16,6 +18,10 @@ import pytest
 from jaxtyping import config as jaxtyping_config
 from jaxtyping import install_import_hook
 
+# Tracing makes many small objects that live on, and JAX clears up after itself at every collection: rarer collections
+# save a tenth of the time.
+gc.set_threshold(200_000, 20, 100)
+
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
@@ -23,8 +29,28 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 MOST_KIBIBYTES = 3 * 2**20
 """What this process may have taken before compiled programs are given up."""
 
-OPTIMISED = ("test_certify_", "test_enclosure_", "test_scoring_", "test_soundness")
-"""Files whose programs are optimised as users' are: rounding differs where a product is contracted into a sum."""
+PROGRAMS_OF_A_CONTEXT = 256
+"""So many programs are lowered in one MLIR context, which keeps their types and constants until it is given up."""
+
+OPTIMISED = ("test_enclosure_soundness", "test_enclosure_random_programs", "test_enclosure_interval")
+OPTIMISED += ("test_certify_known_claims", "test_soundness")
+"""Files whose subject is that bounds hold in floating point; their programs are optimised as users' are.
+
+Rounding differs where a product is contracted into a sum. What other files check is no matter of the last bits, and
+programs that are not optimised compile in two thirds of the time.
+"""
+
+KEPT_PROGRAMS = tempfile.TemporaryDirectory(prefix="compiled-")
+"""What this process compiled, for programs that are traced again: another closure, or memory given up meanwhile."""
+
+if not jax.config.jax_compilation_cache_dir:
+    jax.config.update("jax_compilation_cache_dir", KEPT_PROGRAMS.name)
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+
+LONGEST = ("pipeline_shrink", "certify_claims", "enclosure_programs", "enclosure_soundness", "models_library")
+LONGEST += ("pipeline_run", "decorations", "house_package", "models_documents", "certify_documents")
+"""Files that take longest: they start first, so that no worker is left alone with one of them at the end."""
 
 _ROOMS = ["_foundation", "storage", "drawing", "reference", "sampling", "surrogate", "training", "enclosure"]
 _ROOMS += ["scoring", "pruning", "evaluation", "certificates", "interchange", "searching", "running", "studying"]
@@ -34,6 +60,31 @@ install_import_hook([f"sobolev_pruning.{room}" for room in _ROOMS], "type_checke
 from sobolev_pruning._foundation.samples import Samples  # noqa: E402  (the hook must come first)
 from sobolev_pruning.reference import GaussianBasket  # noqa: E402
 from sobolev_pruning.surrogate import Surrogate  # noqa: E402
+
+
+def share_contexts() -> None:
+    """JAX makes a new MLIR context for every program, which costs as much as lowering a small program does."""
+    from jax._src.interpreters import mlir
+
+    make, contexts = mlir.make_ir_context, []
+
+    def shared():
+        if len(contexts) % PROGRAMS_OF_A_CONTEXT == 0:
+            contexts[:] = [make()]
+        else:
+            contexts.append(contexts[0])
+        return contexts[0]
+
+    mlir.make_ir_context = shared
+
+
+if version("jax").startswith("0.10."):
+    share_contexts()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The files that take longest come first, the others stay in their order."""
+    items.sort(key=lambda item: item.path.stem.removeprefix("test_") not in LONGEST)
 
 
 @pytest.fixture

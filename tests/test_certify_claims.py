@@ -101,7 +101,7 @@ def test_a_convex_network_of_low_rank_is_proved_convex_without_margin():
 
 @pytest.mark.parametrize(
     "widths, activation, scalar, width",
-    [([4, 2, 1], "silu", True, 1.0), ([2, 3, 2], "gelu", False, 1.0), ([5, 6, 6, 1], "tanh", True, 0.4)],
+    [([4, 2, 1], "silu", True, 1.0), ([2, 3, 2], "gelu", False, 1.0), ([5, 6, 2, 1], "tanh", True, 0.4)],
     ids=["rank 2", "two inputs, two outputs", "slabs of all inputs"],
 )
 def test_ranges_hold_at_dense_points_of_the_whole_box(widths, activation, scalar, width):
@@ -138,7 +138,7 @@ def test_distances_hold_at_dense_points(basket, against):
     other = basket if against == "closed form" else surrogate_of_shape([3, 2, 1], "tanh", True, seed=7)
     lower, upper = np.full(3, 0.8), np.full(3, 1.3)
     points = points_of(lower, upper)
-    certificate = certify(network, (lower, upper), [Distance(name) for name in names], against=other, pieces=2000)
+    certificate = certify(network, (lower, upper), [Distance(name) for name in names], against=other, pieces=1000)
     for answer, name in zip(certificate.answers, names):
         difference = np.asarray(getattr(network, name)(points) - getattr(other, name)(points))
         largest = np.linalg.norm(difference.reshape(len(points), -1), axis=1).max()

@@ -27,7 +27,7 @@ def basket() -> GaussianBasket:
 @pytest.fixture(scope="module")
 def oversized(basket) -> Surrogate:
     samples = basket.sample(jax.random.key(0), 1024)
-    start = Surrogate.create([2, 10, 10, 1], samples, key=jax.random.key(1))
+    start = Surrogate.create([2, 6, 6, 1], samples, key=jax.random.key(1))
     return fit(start, samples, key=jax.random.key(2), optimiser=Adam(steps=800)).surrogate
 
 
@@ -38,7 +38,7 @@ def directory(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def found(basket, oversized, directory):
-    return shrink(oversized, basket, tolerance=TOLERANCE, pairs=65_536, checkpoints=directory)
+    return shrink(oversized, basket, tolerance=TOLERANCE, pairs=32_768, checkpoints=directory)
 
 
 def test_the_network_found_holds_on_points_of_our_own(found, basket):
@@ -58,7 +58,7 @@ def test_nothing_smaller_on_the_path_held(found):
 
 
 def test_the_search_starts_again_from_its_checkpoints_with_the_same_bits(found, basket, oversized, directory):
-    again = shrink(oversized, basket, tolerance=TOLERANCE, pairs=65_536, checkpoints=directory)
+    again = shrink(oversized, basket, tolerance=TOLERANCE, pairs=32_768, checkpoints=directory)
     assert again.path == found.path  # seconds included: nothing was trained again
     points = basket.test_points(jax.random.key(5), 8)
     np.testing.assert_array_equal(again.surrogate.value(points), found.surrogate.value(points))
@@ -207,12 +207,12 @@ def test_on_quiet_labels_a_tolerance_means_what_it_says(oversized):
 
 def test_a_tolerance_holds_for_every_output():
     """sin(3 x1 x2) and 1000 + cos(3 x1 + x2): of all entries together a constant explains 0.999998."""
-    x = np.random.default_rng(7).uniform(-1.0, 1.0, (2048, 2))
+    x = np.random.default_rng(7).uniform(-1.0, 1.0, (1024, 2))
     product, total = 3 * x[:, 0] * x[:, 1], 3 * x[:, 0] + x[:, 1]
     y = np.stack([np.sin(product), 1000 + np.cos(total)], axis=1)
     slopes = np.stack([np.cos(product)[:, None] * 3 * x[:, ::-1], -np.sin(total)[:, None] * [3.0, 1.0]], axis=1)
     samples = Samples(x, y, slopes)
-    start = Surrogate.create([2, 10, 10, 2], samples, key=jax.random.key(0))
+    start = Surrogate.create([2, 8, 8, 2], samples, key=jax.random.key(0))
     zero = Surrogate(jax.tree.map(np.zeros_like, start.layers), start.scaling, "silu", False)
     search = data_search(start, samples, value=0.999, delta=0.9)
     assert list(search.limits) == [f"{of} of output {j}" for of in ("value", "delta") for j in (0, 1)]
@@ -241,12 +241,12 @@ def test_the_axis_of_a_single_output_may_be_there_or_not(oversized):
 
 def test_noisy_samples_alone_lead_to_a_small_network_of_the_inputs_that_matter(basket):
     """Half of the inputs are noise; errors are the excess over the start on labels held out, gamma is not known."""
-    pairs = basket.sample(jax.random.key(3), 16_384)
+    pairs = basket.sample(jax.random.key(3), 8192)
     others = np.random.default_rng(4).uniform(0.0, 1.0, (len(pairs), 2))
     x = np.stack([others[:, 0], pairs.x[:, 0], pairs.x[:, 1], others[:, 1]], axis=1)
     dydx = np.stack([0.0 * others[:, 0], pairs.dydx[:, 0], pairs.dydx[:, 1], 0.0 * others[:, 1]], axis=1)
     samples = Samples(x, pairs.y, dydx)
-    start = Surrogate.create([4, 10, 10, 1], samples, key=jax.random.key(1))
+    start = Surrogate.create([4, 6, 6, 1], samples, key=jax.random.key(1))
     start = fit(start, samples, key=jax.random.key(2), optimiser=LBFGS(150)).surrogate
     box = (x.min(axis=0), x.max(axis=0))
     found = shrink(start, samples, tolerance=Tolerance(value=0.999, delta=0.995), box=box, size="operations")

@@ -123,13 +123,16 @@ def test_differences_are_right_to_fourth_order_and_stay_in_the_box():
     def quartic(x):
         return jnp.stack([x[0] ** 4 - x[0] * x[1] ** 3, x[1] ** 2 + x[0]])
 
-    for point in ([0.5, 0.3], [0.0, 3.0], [0.97, -0.9]):
-        x = jnp.asarray(point)
+    @jax.jit
+    def at(x):
         stencil = gradient_stencil(x, lower, upper)
-        found, moved = differences(quartic, x, stencil)
-        np.testing.assert_allclose(found, jax.jacrev(quartic)(x), atol=AD_AGAINST_DIFFERENCES)
+        return *differences(quartic, x, stencil), jax.jacrev(quartic)(x), stencil.offsets
+
+    for point in ([0.5, 0.3], [0.0, 3.0], [0.97, -0.9]):
+        found, moved, expected, offsets = map(np.asarray, at(jnp.asarray(point)))
+        np.testing.assert_allclose(found, expected, atol=AD_AGAINST_DIFFERENCES)
         assert np.abs(moved).max() < AD_AGAINST_DIFFERENCES
-        called = np.asarray(x) + np.asarray(stencil.offsets)
+        called = np.asarray(point) + offsets
         assert np.all(called >= np.asarray(lower) - 1e-12) and np.all(called <= np.asarray(upper) + 1e-12)
     x = jnp.asarray([0.5, 0.3])
     found, _ = differences(quartic, x, gamma_stencil(x, jnp.asarray([1.0, 2.0]), lower, upper))

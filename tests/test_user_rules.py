@@ -12,8 +12,15 @@ from sobolev_pruning._foundation.errors import ContradictionFound
 from sobolev_pruning.certificates import Range, Within, certify
 from sobolev_pruning.enclosure import Interval, enclose, register_rule, registry
 from sobolev_pruning.enclosure.decorations import JUMPS, UNDEFINED, UNPROVED
+from surrogates import surrogate_of_shape
 
 BOX = (np.zeros(3), np.ones(3))
+
+
+@pytest.fixture(scope="module")
+def surrogate():
+    """One hidden layer: every test compiles it anew."""
+    return surrogate_of_shape([3, 4, 1], "silu", True)
 
 
 @pytest.fixture(autouse=True)

@@ -33,7 +33,7 @@ _TAUGHT = 16_384
 
 @dataclass(frozen=True)
 class SearchData:
-    """`few` samples for every candidate, `all` for those that come close; `evaluator` measures errors during the search,
+    """`few` samples for every candidate, `all` for those that come close; `evaluator` measures errors in the search,
     and `verification()` gives its counterpart on points never used before.
     """
 
