@@ -44,7 +44,7 @@ def predictions(noise: float, points: int) -> Predictions:
     axis = random.uniform(0.5, 1.5, points)
     true = [np.log1p(np.exp(8 * (axis - 1))) / 8, 1 / (1 + np.exp(-8 * (axis - 1))), np.exp(-20 * (axis - 1) ** 2)]
     noisy = [t + noise * random.normal(size=points) for t in true]
-    return Predictions(axis, "basket price", noisy[0], true[0], noisy[1], true[1], noisy[2], true[2])
+    return Predictions(axis, "basket price", "all inputs", noisy[0], true[0], noisy[1], true[1], noisy[2], true[2])
 
 
 def stage(

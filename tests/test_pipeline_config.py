@@ -15,7 +15,7 @@ from sobolev_pruning import InputError, evaluate, training
 from sobolev_pruning.drawing.numbers import r2_text
 from sobolev_pruning.reference import GaussianBasket
 from sobolev_pruning.running import BASKET_R2, read_config, stages, to_toml, write_example_config
-from sobolev_pruning.running.builders import key_for
+from sobolev_pruning.running.builders import build_reference, key_for
 from sobolev_pruning.running.config import LBFGSConfig, LevenbergMarquardtConfig, TrainingConfig
 from sobolev_pruning.running.outputs import metrics_json
 from sobolev_pruning.running.published import published_for
@@ -251,3 +251,46 @@ def test_the_metrics_hold_every_output():
     assert stage[0]["r2"]["value"] == min(one.value.r2 for one in found.outputs) and "outputs" not in stage[1]
     rows = dict(stage_details(replace(small_record(), stages=(record,)))[0].rows)
     assert rows["value of output 1"][0] == r2_text(found.outputs[1].value.r2)
+
+
+MODELS = {
+    "black-scholes": 'payoff = "worst_of_call"\nassets = 2\ncorrelation = 0.3\ninputs = { spot = [80, 120] }',
+    "heston": 'payoff = "put"\ninputs = { spot = [80, 120], maturity = [0.5, 1.5] }\nsteps = 8\nconditional = true',
+    "gene-expression": "inputs = { transcription = [10, 30] }\nsteps = 10",
+    "random-medium": "cells = 12",
+}
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_every_model_of_the_library_is_built_by_its_kind(tmp_path, kind):
+    path = tmp_path / "run.toml"
+    path.write_text(f'name = "a"\n[reference]\nkind = "{kind}"\n{MODELS[kind]}\n[[pruning]]\nkeep = [9, 9, 9, 9, 9, 9]')
+    config = read_config(path)
+    reference = build_reference(config, "sobol")
+    assert reference.design == "sobol" and reference.box[0].shape == (reference.n_inputs,)
+    assert read_config_text(to_toml(config), tmp_path) == config
+    assert published_for(config) == {}
+
+
+def read_config_text(text: str, folder: Path):
+    (folder / "again.toml").write_text(text)
+    return read_config(folder / "again.toml")
+
+
+@pytest.mark.parametrize(
+    ("reference", "rest", "told"),
+    [
+        ('kind = "blackscholes"', "", "line 2: reference.kind is 'blackscholes'; allowed are 'gaussian-basket'"),
+        ('kind = "heston"', "", "inputs"),
+        ('kind = "heston"\ninputs = { spot = [1] }', "", "reference.heston.inputs.spot"),
+        ('kind = "random-medium"', "oracle = true", "random-medium has none"),
+        ('kind = "heston"\ninputs = { spot = [80, 120] }', "[oversized.training]\norder = 2", "order 2 asks"),
+        ('kind = "random-medium"', "[finetuning.reference]\nsamples = 99\nconditional = true", "for the kinds"),
+    ],
+)
+def test_what_a_model_does_not_offer_is_refused(tmp_path, reference, rest, told):
+    head, tail = (rest, "") if rest.startswith("oracle") else ("", rest)
+    text = f'name = "a"\n[reference]\n{reference}\n{tail}\n[[pruning]]\nkeep = [9, 9, 9, 9, 9, 9]'
+    (tmp_path / "run.toml").write_text(f"{head}\n{text}" if head else text)
+    with pytest.raises(InputError, match=told):
+        read_config(tmp_path / "run.toml")

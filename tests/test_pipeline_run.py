@@ -170,3 +170,76 @@ def test_a_mistake_gets_one_sentence_and_status_2(tmp_path):
     assert "line 3: samples is 'many'; it must be a valid integer" in errors
     assert "Traceback" not in errors and printed == ""
     assert not (tmp_path / "out").exists()
+
+
+OWN = """\
+import jax.numpy as jnp
+from sobolev_pruning.reference import from_function
+
+def truth(x):
+    return jnp.stack([jnp.sin(3 * x[0]) * x[1], x[0] + x[1] ** 2])
+
+def model():
+    noisy = lambda x, z: truth(x) + 0.05 * z
+    return from_function(noisy, inputs={"angle": (-1, 1), "size": (0.5, 2)}, noise=2, exact=truth, kind="my wave")
+
+number = 3
+def broken():
+    raise KeyError("size")
+"""
+OWN_RUN = """\
+name = "own"
+samples = 512
+controls = false
+[reference]
+kind = "function"
+function = "FUNCTION"
+[oversized]
+hidden = [8]
+[oversized.training.optimiser]
+kind = "levenberg-marquardt"
+iterations = 30
+[[pruning]]
+keep = [6]
+"""
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    """Configurations whose reference is a function of a module in the current folder."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own_model.py").write_text(OWN)
+
+    def config(function: str):
+        (tmp_path / "own.toml").write_text(OWN_RUN.replace("FUNCTION", function))
+        return read_config(tmp_path / "own.toml")
+
+    yield config
+    sys.modules.pop("own_model", None)
+
+
+def test_a_run_imitates_a_reference_of_the_users_own(own, tmp_path):
+    result = run(own("own_model:model"), tmp_path / "out")
+    oversized, pruned = result.record.stages
+    assert result.record.reference == "My wave, a function of angle, size"
+    assert oversized.widths == (2, 8, 2) and pruned.widths == (2, 6, 2)
+    assert oversized.evaluation.value.r2 > 0.99 and len(oversized.evaluation.outputs) == 2
+    assert oversized.predictions.axis_label == "angle" and oversized.predictions.direction == "all inputs"
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "along a shift of all inputs" in page and "antithetic" not in page and result.record.published == {}
+
+
+@pytest.mark.parametrize(
+    ("function", "told"),
+    [
+        ("own_model:missing", "The module own_model has no function missing"),
+        ("own_model:number", "The module own_model has no function number"),
+        ("own_model:truth", "raised TypeError when called without arguments"),
+        ("own_model:broken", "raised KeyError when called without arguments"),
+        ("math:gcd", "which gives a int; let it return a reference"),
+    ],
+)
+def test_what_is_no_reference_is_told_and_leaves_no_directory(own, tmp_path, function, told):
+    with pytest.raises(InputError, match=told):
+        run(own(function), tmp_path / "out")
+    assert not (tmp_path / "out").exists() or not any((tmp_path / "out").iterdir())

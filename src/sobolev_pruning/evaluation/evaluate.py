@@ -131,7 +131,7 @@ def second_derivative_along(hessian: Float[Array, "n ... d d"], direction: Float
 
 
 @eqx.filter_jit
-def _curvature(surrogate: Surrogate, points: Points, direction: Float[Array, "d"]) -> Float[Array, "n ..."]:
+def curvature(surrogate: Surrogate, points: Points, direction: Float[Array, "d"]) -> Float[Array, "n ..."]:
     """The second derivative along `direction` without the Hessian, for models with many inputs."""
 
     def slope(x):
@@ -152,7 +152,7 @@ def _said_by(model: Surrogate | AbstractReference, points: Points, truth: Truth,
     hessian = None if truth.hessian is None else model.hessian(points)
     gamma = None
     if truth.gamma is not None:
-        gamma = _curvature(model, points, direction) if hessian is None else second_derivative_along(hessian, direction)
+        gamma = curvature(model, points, direction) if hessian is None else second_derivative_along(hessian, direction)
     gradient = model.gradient(points) if derivatives[0] else None
     return Truth(model.value(points), gradient, gamma, hessian, "the model itself")
 

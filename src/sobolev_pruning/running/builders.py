@@ -6,27 +6,15 @@ import zlib
 import jax
 
 from .._foundation.arrays import PRNGKey
-from ..reference import Design, GaussianBasket
+from ..reference import AbstractReference, Design
 from ..training import LBFGS, AbstractOptimiser, Adam, LevenbergMarquardt
 from .config import AdamConfig, LBFGSConfig, OptimiserConfig, RunConfig
+from .reference_config import reference_of
 
 
-def build_reference(config: RunConfig, design: Design = "random", conditional: bool = False) -> GaussianBasket:
-    """The reference model of a run; its market moves with the run's seed unless the configuration fixes it."""
-    settings = config.reference
-    return GaussianBasket.random(
-        settings.n_assets,
-        config.seed if settings.market_seed is None else settings.market_seed,
-        strike=settings.strike,
-        exposure_time=settings.exposure_time,
-        maturity=settings.maturity,
-        drift=settings.drift,
-        rate=settings.rate,
-        kind=settings.option,
-        smoothing=settings.smoothing,
-        design=design,
-        conditional=conditional,
-    )
+def build_reference(config: RunConfig, design: Design = "random", conditional: bool = False) -> AbstractReference:
+    """The reference model of a run; a market moves with the run's seed unless the configuration fixes it."""
+    return reference_of(config.reference, config.seed, design, conditional)
 
 
 def build_optimiser(config: OptimiserConfig) -> AbstractOptimiser:

@@ -2,41 +2,25 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from .._foundation.activations import ACTIVATIONS
 from ..pruning import FOLDS
 from ..reference import DESIGNS
 from ..scoring import METHODS
+from .reference_config import (
+    BasketConfig,
+    Count,
+    GeneExpressionConfig,
+    HestonConfig,
+    NotNegative,
+    Positive,
+    RandomMediumConfig,
+    ReferenceConfig,
+    Table,
+)
 
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Finite = Annotated[float, Field(allow_inf_nan=False)]
-NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=1)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
-
-
-class Table(BaseModel):
-    """A table of the file: unknown keys and silent conversions are refused."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-
-class BasketConfig(Table):
-    """`[reference]`: the Gaussian basket; the market is drawn from `market_seed`, or from the run's seed where it is
-    left out.
-    """
-
-    kind: Literal["gaussian-basket"] = "gaussian-basket"
-    n_assets: Count = 7
-    market_seed: Annotated[int, Field(ge=0)] | None = None
-    strike: Finite = 1.1
-    exposure_time: Positive = 1.0
-    maturity: Positive = 2.0
-    drift: Finite = 0.0
-    rate: Finite = 0.0
-    option: Literal["call", "put"] = "call"
-    smoothing: NotNegative = 0.0
 
 
 class AdamConfig(Table):
@@ -150,7 +134,7 @@ class RunConfig(Table):
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     samples: Annotated[int, Field(ge=16)] = 8192
-    reference: BasketConfig = BasketConfig()
+    reference: ReferenceConfig = BasketConfig()
     oversized: OversizedConfig = OversizedConfig()
     pruning: Annotated[tuple[PruningConfig, ...], Field(min_length=1, strict=False)]
     finetuning: FinetuningsConfig = FinetuningsConfig()
@@ -168,9 +152,12 @@ class RunConfig(Table):
 
     @model_validator(mode="after")
     def _second_derivatives_exist(self):
-        fresh = self.finetuning.reference
+        fresh, reference = self.finetuning.reference, self.reference
+        smoothed = isinstance(reference, BasketConfig) and reference.smoothing > 0
+        kinked = not smoothed and not isinstance(reference, GeneExpressionConfig | RandomMediumConfig)
+        kinked &= not (isinstance(reference, HestonConfig) and reference.conditional)
         smooth_fresh = fresh is None or fresh.samples is None or fresh.training.order < 2 or fresh.conditional
-        if self.reference.smoothing == 0 and (self.samples_order == 2 or not smooth_fresh):
+        if kinked and (self.samples_order == 2 or not smooth_fresh):
             raise ValueError(
                 "order 2 asks for second derivatives of simulated payoffs, which have a kink: set reference.smoothing "
                 "to a width such as 0.05, set conditional in finetuning.reference, or take order 2 in "
@@ -181,10 +168,16 @@ class RunConfig(Table):
                 "design and conditional in finetuning.reference are about fresh samples: give finetuning.reference "
                 "a number of samples"
             )
-        if fresh is not None and fresh.conditional and self.reference.smoothing > 0:
+        if fresh is not None and fresh.conditional and smoothed:
             raise ValueError(
                 "reference.smoothing and finetuning.reference.conditional are two ways to smooth one payoff: choose one"
             )
+        if fresh is not None and fresh.conditional and not isinstance(reference, BasketConfig | HestonConfig):
+            raise ValueError(
+                f"conditional in finetuning.reference is for the kinds gaussian-basket and heston, not {reference.kind}"
+            )
+        if self.oracle and not isinstance(reference, BasketConfig):
+            raise ValueError(f"oracle fits the closed formula of the kind gaussian-basket; {reference.kind} has none")
         return self
 
     @model_validator(mode="after")

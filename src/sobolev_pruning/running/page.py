@@ -56,6 +56,7 @@ def render_report(record: ReportRecord) -> str:
         errors=error_panels(record),
         predictions=prediction_rows(record),
         axis_label=record.stages[0].predictions.axis_label if record.stages else "",
+        direction=record.stages[0].predictions.direction if record.stages else "all inputs",
         losses=loss_panels(record),
         second_derivatives=any(has_second_derivatives(stage) for stage in record.stages),
         rounds_head=head,

@@ -12,15 +12,21 @@ _PREDICTED = "#2f80e0"
 
 _TITLES = {
     "value": "Value",
-    "delta": "Delta: first derivative along a parallel shift of all inputs",
+    "delta": "Delta: first derivative along a shift of {direction}",
     "gamma": "Gamma: second derivative along the same shift",
 }
 
 
 def prediction_rows(record: ReportRecord) -> tuple[Row, ...]:
     """One row of panels per quantity, one panel per stage; all panels of a row share their vertical axis."""
+    if not record.stages:
+        return ()
+    direction = record.stages[0].predictions.direction
     return tuple(
-        Row(title, tuple(_panel(stage, quantity, _limits(record, quantity)) for stage in record.stages))
+        Row(
+            title.format(direction=direction),
+            tuple(_panel(stage, quantity, _limits(record, quantity)) for stage in record.stages),
+        )
         for quantity, title in _TITLES.items()
         if any(np.isfinite(_both(stage.predictions, quantity)[1]).any() for stage in record.stages)
     )

@@ -10,15 +10,17 @@ from ..training import History
 
 @dataclass(frozen=True)
 class Predictions:
-    """Predicted and true value, delta and gamma at the test points.
+    """Predicted and true value, delta and gamma at the test points, of the first output where there are several.
 
-    `axis`, `(n,)`, is the coordinate that the points are drawn over (the basket price), `axis_label` its name; `value`
-    and `gamma` are `(n,)`, `delta` is the first derivative along the reference's gamma direction, `(n,)`; each with its
-    truth beside it.
+    `axis`, `(n,)`, is the coordinate that the points are drawn over (the basket price, or the input that matters most),
+    `axis_label` its name; `value` and `gamma` are `(n,)`, `delta` is the first derivative along the reference's gamma
+    direction, `(n,)`, and `direction` says in words which that is; each with its truth beside it, NaN where that is not
+    known.
     """
 
     axis: np.ndarray
     axis_label: str
+    direction: str
     value: np.ndarray
     true_value: np.ndarray
     delta: np.ndarray
@@ -66,7 +68,7 @@ class RemovalRecord:
 class Timings:
     """Seconds for one value with all first derivatives at one point, amortised over a batch.
 
-    Of the reference (`reference_paths` antithetic pairs, enough for the surrogate's own accuracy), of the `oversized`
+    Of the reference (`reference_paths` simulated labels, enough for the surrogate's own accuracy), of the `oversized`
     and of the `final` surrogate; `total` are the seconds that sampling and training took, to be paid back by calls.
     """
 

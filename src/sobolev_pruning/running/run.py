@@ -6,12 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
+from .._foundation.arrays import Points
 from .._foundation.files import write_atomically
 from .._foundation.precision import require_float64
 from .._foundation.versions import versions
-from ..evaluation import Evaluation, Evaluator, fit_oracle, second_derivative_along
+from ..evaluation import Evaluation, Evaluator, fit_oracle
+from ..evaluation.evaluate import curvature
 from ..interchange import save_onnx
-from ..reference import GaussianBasket
+from ..reference import AbstractReference, GaussianBasket, Truth
 from ..surrogate import Surrogate
 from ..training import History
 from ..training.stage_store import Stage
@@ -23,9 +25,15 @@ from .page import render_report
 from .pruning_stages import prune_in_rounds
 from .published import published_for
 from .records import Predictions, ReportRecord, StageRecord
+from .reference_config import BasketConfig
 from .run_directory import locked_directory, open_run_directory
 from .stages import finetune, train_controls, train_oversized
 from .timing import measure
+
+ESTIMATED_POINTS = 512
+"""Test points where every truth is the mean of many paths; a closed form has 4,096."""
+
+_SHOWN_NAMES = 8
 
 
 @dataclass(frozen=True)
@@ -52,8 +60,8 @@ def run(config: RunConfig, out: Path | None = None, *, resume: bool = False, pro
 
 def _run(config: RunConfig, out: Path, resume: bool, progress: bool) -> RunResult:
     start = time.perf_counter()
+    reference = build_reference(config)  # first, so that what it refuses leaves no directory
     store = open_run_directory(out, config, resume)
-    reference = build_reference(config)
     samples = reference.sample(key_for(config, "samples"), config.samples, order=config.samples_order)
 
     oversized = train_oversized(store, config, samples, progress)
@@ -97,12 +105,15 @@ def _write(out: Path, record: ReportRecord, final: Surrogate, seconds: float) ->
 class _Records:
     """Evaluates every stage on the same points: uniform in the box, and of the exposure's law."""
 
-    def __init__(self, config: RunConfig, reference: GaussianBasket):
+    def __init__(self, config: RunConfig, reference: AbstractReference):
         self.reference = reference
-        self.points = reference.test_points(key_for(config, "test points"))
+        key = key_for(config, "test points")
+        estimated = reference.truth(reference.test_points(key, 1), order=0).value_stderr is not None
+        self.points = reference.test_points(key, *([ESTIMATED_POINTS] if estimated else []))
         exposure = reference.exposure_inputs(key_for(config, "exposure inputs"), len(self.points))
         self.on_box, self.on_exposure = Evaluator.of(reference, self.points), Evaluator.of(reference, exposure)
-        self.title = f"A {reference.kind} on a basket of {reference.n_inputs} Gaussian assets"
+        self.title = _title(reference)
+        self.axis, self.axis_label = _axis(reference, self.points, self.on_box.truth)
 
     def record(self, name: str, description: str, stage: Stage) -> StageRecord:
         surrogate = stage.surrogate
@@ -137,27 +148,64 @@ class _Records:
         }
 
     def _predictions(self, model: Surrogate | GaussianBasket) -> Predictions:
-        reference, points, direction = self.reference, self.points, self.reference.gamma_direction
-
-        def triple(source) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-            value, delta, hessian = source.value(points), source.gradient(points), source.hessian(points)
-            return (
-                np.asarray(value),
-                np.asarray(delta @ direction),
-                np.asarray(second_derivative_along(hessian, direction)),
-            )
-
-        predicted, true = triple(model), triple(reference)
+        points, direction, truth = self.points, self.reference.gamma_direction, self.on_box.truth
+        known = isinstance(model, AbstractReference)
+        gamma = model.truth(points).gamma if known else curvature(model, points, direction)
+        unknown = np.full(len(points), np.nan)
+        true_delta = unknown if truth.gradient is None else _first_output(np.asarray(truth.gradient) @ direction)
         return Predictions(
-            axis=np.asarray(points @ reference.weights),
-            axis_label="basket price",
-            value=predicted[0],
-            true_value=true[0],
-            delta=predicted[1],
-            true_delta=true[1],
-            gamma=predicted[2],
-            true_gamma=true[2],
+            axis=self.axis,
+            axis_label=self.axis_label,
+            direction=_in_words(self.reference),
+            value=_first_output(model.value(points)),
+            true_value=_first_output(truth.value),
+            delta=_first_output(np.asarray(model.gradient(points)) @ direction),
+            true_delta=true_delta,
+            gamma=_first_output(gamma),
+            true_gamma=unknown if truth.gamma is None else _first_output(truth.gamma),
         )
+
+
+def _title(reference: AbstractReference) -> str:
+    """What is imitated, as the report's first line says it."""
+    if isinstance(reference, GaussianBasket):
+        return f"A {reference.kind} on a basket of {reference.n_inputs} Gaussian assets"
+    names = ", ".join(_names(reference)[:_SHOWN_NAMES])
+    more = f" and {reference.n_inputs - _SHOWN_NAMES} more" if reference.n_inputs > _SHOWN_NAMES else ""
+    kind = getattr(reference, "kind", type(reference).__name__)
+    return f"{kind[:1].upper()}{kind[1:]}, a function of {names}{more}"
+
+
+def _names(reference: AbstractReference) -> tuple[str, ...]:
+    return getattr(reference, "input_names", tuple(f"x{i}" for i in range(reference.n_inputs)))
+
+
+def _in_words(reference: AbstractReference) -> str:
+    """The inputs that the reference's gamma direction moves."""
+    moved = np.asarray(reference.gamma_direction) != 0
+    if moved.all():
+        return "all inputs" if reference.n_inputs > 1 else _names(reference)[0]
+    return ", ".join(name for name, moves in zip(_names(reference), moved, strict=True) if moves)
+
+
+def _axis(reference: AbstractReference, points: Points, truth: Truth) -> tuple[np.ndarray, str]:
+    """The price of a basket; else the input along which the truth changes most over the box."""
+    if isinstance(reference, GaussianBasket):
+        return np.asarray(points @ reference.weights), "basket price"
+    points = np.asarray(points)
+    change = _first_output(truth.value)
+    if truth.gradient is None:
+        share = [abs(np.corrcoef(column, change)[0, 1]) for column in points.T]
+    else:
+        gradient = np.asarray(truth.gradient).reshape(len(points), -1, points.shape[1])[:, 0]
+        share = np.sqrt(np.mean(gradient**2, axis=0)) * points.std(axis=0)
+    best = int(np.argmax(share))
+    return points[:, best], _names(reference)[best]
+
+
+def _first_output(array) -> np.ndarray:
+    array = np.asarray(array)
+    return array if array.ndim == 1 else array[:, 0]
 
 
 def history_of(stage: Stage) -> History | None:
@@ -166,19 +214,24 @@ def history_of(stage: Stage) -> History | None:
     return History(**columns) if columns else None
 
 
+def _labels(config: RunConfig) -> str:
+    """What the samples are called: every label of the basket is the mean of an antithetic pair."""
+    return "antithetic pairs" if isinstance(config.reference, BasketConfig) else "samples"
+
+
 def _describe(name: str, config: RunConfig) -> str:
     """One sentence about a stage for the report's reader."""
     finetuning = config.finetuning
     order = config.oversized.training.order
     labels = {0: "values alone", 1: "values and first derivatives", 2: "values, first and second derivatives"}
     fresh = finetuning.reference.samples if finetuning.reference else None
-    reference_data = f"{fresh:,} fresh pairs" if fresh else f"the same {config.samples:,} pairs"
+    reference_data = f"{fresh:,} fresh {_labels(config)}" if fresh else f"the same {config.samples:,} {_labels(config)}"
     return {
-        "oversized": f"Trained on {labels[order]} of {config.samples:,} antithetic pairs.",
+        "oversized": f"Trained on {labels[order]} of {config.samples:,} {_labels(config)}.",
         "pruned": "The least significant nodes removed, what they contributed folded into the others.",
         "finetuned-teacher": "The pruned network, fine-tuned on values and derivatives of the oversized one.",
-        "finetuned-fixed": f"The pruned network, fine-tuned on the same {config.samples:,} pairs.",
+        "finetuned-fixed": f"The pruned network, fine-tuned on the same {config.samples:,} {_labels(config)}.",
         "finetuned-reference": f"The pruned network, fine-tuned on {reference_data} of the reference.",
         "plain": "Control: the pruned network, fine-tuned on the same samples for as many steps, on values alone.",
-        "scratch": "Control: a network of the final size, trained from random weights on the same pairs and steps.",
+        "scratch": "Control: a network of the final size, trained from random weights on the same samples and steps.",
     }[name]

@@ -147,7 +147,7 @@ def size_rows(record: ReportRecord) -> tuple[tuple[str, ...], ...]:
 def call_rows(timings: Timings) -> tuple[tuple[str, ...], ...]:
     """What is called, time of one call, how many times faster than the reference."""
     named = (
-        (f"reference ({count_text(timings.reference_paths)} antithetic pairs)", timings.reference),
+        (f"reference ({count_text(timings.reference_paths)} simulated labels)", timings.reference),
         ("oversized surrogate", timings.oversized),
         ("final surrogate", timings.final),
     )

@@ -8,15 +8,13 @@ from ..pruning import CONSTANT_FOLDS, FOLDS
 from ..reference import DESIGNS
 from ..running.config import (
     AdamConfig,
-    BasketConfig,
-    Count,
     Fraction,
     LBFGSConfig,
     OptimiserConfig,
     OversizedConfig,
-    Table,
     TrainingConfig,
 )
+from ..running.reference_config import BasketConfig, Count, Table
 from ..scoring import METHODS
 
 APPROACHES: tuple[str, ...] = ("pruning", "scratch", "scratch-restarts", "growing", "set", "rigl")
