@@ -22,10 +22,9 @@ from sobolev_pruning.certificates import (
     Within,
     certify,
     check_certificate,
-    claim_from_json,
-    claim_to_json,
     load_certificate,
 )
+from sobolev_pruning.certificates.claims import claim_from_json, claim_to_json
 from sobolev_pruning.commands import certificate_table
 from sobolev_pruning.commands.records import CertificateRecord, NetworkRecord
 from surrogates import surrogate_of_shape

@@ -17,7 +17,7 @@ class Term:
     """
 
     operation: str
-    arguments: "tuple[Operand, ...]" = ()
+    arguments: "tuple[TermOrNumber, ...]" = ()
 
     def __add__(self, other: "TermOrNumber") -> "Term":
         return Term("add", (self, other))

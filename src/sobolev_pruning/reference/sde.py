@@ -65,7 +65,7 @@ def sde(
     except ImportError:
         raise InputError("Stochastic differential equations need diffrax; install sobolev-pruning[sde].") from None
     if method not in SCHEMES:
-        raise InputError(f"method is {method!r}; choose one of {', '.join(METHODS)}.")
+        raise InputError(f"method is {method!r}; choose one of {', '.join(SCHEMES)}.")
     if dates < 1 or steps < dates or steps % dates:
         raise InputError(f"sde was asked for steps={steps}, dates={dates}; give a whole number of steps per date.")
     inputs = inputs_from(inputs)

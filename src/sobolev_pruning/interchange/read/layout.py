@@ -94,7 +94,7 @@ class DependentTensor:
             axes[place] = axis
         return replace(self, axes=tuple(axes))
 
-    def constant_along_nodes(self, constant: np.ndarray) -> "tuple[Laid, np.ndarray]":
+    def constant_along_nodes(self, constant: np.ndarray) -> "tuple[DependentTensor, np.ndarray]":
         """This tensor with as many axes as `constant` needs, and `constant` as one number or one for each node."""
         laid = self
         if constant.ndim > len(self.axes):
