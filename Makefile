@@ -29,7 +29,7 @@ test: $(INSTALLED)
 
 # By the code generator that users' own programs are compiled by; `make test` uses the one that compiles faster.
 test-soundness: $(INSTALLED)
-	XLA_FLAGS=--xla_cpu_use_fusion_emitters=true $(BIN)/python -m pytest tests/soundness tests/test_certify_known_claims.py -m soundness --capture=no
+	XLA_FLAGS=--xla_cpu_use_fusion_emitters=true $(BIN)/python -m pytest tests/soundness tests/test_certificates_known_claims.py -m soundness --capture=no
 
 test-fuzz: $(INSTALLED)
 	$(BIN)/python -m pytest tests -m fuzz
@@ -42,8 +42,8 @@ test-faults: $(INSTALLED)
 # of others are no errors there. A newer Python for the newest: make test-versions NEWEST_PYTHON=python3.13.
 NEWEST_PYTHON ?= $(PYTHON)
 USE_OF_VERSIONS := $(addprefix tests/test_,cli.py cli_models.py cli_sample.py surrogate_files.py data_files.py \
-	interchange_onnx_in.py interchange_onnx_out.py interchange_c_out.py certify_claims.py enclosure_interval.py \
-	enclosure_coverage.py training_fit.py pipeline_config.py report_terminal.py processes.py)
+	interchange_onnx_in.py interchange_onnx_out.py interchange_c_out.py certificates_claims.py enclosure_interval.py \
+	enclosure_coverage.py training_fit.py running_config.py running_terminal.py processes.py)
 
 test-versions:
 	rm -rf .venv-lowest .venv-newest

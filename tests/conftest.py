@@ -33,7 +33,7 @@ PROGRAMS_OF_A_CONTEXT = 256
 """So many programs are lowered in one MLIR context, which keeps their types and constants until it is given up."""
 
 OPTIMISED = ("test_enclosure_soundness", "test_enclosure_random_programs", "test_enclosure_interval")
-OPTIMISED += ("test_certify_known_claims", "test_soundness")
+OPTIMISED += ("test_certificates_known_claims", "test_soundness")
 """Files whose subject is that bounds hold in floating point; their programs are optimised as users' are.
 
 Rounding differs where a product is contracted into a sum. What other files check is no matter of the last bits, and
@@ -48,8 +48,8 @@ if not jax.config.jax_compilation_cache_dir:
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 
-LONGEST = ("pipeline_shrink", "certify_claims", "enclosure_programs", "enclosure_soundness", "models_library")
-LONGEST += ("pipeline_run", "decorations", "house_package", "models_documents", "certify_documents")
+LONGEST = ("searching_shrink", "certificates_claims", "enclosure_programs", "enclosure_soundness", "models_library")
+LONGEST += ("running_run", "decorations", "house_package", "models_documents", "certificates_documents")
 """Files that take longest: they start first, so that no worker is left alone with one of them at the end."""
 
 _ROOMS = ["_foundation", "storage", "drawing", "reference", "sampling", "surrogate", "training", "enclosure"]
