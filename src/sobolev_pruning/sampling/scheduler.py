@@ -83,8 +83,7 @@ class SchedulerExecutor(Executor):
         while not self._closed.wait(_SECONDS_BETWEEN_TRIES):
             with self._lock:
                 client, scheduler, connection = self._client, self._scheduler, self._connection
-            # A client may find another scheduler at the old address by itself; that one knows of no calls.
-            if client.status != "running" or client.scheduler_info().get("id") != scheduler:
+            if not _is_connected(client, scheduler):
                 self._lost(connection)
 
     def _lost(self, connection: int) -> None:
@@ -105,7 +104,7 @@ class SchedulerExecutor(Executor):
         while found is None and time.monotonic() < until and not self._closed.wait(_SECONDS_BETWEEN_TRIES):
             try:
                 found = _connected(self._connect)
-            except (OSError, ValueError):
+            except Exception:  # whatever a client raises that finds no scheduler: the calls must end all the same
                 continue
         with self._lock:
             waiting, self._waiting = self._waiting, None
@@ -125,6 +124,18 @@ def _connected(connect: Callable[[], Any]) -> tuple[Any, Any, Any]:
     """A client, its executor, and which scheduler it has found."""
     client = connect()
     return client, client.get_executor(), client.scheduler_info().get("id")
+
+
+def _is_connected(client: Any, scheduler: Any) -> bool:
+    """Whether the client has the scheduler that it was made for.
+
+    It may find another one at the old address by itself; that one knows of no calls. What a closed client raises means
+    no as well: the thread that asks must not end by it.
+    """
+    try:
+        return client.status == "running" and client.scheduler_info().get("id") == scheduler
+    except Exception:
+        return False
 
 
 def is_of_the_cluster(error: BaseException) -> bool:
