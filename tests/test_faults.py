@@ -6,7 +6,6 @@ it was called again, with nothing left running and no file left aside.
 
 import os
 import random
-import resource
 import signal
 import socket
 import subprocess
@@ -98,13 +97,15 @@ def make_folder(path: Path) -> None:
     surrogate_of_shape([2, 4, 3, 1], "silu", scalar=True).save(path / "net.safetensors")
 
 
-def start(arguments: str, folder: Path, **options) -> subprocess.Popen:
-    """The command in a session of its own, by which what it leaves behind is found."""
+def start(arguments: str, folder: Path, before: str = "") -> subprocess.Popen:
+    """The command in a session of its own, by which what it leaves behind is found; `before` is Python that it runs
+    first.
+    """
     cache = {"JAX_COMPILATION_CACHE_DIR": str(folder.parent / "compiled")}
     cache |= {"JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
-    command = [sys.executable, "-c", COMMAND, *arguments.split()]
+    command = [sys.executable, "-c", before + COMMAND, *arguments.split()]
     pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen(command, cwd=folder, env=os.environ | cache, start_new_session=True, **pipes, **options)
+    return subprocess.Popen(command, cwd=folder, env=os.environ | cache, start_new_session=True, **pipes)
 
 
 def left_running(session: int) -> list[str]:
@@ -195,10 +196,8 @@ def test_commands_survive_attacks_at_random_moments(name, tmp_path, capsys):
 def test_a_full_disk_is_one_sentence(name, folder, capsys):
     """No file may grow beyond 2,000 bytes."""
 
-    def limit():
-        resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
-
-    process = start(COMMANDS[name].arguments, folder, preexec_fn=limit)
+    limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))\n"
+    process = start(COMMANDS[name].arguments, folder, before=limit)
     _, errors = process.communicate(timeout=600)
     with capsys.disabled():
         print(f"\n{name:<10}full disk: status {process.returncode}, {errors.strip()[-160:]}")
