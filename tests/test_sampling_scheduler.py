@@ -74,7 +74,7 @@ def test_calls_end_where_it_does_not_come_back(quick):
     pool = SchedulerExecutor(lambda: next(clients), "tcp://there:1")
     call = pool.submit(pow, 2, 3)
     closes(pool._client)
-    with pytest.raises(BrokenExecutor, match="did not come back within 0.3 seconds"):
+    with pytest.raises(BrokenExecutor, match="did not come back within"):
         call.result(timeout=10)
     with pytest.raises(BrokenExecutor, match="is closed"):
         pool.submit(pow, 2, 3)
