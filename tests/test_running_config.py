@@ -1,5 +1,6 @@
 """The configuration: what is wrong is named with its place in the file and what is allowed there."""
 
+import inspect
 import json
 import re
 import time
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 
 from report_records import small_record
-from sobolev_pruning import InputError, evaluate, training
+from sobolev_pruning import InputError, evaluate, reference, training
 from sobolev_pruning.drawing.numbers import r2_text
 from sobolev_pruning.reference import GaussianBasket
 from sobolev_pruning.running import BASKET_R2, read_config, stages, to_toml, write_example_config
@@ -19,6 +20,12 @@ from sobolev_pruning.running.builders import build_reference, key_for
 from sobolev_pruning.running.config import LBFGSConfig, LevenbergMarquardtConfig, TrainingConfig
 from sobolev_pruning.running.outputs import metrics_json
 from sobolev_pruning.running.published import published_for
+from sobolev_pruning.running.reference_config import (
+    BlackScholesConfig,
+    GeneExpressionConfig,
+    HestonConfig,
+    RandomMediumConfig,
+)
 from sobolev_pruning.running.run_directory import claim_directory, locked_directory
 from sobolev_pruning.running.stages import finetuning_samples
 from sobolev_pruning.running.tables import stage_details
@@ -266,8 +273,8 @@ def test_every_model_of_the_library_is_built_by_its_kind(tmp_path, kind):
     path = tmp_path / "run.toml"
     path.write_text(f'name = "a"\n[reference]\nkind = "{kind}"\n{MODELS[kind]}\n[[pruning]]\nkeep = [9, 9, 9, 9, 9, 9]')
     config = read_config(path)
-    reference = build_reference(config, "sobol")
-    assert reference.design == "sobol" and reference.box[0].shape == (reference.n_inputs,)
+    model = build_reference(config, "sobol")
+    assert model.design == "sobol" and model.box[0].shape == (model.n_inputs,)
     assert read_config_text(to_toml(config), tmp_path) == config
     assert published_for(config) == {}
 
@@ -278,9 +285,11 @@ def read_config_text(text: str, folder: Path):
 
 
 @pytest.mark.parametrize(
-    ("reference", "rest", "told"),
+    ("table", "rest", "told"),
     [
         ('kind = "blackscholes"', "", "line 2: reference.kind is 'blackscholes'; allowed are 'gaussian-basket'"),
+        ("kind = 3", "", "reference.kind is '3'"),
+        ('kind = "function"\nfunction = "a:b"', "[finetuning.reference]\nsamples = 9\ndesign = 'sobol'", "design in"),
         ('kind = "heston"', "", "inputs"),
         ('kind = "heston"\ninputs = { spot = [1] }', "", "reference.heston.inputs.spot"),
         ('kind = "random-medium"', "oracle = true", "random-medium has none"),
@@ -288,9 +297,32 @@ def read_config_text(text: str, folder: Path):
         ('kind = "random-medium"', "[finetuning.reference]\nsamples = 99\nconditional = true", "for the kinds"),
     ],
 )
-def test_what_a_model_does_not_offer_is_refused(tmp_path, reference, rest, told):
+def test_what_a_model_does_not_offer_is_refused(tmp_path, table, rest, told):
     head, tail = (rest, "") if rest.startswith("oracle") else ("", rest)
-    text = f'name = "a"\n[reference]\n{reference}\n{tail}\n[[pruning]]\nkeep = [9, 9, 9, 9, 9, 9]'
+    text = f'name = "a"\n[reference]\n{table}\n{tail}\n[[pruning]]\nkeep = [9, 9, 9, 9, 9, 9]'
     (tmp_path / "run.toml").write_text(f"{head}\n{text}" if head else text)
     with pytest.raises(InputError, match=told):
         read_config(tmp_path / "run.toml")
+
+
+def test_a_reference_that_is_no_table_is_one_sentence(tmp_path):
+    (tmp_path / "run.toml").write_text('name = "a"\nreference = 3\n[[pruning]]\nkeep = [9, 9, 9, 9, 9, 9]')
+    with pytest.raises(InputError, match="line 2: reference"):
+        read_config(tmp_path / "run.toml")
+
+
+@pytest.mark.parametrize(
+    ("config", "factory"),
+    [
+        (BlackScholesConfig, reference.black_scholes),
+        (HestonConfig, reference.heston),
+        (GeneExpressionConfig, reference.gene_expression),
+        (RandomMediumConfig, reference.random_medium),
+    ],
+)
+def test_tables_of_models_offer_what_their_functions_take_with_the_same_defaults(config, factory):
+    taken = dict(inspect.signature(factory).parameters)
+    assert set(taken) - {"design"} == set(config.model_fields) - {"kind"}
+    for name, field in config.model_fields.items():
+        if name not in ("kind", "payoff", "inputs"):
+            assert field.default == taken[name].default

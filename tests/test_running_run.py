@@ -177,11 +177,11 @@ import jax.numpy as jnp
 from sobolev_pruning.reference import from_function
 
 def truth(x):
-    return jnp.stack([jnp.sin(3 * x[0]) * x[1], x[0] + x[1] ** 2])
+    return jnp.stack([jnp.sin(3 * x[1]) * x[0], x[1] + x[0] ** 2])
 
 def model():
     noisy = lambda x, z: truth(x) + 0.05 * z
-    return from_function(noisy, inputs={"angle": (-1, 1), "size": (0.5, 2)}, noise=2, exact=truth, kind="my wave")
+    return from_function(noisy, inputs={"size": (0.5, 2), "angle": (-1, 1)}, noise=2, exact=truth, kind="my wave")
 
 number = 3
 def broken():
@@ -221,12 +221,17 @@ def own(tmp_path, monkeypatch):
 def test_a_run_imitates_a_reference_of_the_users_own(own, tmp_path):
     result = run(own("own_model:model"), tmp_path / "out")
     oversized, pruned = result.record.stages
-    assert result.record.reference == "My wave, a function of angle, size"
+    assert result.record.reference == "My wave, a function of size, angle"
     assert oversized.widths == (2, 8, 2) and pruned.widths == (2, 6, 2)
     assert oversized.evaluation.value.r2 > 0.99 and len(oversized.evaluation.outputs) == 2
     assert oversized.predictions.axis_label == "angle" and oversized.predictions.direction == "all inputs"
     page = (tmp_path / "out" / "report.html").read_text()
     assert "along a shift of all inputs" in page and "antithetic" not in page and result.record.published == {}
+    run(own("own_model:model"), tmp_path / "out", resume=True)
+    (tmp_path / "own_model.py").write_text(OWN.replace("0.05 * z", "0.06 * z"))
+    sys.modules.pop("own_model")
+    with pytest.raises(InputError, match=r"another reference\.function: its code, or what it uses, has changed"):
+        run(own("own_model:model"), tmp_path / "out", resume=True)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from ..scoring import METHODS
 from .reference_config import (
     BasketConfig,
     Count,
+    FunctionConfig,
     GeneExpressionConfig,
     HestonConfig,
     NotNegative,
@@ -175,6 +176,10 @@ class RunConfig(Table):
         if fresh is not None and fresh.conditional and not isinstance(reference, BasketConfig | HestonConfig):
             raise ValueError(
                 f"conditional in finetuning.reference is for the kinds gaussian-basket and heston, not {reference.kind}"
+            )
+        if fresh is not None and fresh.design != "random" and isinstance(reference, FunctionConfig):
+            raise ValueError(
+                "design in finetuning.reference is for models of the library: give it to the reference of your own"
             )
         if self.oracle and not isinstance(reference, BasketConfig):
             raise ValueError(f"oracle fits the closed formula of the kind gaussian-basket; {reference.kind} has none")

@@ -129,6 +129,11 @@ class FunctionConfig(Table):
     function: str
 
 
+def _kind_of(given: Any) -> Any:
+    """Without a kind it is the basket; what is no table has none."""
+    return given.get("kind", "gaussian-basket") if isinstance(given, dict) else getattr(given, "kind", given)
+
+
 ReferenceConfig = Annotated[
     Annotated[BasketConfig, Tag("gaussian-basket")]
     | Annotated[BlackScholesConfig, Tag("black-scholes")]
@@ -136,13 +141,8 @@ ReferenceConfig = Annotated[
     | Annotated[GeneExpressionConfig, Tag("gene-expression")]
     | Annotated[RandomMediumConfig, Tag("random-medium")]
     | Annotated[FunctionConfig, Tag("function")],
-    Discriminator(lambda given: _kind_of(given)),
+    Discriminator(_kind_of),
 ]
-
-
-def _kind_of(given: Any) -> Any:
-    """Without a kind it is the basket."""
-    return given.get("kind", "gaussian-basket") if isinstance(given, dict) else given.kind
 
 
 def reference_of(config: Table, seed: int, design: Design, conditional: bool) -> AbstractReference:

@@ -61,7 +61,7 @@ def run(config: RunConfig, out: Path | None = None, *, resume: bool = False, pro
 def _run(config: RunConfig, out: Path, resume: bool, progress: bool) -> RunResult:
     start = time.perf_counter()
     reference = build_reference(config)  # first, so that what it refuses leaves no directory
-    store = open_run_directory(out, config, resume)
+    store = open_run_directory(out, config, reference, resume)
     samples = reference.sample(key_for(config, "samples"), config.samples, order=config.samples_order)
 
     oversized = train_oversized(store, config, samples, progress)

@@ -10,12 +10,16 @@ from .._foundation.errors import InputError
 from .._foundation.files import ASIDE, write_atomically
 from .._foundation.untrusted_file import shortened
 from .._foundation.versions import versions_line, with_versions
+from ..certificates.record import digest
+from ..reference import AbstractReference
 from ..storage.locks import sole_writer
 from ..training.stage_store import StageStore
 from .config import RunConfig
 from .config_file import to_toml
+from .reference_config import FunctionConfig
 
 _VERSIONS = "# Made with "
+_OWN = "# Reference of the user's own: "
 """How the first line of a `config.toml` starts."""
 
 
@@ -35,17 +39,22 @@ def locked_directory(path: Path) -> Iterator[None]:
         yield
 
 
-def open_run_directory(path: Path, config: RunConfig, resume: bool) -> StageStore:
+def open_run_directory(path: Path, config: RunConfig, reference: AbstractReference, resume: bool) -> StageStore:
     """Makes `path` the directory of the run that `config` describes, and gives the store of its stages."""
-    return StageStore(path / "checkpoints", claim_directory(path, config, resume))
+    # The name of a function does not tell when its code changes.
+    own = digest(reference) if isinstance(config.reference, FunctionConfig) else None
+    return StageStore(path / "checkpoints", claim_directory(path, config, resume, own))
 
 
-def claim_directory(path: Path, config: BaseModel, resume: bool) -> str:
+def claim_directory(path: Path, config: BaseModel, resume: bool, own: str | None = None) -> str:
     """Makes `path`, locked, the directory of what `config` describes; gives a digest of that and of the versions.
+
+    `own` is a digest of a model of the user's own.
 
     Raises `InputError` where it holds something else, or this already and `resume` is not asked for.
     """
-    resolved = f"{_VERSIONS}{versions_line()}.\n{to_toml(config)}"
+    head = [f"{_VERSIONS}{versions_line()}."] + ([] if own is None else [f"{_OWN}{own}"])
+    resolved = "\n".join([*head, to_toml(config)])
     # A name with a dot in front is the lock, or a file that a killed process was writing aside.
     if any(not entry.name.startswith(".") for entry in path.iterdir()):
         if not resume:
@@ -74,6 +83,11 @@ def _check_same(file: Path, resolved: str) -> None:
                 f"{file.parent} was started with {old.removeprefix(_VERSIONS).rstrip('.')}, now there is "
                 f"{new.removeprefix(_VERSIONS).rstrip('.')}, whose figures differ in their last digits; install the "
                 "former to go on, or give another --out."
+            )
+        if old != new and old.startswith(_OWN) and new.startswith(_OWN):
+            raise InputError(
+                f"{file.parent} was started with another reference.function: its code, or what it uses, has changed; "
+                "go back to the former, or give another --out."
             )
         if old != new:
             raise InputError(
