@@ -234,6 +234,13 @@ def test_a_run_imitates_a_reference_of_the_users_own(own, tmp_path):
         run(own("own_model:model"), tmp_path / "out", resume=True)
 
 
+def test_where_no_truth_is_known_fewer_points_are_estimated(own, tmp_path):
+    (tmp_path / "own_model.py").write_text(OWN.replace("exact=truth", "paths=64"))
+    (first, _) = run(own("own_model:model"), tmp_path / "out").record.stages
+    assert first.evaluation.n_points == first.exposure.n_points == 512 == len(first.predictions.true_gamma)
+    assert first.evaluation.against.startswith("Monte Carlo") and np.isfinite(first.predictions.true_gamma).all()
+
+
 @pytest.mark.parametrize(
     ("function", "told"),
     [

@@ -74,10 +74,14 @@ class Evaluator:
         """The one that knows what `reference` says at `points`."""
         return Evaluator(reference.truth(points), points, reference.gamma_direction)
 
+    def said_by(self, model: Surrogate | AbstractReference) -> Truth:
+        """What `model` says at the points of all that the truth knows."""
+        return _said_by(model, self.points, self.truth, self.direction)
+
     def __call__(self, model: Surrogate | AbstractReference) -> Evaluation:
         """The errors of `model`, a surrogate or another reference."""
         truth, points = self.truth, self.points
-        found = _said_by(model, points, truth, self.direction)
+        found = self.said_by(model)
         score = _scorer(found.value, truth.value, truth.source)
 
         def scored(name: str) -> Scores | None:
@@ -131,7 +135,7 @@ def second_derivative_along(hessian: Float[Array, "n ... d d"], direction: Float
 
 
 @eqx.filter_jit
-def curvature(surrogate: Surrogate, points: Points, direction: Float[Array, "d"]) -> Float[Array, "n ..."]:
+def _curvature(surrogate: Surrogate, points: Points, direction: Float[Array, "d"]) -> Float[Array, "n ..."]:
     """The second derivative along `direction` without the Hessian, for models with many inputs."""
 
     def slope(x):
@@ -152,14 +156,19 @@ def _said_by(model: Surrogate | AbstractReference, points: Points, truth: Truth,
     hessian = None if truth.hessian is None else model.hessian(points)
     gamma = None
     if truth.gamma is not None:
-        gamma = curvature(model, points, direction) if hessian is None else second_derivative_along(hessian, direction)
+        gamma = _curvature(model, points, direction) if hessian is None else second_derivative_along(hessian, direction)
     gradient = model.gradient(points) if derivatives[0] else None
     return Truth(model.value(points), gradient, gamma, hessian, "the model itself")
 
 
+def is_estimated(reference: AbstractReference, point: Points) -> bool:
+    """Whether the truth of `reference` is the mean of many paths, as it is at one `point`, `(1, d)`."""
+    return reference.truth(point, order=0).value_stderr is not None
+
+
 def _told_by(reference: AbstractReference, points: Points, order: int) -> Truth:
     """The truth of `reference`; where that is an estimate, one on noise of its own, so that two estimates err apart."""
-    if reference.truth(points[:1], order=0).value_stderr is None:
+    if not is_estimated(reference, points[:1]):
         return reference.truth(points, order)
     paths = getattr(reference, "paths", _PATHS)
     return reference.estimate(points, jax.random.key(_MODEL_SEED), paths, order)

@@ -11,7 +11,7 @@ from .._foundation.files import write_atomically
 from .._foundation.precision import require_float64
 from .._foundation.versions import versions
 from ..evaluation import Evaluation, Evaluator, fit_oracle
-from ..evaluation.evaluate import curvature
+from ..evaluation.evaluate import is_estimated
 from ..interchange import save_onnx
 from ..reference import AbstractReference, GaussianBasket, Truth
 from ..surrogate import Surrogate
@@ -108,7 +108,7 @@ class _Records:
     def __init__(self, config: RunConfig, reference: AbstractReference):
         self.reference = reference
         key = key_for(config, "test points")
-        estimated = reference.truth(reference.test_points(key, 1), order=0).value_stderr is not None
+        estimated = is_estimated(reference, reference.test_points(key, 1))
         self.points = reference.test_points(key, *([ESTIMATED_POINTS] if estimated else []))
         exposure = reference.exposure_inputs(key_for(config, "exposure inputs"), len(self.points))
         self.on_box, self.on_exposure = Evaluator.of(reference, self.points), Evaluator.of(reference, exposure)
@@ -148,20 +148,17 @@ class _Records:
         }
 
     def _predictions(self, model: Surrogate | GaussianBasket) -> Predictions:
-        points, direction, truth = self.points, self.reference.gamma_direction, self.on_box.truth
-        known = isinstance(model, AbstractReference)
-        gamma = model.truth(points).gamma if known else curvature(model, points, direction)
-        unknown = np.full(len(points), np.nan)
-        true_delta = unknown if truth.gradient is None else _first_output(np.asarray(truth.gradient) @ direction)
+        direction, truth, said = self.reference.gamma_direction, self.on_box.truth, self.on_box.said_by(model)
+        unknown = np.full(len(self.points), np.nan)
         return Predictions(
             axis=self.axis,
             axis_label=self.axis_label,
             direction=_in_words(self.reference),
-            value=_first_output(model.value(points)),
+            value=_first_output(said.value),
             true_value=_first_output(truth.value),
-            delta=_first_output(np.asarray(model.gradient(points)) @ direction),
-            true_delta=true_delta,
-            gamma=_first_output(gamma),
+            delta=_first_output(np.asarray(said.gradient) @ direction),
+            true_delta=_first_output(np.asarray(truth.gradient) @ direction),
+            gamma=unknown if said.gamma is None else _first_output(said.gamma),
             true_gamma=unknown if truth.gamma is None else _first_output(truth.gamma),
         )
 
@@ -193,13 +190,8 @@ def _axis(reference: AbstractReference, points: Points, truth: Truth) -> tuple[n
     if isinstance(reference, GaussianBasket):
         return np.asarray(points @ reference.weights), "basket price"
     points = np.asarray(points)
-    change = _first_output(truth.value)
-    if truth.gradient is None:
-        share = [abs(np.corrcoef(column, change)[0, 1]) for column in points.T]
-    else:
-        gradient = np.asarray(truth.gradient).reshape(len(points), -1, points.shape[1])[:, 0]
-        share = np.sqrt(np.mean(gradient**2, axis=0)) * points.std(axis=0)
-    best = int(np.argmax(share))
+    gradient = np.asarray(truth.gradient).reshape(len(points), -1, points.shape[1])[:, 0]
+    best = int(np.argmax(np.mean(gradient**2, axis=0) * points.var(axis=0)))
     return points[:, best], _names(reference)[best]
 
 
