@@ -23,7 +23,7 @@ import onnxruntime
 from rich.console import Console
 from rich.table import Table
 
-from sobolev_pruning._foundation.activations import ACTIVATIONS
+from sobolev_pruning.activations import ACTIVATIONS
 from sobolev_pruning.interchange import save_c, save_numpy, save_onnx
 from sobolev_pruning.reference import GaussianBasket
 from sobolev_pruning.surrogate import Surrogate

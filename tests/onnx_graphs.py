@@ -7,7 +7,7 @@ import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
 from sobolev_pruning import Surrogate
-from sobolev_pruning._foundation.activations import activate
+from sobolev_pruning.activations import activate
 from sobolev_pruning.interchange import load_onnx
 
 FILES = Path(__file__).parent / "onnx_files"

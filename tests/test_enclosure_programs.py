@@ -11,8 +11,8 @@ from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 
 from compilations import counted_compilations
-from sobolev_pruning._foundation.activations import activate
 from sobolev_pruning._foundation.errors import InputError
+from sobolev_pruning.activations import activate
 from sobolev_pruning.enclosure import EnclosureError, Interval, enclose, register_rule
 from sobolev_pruning.enclosure.affine.rules import AffineMethod
 from sobolev_pruning.enclosure.affine.slabs import Slabs

@@ -13,8 +13,7 @@ sys.path.insert(0, str(Path(__file__).parent / "soundness"))
 import campaign
 from oracle import activation, ball, endpoints, outside
 
-from sobolev_pruning._foundation.activations import ACTIVATIONS
-from sobolev_pruning.enclosure.scalar.critical_points import CRITICAL_POINTS
+from sobolev_pruning.activations import ACTIVATIONS, CRITICAL_POINTS
 
 FUNCTIONS, OPERATIONS = list(campaign.PROGRAMS), list(campaign.BINARY)
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from sobolev_pruning import InputError
-from sobolev_pruning._foundation.activations import ACTIVATIONS
+from sobolev_pruning.activations import ACTIVATIONS
 from sobolev_pruning.interchange import save_c, save_onnx
 from sobolev_pruning.interchange.write.c_kernels import OUTPUTS
 from surrogates import surrogate_of_shape

@@ -6,7 +6,7 @@ import flint
 import numpy as np
 import pytest
 
-from sobolev_pruning._foundation.activations import ACTIVATIONS
+from sobolev_pruning.activations import ACTIVATIONS
 from sobolev_pruning.interchange.expression import OPERATIONS, Term, in_order
 from sobolev_pruning.interchange.formulas import FORMULAS
 from taylor import POINTS, taylor_derivative

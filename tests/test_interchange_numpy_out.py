@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from sobolev_pruning import InputError
-from sobolev_pruning._foundation.activations import ACTIVATIONS
+from sobolev_pruning.activations import ACTIVATIONS
 from sobolev_pruning.interchange import save_numpy
 from surrogates import surrogate_of_shape
 from test_interchange_onnx_out import SHAPES, assert_agreement, inputs_for, truth

@@ -7,7 +7,7 @@ from onnx import TensorProto, numpy_helper
 
 from onnx_graphs import FILES, FIRST, LAST, TANH, B, C, V, W, X, expected_value, model_of, node, read
 from sobolev_pruning import InputError
-from sobolev_pruning._foundation.activations import ACTIVATIONS
+from sobolev_pruning.activations import ACTIVATIONS
 from sobolev_pruning.interchange import load_onnx, save_onnx
 from surrogates import surrogate_of_shape
 from tolerances import ALGEBRAIC, EXPORT_FLOAT32, READ_FLOAT32

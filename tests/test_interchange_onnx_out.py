@@ -10,7 +10,7 @@ import onnxruntime
 import pytest
 
 from sobolev_pruning import InputError
-from sobolev_pruning._foundation.activations import ACTIVATIONS
+from sobolev_pruning.activations import ACTIVATIONS
 from sobolev_pruning.interchange import save_onnx
 from sobolev_pruning.interchange.write.onnx_graph import OPSET
 from surrogates import surrogate_of_shape

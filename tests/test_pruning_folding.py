@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from sobolev_pruning._foundation.activations import ACTIVATIONS
 from sobolev_pruning._foundation.errors import InputError
+from sobolev_pruning.activations import ACTIVATIONS
 from sobolev_pruning.pruning import Plan, apply_plan, make_plan, mask, prune
 from sobolev_pruning.pruning.jets import activated, affine, fold_points, input_jets
 from sobolev_pruning.pruning.regression import fitted, stacked
@@ -103,7 +103,7 @@ def test_jets_are_the_derivatives_along_directions(activation):
     jets = activated(affine(inputs, weight, bias), activation)
 
     def nodes(h):
-        from sobolev_pruning._foundation.activations import activate
+        from sobolev_pruning.activations import activate
 
         return activate(jnp.asarray(weight) @ h + jnp.asarray(bias), activation)
 

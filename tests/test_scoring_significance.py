@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from compilations import counted_compilations
-from sobolev_pruning._foundation.activations import ACTIVATIONS
 from sobolev_pruning._foundation.errors import InputError
 from sobolev_pruning._foundation.samples import Samples
+from sobolev_pruning.activations import ACTIVATIONS
 from sobolev_pruning.enclosure import Interval
 from sobolev_pruning.scoring import FunctionWithNodes, significance
 from sobolev_pruning.scoring.bounds import enclosed_bounds, scores

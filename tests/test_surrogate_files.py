@@ -12,7 +12,7 @@ from safetensors.numpy import save as write_tensors
 
 import sobolev_pruning as sp
 from sobolev_pruning import InputError, Surrogate
-from sobolev_pruning._foundation.activations import ACTIVATIONS
+from sobolev_pruning.activations import ACTIVATIONS
 from surrogates import surrogate_of_shape
 
 HEADER = {

@@ -8,7 +8,7 @@ import pytest
 
 from compilations import counted_compilations
 from sobolev_pruning import InputError, Samples, Surrogate
-from sobolev_pruning._foundation.activations import ACTIVATIONS, activate
+from sobolev_pruning.activations import ACTIVATIONS, activate
 from sobolev_pruning.surrogate import Dense, Scaling, numpy_layers, zero_offsets
 from surrogates import surrogate_of_shape
 from tolerances import AD_AGAINST_DIFFERENCES, ALGEBRAIC

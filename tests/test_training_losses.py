@@ -11,9 +11,9 @@ import pytest
 from jax.flatten_util import ravel_pytree
 
 import tolerances
-from sobolev_pruning._foundation.activations import ACTIVATIONS
 from sobolev_pruning._foundation.errors import InputError
 from sobolev_pruning._foundation.samples import Samples
+from sobolev_pruning.activations import ACTIVATIONS
 from sobolev_pruning.training import SobolevLoss, label_noise
 from sobolev_pruning.training.batch_pass import values, values_and_gradients, values_gradients_and_products
 from sobolev_pruning.training.batches import Batch

@@ -7,8 +7,8 @@ import pytest
 from jax.extend.core import primitives
 
 import sobolev_pruning as sp
-from sobolev_pruning._foundation.activations import activation_p
 from sobolev_pruning._foundation.errors import ContradictionFound
+from sobolev_pruning.activations import activation_p
 from sobolev_pruning.certificates import Range, Within, certify
 from sobolev_pruning.enclosure import Interval, enclose, register_rule, registry
 from sobolev_pruning.enclosure.decorations import JUMPS, UNDEFINED, UNPROVED

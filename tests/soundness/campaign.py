@@ -27,7 +27,7 @@ from oracle import (
     outside,
 )
 
-from sobolev_pruning._foundation.activations import CONTINUOUS_DERIVATIVES, activate
+from sobolev_pruning.activations import CONTINUOUS_DERIVATIVES, activate
 from sobolev_pruning.enclosure import Interval, enclose
 
 PROGRAMS = {
@@ -55,8 +55,6 @@ def _remainder(x, y):
     """Exactly, because the C library's is; where the quotient jumps its derivative is none."""
     value = ball(math.fmod(float(x), float(y)))
     return value, flint.arb(1), None if value == 0 else -((x - value) / y + flint.arb(0.5)).floor()
-
-
 
 
 class Record:

@@ -150,7 +150,7 @@ class Program:
         import jax.numpy as jnp
         from jax import lax
 
-        from sobolev_pruning._foundation.activations import activate
+        from sobolev_pruning.activations import activate
 
         names = {"jax": jax, "jnp": jnp, "lax": lax, "activate": activate, "np": np}
         exec(self.source, names)

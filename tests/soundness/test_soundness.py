@@ -4,7 +4,7 @@ import campaign
 import numpy as np
 import pytest
 
-from sobolev_pruning._foundation.activations import ACTIVATIONS
+from sobolev_pruning.activations import ACTIVATIONS
 
 pytestmark = pytest.mark.soundness
 

@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._foundation.activations import CONTINUOUS_DERIVATIVES, activate
+from ..activations import CONTINUOUS_DERIVATIVES, activate
 from ..enclosure import Interval
 from ..enclosure.decorations import BENT, KINKED
 from ..enclosure.registry import user_rules_in

@@ -5,8 +5,8 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from .._foundation.activations import CONTINUOUS_DERIVATIVES
 from .._foundation.errors import InputError
+from ..activations import CONTINUOUS_DERIVATIVES
 from ..evaluation.teacher import uniform_points
 from .domain import find_domain, outside_training_range
 from .guaranteed_distance import guaranteed_distance

@@ -10,7 +10,7 @@ from jax import Array
 from jax.extend.core import Primitive
 from jax.extend.core import primitives as p
 
-from .._foundation.activations import CONTINUOUS_DERIVATIVES, activation_p
+from ..activations import CONTINUOUS_DERIVATIVES, activation_p
 from .decorations import BENT, CUSTOM, JUMPS, KINKED, UNDEFINED, Flags, joined, where
 from .further_decorations import FURTHER
 from .interval import Interval, as_interval

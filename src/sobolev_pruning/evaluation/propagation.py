@@ -10,10 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from .._foundation.activations import CONTINUOUS_DERIVATIVES
 from .._foundation.arrays import ArrayOrList, PRNGKey, float64_array
 from .._foundation.errors import InputError
 from .._foundation.precision import require_float64
+from ..activations import CONTINUOUS_DERIVATIVES
 from ..enclosure import Interval, enclose
 from ..reference import AbstractInputs, Box, Gaussian
 from ..reference.inputs import InputsLike, inputs_from

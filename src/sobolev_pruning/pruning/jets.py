@@ -6,9 +6,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from .._foundation.activations import activate
 from .._foundation.errors import InputError
 from .._foundation.samples import Samples
+from ..activations import activate
 from ..enclosure import Interval
 from ..scoring import as_box
 from ..surrogate import Surrogate

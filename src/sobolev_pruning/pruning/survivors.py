@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import jax.numpy as jnp
 import numpy as np
 
-from .._foundation.activations import activate
+from ..activations import activate
 from ..surrogate import Surrogate, numpy_layers
 from .jets import Jets, activated, affine, columns
 from .plan import Plan

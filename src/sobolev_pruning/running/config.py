@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from .._foundation.activations import ACTIVATIONS
+from ..activations import ACTIVATIONS
 from ..pruning import FOLDS
 from ..reference import DESIGNS
 from ..scoring import METHODS

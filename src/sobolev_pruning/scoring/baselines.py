@@ -11,9 +11,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._foundation.activations import activate
 from .._foundation.errors import InputError
 from .._foundation.samples import Samples
+from ..activations import activate
 from ..surrogate import Dense, Surrogate, zero_offsets
 from .program import nodes_and_adjoints
 

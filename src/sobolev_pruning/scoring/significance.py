@@ -3,11 +3,11 @@
 import jax.numpy as jnp
 import numpy as np
 
-from .._foundation.activations import CONTINUOUS_DERIVATIVES
 from .._foundation.arrays import ArrayOrList, as_points
 from .._foundation.errors import InputError
 from .._foundation.precision import require_float64
 from .._foundation.samples import Samples
+from ..activations import CONTINUOUS_DERIVATIVES
 from ..enclosure import Interval
 from ..sampling import quantile_box
 from ..surrogate import Surrogate

@@ -12,11 +12,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from .._foundation.activations import ACTIVATIONS, activate
 from .._foundation.arrays import ArrayOrList, Gradients, Hessians, PRNGKey, Values, as_points, generator_of
 from .._foundation.errors import InputError
 from .._foundation.precision import require_float64
 from .._foundation.samples import Samples
+from ..activations import ACTIVATIONS, activate
 from .saving import save
 from .scaling import Scaling
 

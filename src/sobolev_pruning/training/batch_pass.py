@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._foundation.activations import activate
+from ..activations import activate
 from ..surrogate import Surrogate
 
 

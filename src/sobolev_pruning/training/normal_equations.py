@@ -19,7 +19,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._foundation.activations import activate
+from ..activations import activate
 from ..surrogate import Surrogate
 from .batches import Batch
 from .full_batch import mean_over_chunks

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import primitives as p
 
-from ..._foundation.activations import activation_p
+from ...activations import activation_p
 from ..interval import Interval
 from ..natural import structural
 from ..natural.contraction import midpoint_radius

@@ -14,10 +14,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from ..._foundation.activations import CONTINUOUS_DERIVATIVES
+from ...activations import CONTINUOUS_DERIVATIVES, CRITICAL_POINTS
 from ..interval import Interval
 from ..scalar import activation_ranges, arithmetic, powers, transcendental
-from ..scalar.critical_points import CRITICAL_POINTS
 from ..scalar.fusion import computed_once, stacked
 from ..scalar.rounding import largest, roundoff, tiny
 from .form import AffineForm, deviation, rounded_error, tight

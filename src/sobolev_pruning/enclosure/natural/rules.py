@@ -5,7 +5,7 @@ import numpy as np
 from jax.extend.core import Primitive
 from jax.extend.core import primitives as p
 
-from ..._foundation.activations import activation_p
+from ...activations import activation_p
 from ..interval import Interval, as_interval
 from ..registry import EnclosureError, Rule, missing_rule, source_line, user_rule
 from ..scalar import activation_ranges, arithmetic, integers, powers, transcendental

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jax.extend.core import ClosedJaxpr
 
-from ..._foundation.activations import activate
+from ...activations import activate
 from .libraries import in_libraries
 
 _FUNCTIONS = {"silu": jax.nn.silu, "softplus": jax.nn.softplus, "elu": jax.nn.elu}

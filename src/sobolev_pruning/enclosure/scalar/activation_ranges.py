@@ -14,13 +14,12 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
-from ..._foundation.activations import CONTINUOUS_DERIVATIVES
 from ..._foundation.errors import InputError
+from ...activations import CONTINUOUS_DERIVATIVES, CRITICAL_POINTS
 from ..interval import Interval, as_interval
 from . import elementary, special
 from . import running_error as ball
 from .arithmetic import Operand, settle
-from .critical_points import CRITICAL_POINTS
 from .fusion import stacked
 from .rounding import largest, roundoff
 from .running_error import Ball

@@ -8,7 +8,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from ..._foundation.activations import ACTIVATIONS
+from ...activations import ACTIVATIONS
 from ..expression import Term, in_order
 from ..formulas import FORMULAS
 from . import pieces, smooth

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ..._foundation.activations import ACTIVATIONS
+from ...activations import ACTIVATIONS
 from .call import Call, Value, refuse_if_large
 from .elementwise import ELEMENTWISE, on
 from .faults import NotFeedForward

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from sobolev_pruning._foundation.activations import ACTIVATIONS, CONTINUOUS_DERIVATIVES, activate
+from sobolev_pruning.activations import ACTIVATIONS, CONTINUOUS_DERIVATIVES, activate
 from taylor import POINTS, taylor_derivative
 from tolerances import AD_AGAINST_DIFFERENCES, ELEMENTARY
 
