@@ -61,8 +61,9 @@ def test_every_format_gives_the_same_samples(tmp_path, name, derivative):
     np.testing.assert_array_equal(data.samples.x, X)
     np.testing.assert_array_equal(data.samples.y, Y)
     np.testing.assert_array_equal(data.samples.dydx, DYDX)
-    assert [column.unit for column in data.ranges] == ["a", "b", "c", None, None]
+    assert [column.variable.unit for column in data.ranges] == ["a", "b", "c", None, None]
     assert data.ranges[4].highest == Y[:, 1].max() and data.ranges[4].role == "output"
+    assert [variable.unit for variable in data.samples.inputs] == ["a", "b", "c"]
     assert data.note.endswith("40 samples, 3 inputs, 2 outputs, all 6 partial derivatives.")
 
 
@@ -72,7 +73,10 @@ def test_columns_by_pattern_and_arrays_by_name(tmp_path):
     write_hdf5(tmp_path / "run.hdf5", arrays | {"day": np.array(["Monday"] * N, dtype=object)})
     np.testing.assert_array_equal(read_samples(tmp_path / "run.hdf5").samples.dydx, DYDX)
     data = read_samples(tmp_path / "run.npz")
-    assert (data.x_names, data.y_names) == (("x0", "x1", "x2"), ("y0", "y1"))
+    assert [[each.name for each in of] for of in (data.samples.inputs, data.samples.outputs)] == [
+        ["x0", "x1", "x2"],
+        ["y0", "y1"],
+    ]
     np.testing.assert_array_equal(data.samples.dydx, DYDX)
     np.savez(tmp_path / "scalar.npz", x=X, y=Y[:, 0], dydx=DYDX[:, 0])
     data = read_samples(tmp_path / "scalar.npz")
@@ -80,7 +84,7 @@ def test_columns_by_pattern_and_arrays_by_name(tmp_path):
     np.testing.assert_array_equal(data.samples.dydx, DYDX[:, 0])
     np.savez(tmp_path / "named.npz", **{f"in[{i}]": X[:, i] for i in range(D)}, out=Y[:, 0])
     data = read_samples(tmp_path / "named.npz", x="in*", y="out")
-    assert data.x_names == ("in[0]", "in[1]", "in[2]")
+    assert [each.name for each in data.samples.inputs] == ["in[0]", "in[1]", "in[2]"]
     data = read_samples(tmp_path / "run.npz", x=["x1", "x0"], y=["y1"], dydx=["dydx1_1", "dydx1_0"])
     np.testing.assert_array_equal(data.samples.dydx, DYDX[:, 1, [1, 0]])
 
@@ -212,12 +216,14 @@ def test_arrays_of_the_wrong_kind_are_refused(tmp_path):
 def test_what_is_written_is_read_back_to_the_bit(tmp_path, name):
     dydx = DYDX.copy()
     dydx[3, 1, 2] = np.nan
-    samples = Samples(X, Y * [1e-300, 1.0], dydx, missing=True)
     # Names that NumPy's own writer, or a plain join by commas, would stumble over.
     x, y = ["file", "vol, implied", "rate"], ["price", "self"]
-    table = write_samples(samples, tmp_path / name, x=x, y=y)
-    assert list(table) == [*x, *y, *(f"d{yn}/d{xn}" for yn in y for xn in x)]
+    inputs = ["file", "vol, implied", "rate [1/year]"]
+    samples = Samples(X, Y * [1e-300, 1.0], dydx, missing=True, inputs=inputs, outputs=y)
+    table = write_samples(samples, tmp_path / name)
+    assert list(table) == [*inputs, *y, *(f"d{yn}/d{xn}" for yn in y for xn in x)]
     read = read_samples(tmp_path / name, x=x, y=y).samples
+    assert (read.inputs, read.outputs) == (samples.inputs, samples.outputs)
     for found, written in ((read.x, samples.x), (read.y, samples.y), (read.dydx, samples.dydx)):
         np.testing.assert_array_equal(found, written)
     assert read.n_unknown == 1
@@ -236,12 +242,11 @@ def test_by_default_a_written_file_has_the_names_that_are_read_by_default(tmp_pa
     ("name", "names", "message"),
     [
         ("a.parquet", {}, r"a.parquet ends in none of .csv, .npz; give a file of that kind"),
-        ("a.csv", {"x": ["a", "b"]}, r"do not tell 3 inputs, 2 outputs and their derivatives apart; give every column"),
-        ("a.csv", {"x": ["a", "b", "y0"]}, "give every column a name of its own"),
+        ("a.csv", {"inputs": ["a", "b", "y0"]}, "inputs a, b, y0 and outputs y0, y1 do not tell all columns apart"),
         ("none/a.csv", {}, "There is no folder .*none to write a.csv into"),
     ],
 )
 def test_what_cannot_be_written_is_told(tmp_path, name, names, message):
     with pytest.raises(InputError, match=message):
-        write_samples(Samples(X, Y), tmp_path / name, **names)
+        write_samples(Samples(X, Y, **names), tmp_path / name)
     assert list(tmp_path.iterdir()) == []

@@ -113,7 +113,7 @@ def test_hdf5_files_that_name_other_files_are_refused_without_opening_them(tmp_p
     for name in ("external.h5", "virtual.h5"):
         with pytest.raises(InputError, match=f"array 'y' lies in another file, which is not read; copy .* into {name}"):
             read_samples(tmp_path / name)
-    assert read_samples(tmp_path / "linked.h5").y_names == ("y0",)
+    assert read_samples(tmp_path / "linked.h5").samples.outputs[0].name == "y0"
     # A virtual dataset of unknown length asks the other file for it as soon as its shape is looked at.
     unlimited = h5py.h5s.UNLIMITED
     with h5py.File(tmp_path / "open.h5", "w", libver="latest") as file:
@@ -204,12 +204,15 @@ def test_what_a_column_holds_is_named(tmp_path):
 
 
 def test_units_are_found_in_linear_time(tmp_path):
-    names = ["x[3]", "x[4] [m]", "z[[m]", "x [a]b]", "[m]", "x[" * 50_000 + "m]"]
+    names = ["x[3]", "x[4] [m]", "z[[m]", "x [a]b]", "[m]", "yy[" * 40_000 + "m]"]
     (tmp_path / "a.csv").write_text(",".join([*names, "y"]) + "\n" + "1," * len(names) + "2\n")
     start = time.monotonic()
     data = read_samples(tmp_path / "a.csv", x="[!y]*", y=["y"])
     assert time.monotonic() - start < 2.0
-    assert [column.unit for column in data.ranges[:4]] == [None, "m", "[m", None]
+    units = [column.variable.unit for column in data.ranges]
+    assert units == [None, "m", "[m", None, None, None]
+    with pytest.raises(InputError, match="has a column whose header names nothing: A variable has the unit 'yy"):
+        read_samples(tmp_path / "a.csv", x=["x[3]"], y="y*")
 
 
 def test_names_that_no_file_can_have_are_one_sentence():

@@ -174,7 +174,7 @@ def test_laws_of_inputs_have_their_moments_and_boxes():
     covariance = np.array([[0.04, 0.01], [0.01, 0.09]])
     law = Gaussian([1.0, 2.0], covariance, names=("spot", "rate"))
     reference = from_function(lognormal, inputs=law, noise=1, exposure=BOX)
-    assert reference.input_names == ("spot", "rate")
+    assert [str(variable) for variable in reference.inputs] == ["spot", "rate"]
     x = np.asarray(reference.training_inputs(KEY, 20_000))
     assert np.all(np.abs(x.mean(axis=0) - [1.0, 2.0]) <= STANDARD_ERRORS * np.sqrt(np.diag(covariance) / 20_000))
     assert np.all(np.abs(np.cov(x.T) - covariance) <= STANDARD_ERRORS * 0.09 * np.sqrt(2.0 / 20_000))
@@ -185,7 +185,7 @@ def test_laws_of_inputs_have_their_moments_and_boxes():
     exposure = np.asarray(reference.exposure_inputs(KEY, 1000))
     assert exposure.min() >= -0.5 and exposure.max() <= 0.6
     named = from_function(lognormal, inputs={"level": (-0.5, 0.5), "spread": (0.2, 0.6)}, noise=1)
-    assert named.input_names == ("level", "spread")
+    assert [variable.name for variable in named.inputs] == ["level", "spread"]
     np.testing.assert_array_equal(named.box, BOX)
 
 

@@ -110,7 +110,7 @@ def test_derivatives_of_the_truth_agree_with_differences(case):
 
 def test_inputs_and_fixed_parameters_are_recorded():
     model = black_scholes(payoffs.call, inputs={"spot": (80, 120), "maturity": (0.5, 1)}, assets=2, correlation=0.3)
-    assert model.input_names == ("spot[0]", "spot[1]", "maturity")
+    assert [str(variable) for variable in model.inputs] == ["spot[0]", "spot[1]", "maturity [year]"]
     fixed = dict(model.fixed)
     assert fixed["volatility"] == [0.2, 0.2]
     np.testing.assert_allclose(fixed["correlation"], [[1.0, 0.3], [0.3, 1.0]])

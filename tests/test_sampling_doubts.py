@@ -46,7 +46,7 @@ def test_a_column_of_wrong_sign_or_size_is_named_with_its_factor(d, n):
             wrong = dydx.copy()
             wrong[:, -1] *= factor
             (told,) = warned(x, values, wrong)
-            assert told.startswith(f"dy0/dx{d - 1} {message}")
+            assert told.startswith(f"dy/dx{d - 1} {message}")
             if factor > 0 and not noise:
                 assert abs(float(told.split()[3]) / factor - 1.0) < 0.1
 
@@ -70,7 +70,7 @@ def test_a_jump_is_told_with_its_height(d, n, slopes):
     x, y, dydx = curved(d, n)
     step = 3.0 * (x.sum(axis=1) > 0.2)
     (told,) = warned(x, step, 0.0 * x) if slopes == "0" else warned(x, y + step, dydx)
-    assert told.startswith("y0 jumps by about") and "(order 0)" in told
+    assert told.startswith("y jumps by about") and "(order 0)" in told
     assert abs(float(told.split()[4]) / 3.0 - 1.0) < 0.2
 
 
@@ -127,7 +127,7 @@ def test_many_samples_take_a_second_or_two():
 def test_reading_a_file_warns_with_the_name_of_the_column(tmp_path):
     x, y, dydx = curved(2, 300)
     dydx[:, 1] *= -1.0
-    write_samples(Samples(x, y, dydx), tmp_path / "a.csv", x=["spot", "vol"], y=["price"])
+    write_samples(Samples(x, y, dydx, inputs=["spot", "vol"], outputs=["price"]), tmp_path / "a.csv")
     with pytest.warns(UserWarning, match=r"a\.csv: dprice/dvol has the wrong sign: between near samples"):
         data = read_samples(tmp_path / "a.csv", x=["spot", "vol"], y=["price"])
     assert len(data.doubts.warnings) == 1
@@ -142,7 +142,7 @@ def test_training_warns_of_samples_that_are_no_file():
     wrong = Samples(x, y, dydx * [1.0, -1.0])
     start = Surrogate.create([2, 3, 1], wrong, key=jax.random.key(0))
     settings = {"key": jax.random.key(1), "optimiser": LevenbergMarquardt(1)}
-    with pytest.warns(DoubtfulSamples, match=r"dy0/dx1 has the wrong sign"):
+    with pytest.warns(DoubtfulSamples, match=r"dy/dx1 has the wrong sign"):
         fit(start, wrong, **settings)
     fit(start, wrong, order=0, **settings)  # where slopes do not count their sign is no matter
 

@@ -1,6 +1,7 @@
 """Surrogates on disk: bit for bit, and one sentence for every damaged file."""
 
 import json
+from dataclasses import replace
 
 import equinox as eqx
 import numpy as np
@@ -17,10 +18,12 @@ from surrogates import surrogate_of_shape
 
 HEADER = {
     "format": "sobolev_pruning.surrogate",
-    "schema": 1,
+    "schema": 2,
     "widths": [2, 3, 1],
     "activation": "silu",
     "scalar_output": True,
+    "inputs": [{"name": "spot", "unit": "USD"}, {"name": "rate", "unit": None}],
+    "outputs": [{"name": "price", "unit": None}],
 }
 SMALL = surrogate_of_shape([2, 3, 1], "silu", scalar=True)
 
@@ -33,6 +36,16 @@ def test_a_surrogate_comes_back_bit_for_bit(tmp_path, widths, scalar, activation
     surrogate = surrogate_of_shape(widths, activation, scalar)
     surrogate.save(tmp_path / "s.safetensors")
     assert eqx.tree_equal(sp.load(tmp_path / "s.safetensors"), surrogate, typematch=True)
+
+
+def test_names_and_units_come_back_and_files_without_them_are_read(saved):
+    named = replace(SMALL, inputs=["spot [USD]", "rate"], outputs=["price"])
+    path = saved.with_name("named")
+    named.save(path)
+    assert eqx.tree_equal(sp.load(path), named)
+    old = {key: HEADER[key] for key in HEADER if key not in ("inputs", "outputs")} | {"schema": 1}
+    path.write_bytes(write_tensors(read_tensors(saved.read_bytes()), {"surrogate": json.dumps(old)}))
+    assert eqx.tree_equal(sp.load(path), SMALL)
 
 
 def test_saving_twice_gives_the_same_file(tmp_path):
@@ -124,7 +137,7 @@ def test_a_file_without_our_header_is_refused(saved, metadata):
     [
         ({"schema": True}, {}, "has schema True;"),
         ({"schema": 1.0}, {}, "has schema 1.0;"),
-        ({"schema": 2}, {}, "has schema 2; this version of sobolev-pruning reads schema 1"),
+        ({"schema": 3}, {}, "has schema 3; this version of sobolev-pruning reads up to schema 2"),
         ({"activation": "swish"}, {}, "activation is 'swish'; choose one of"),
         ({"widths": [2, 4, 1]}, {}, r"a finite float64 tensor layers.0.weight of shape \(4, 2\)"),
         ({"widths": [2, 3, 10**12, 1]}, {}, "a finite float64 tensor layers.1.weight"),
@@ -132,6 +145,12 @@ def test_a_file_without_our_header_is_refused(saved, metadata):
         ({}, {"layers.1.weight": np.ones((1, 3), np.float32)}, "a finite float64 tensor layers.1.weight"),
         ({}, {"x_scale": np.array([1.0, 0.0])}, "holds a scale that is not above 0"),
         ({"widths": [2, 3, 2], "scalar_output": True}, {}, "a finite float64 tensor layers.1.weight"),
+        ({"inputs": None}, {}, "a header whose inputs are no names with units; save the surrogate again"),
+        ({"inputs": ["spot", "rate"]}, {}, "a header whose inputs are no names"),
+        ({"outputs": [{"name": "a\nb", "unit": None}]}, {}, "a header whose outputs are no names"),
+        ({"outputs": [{"name": "a" * 300, "unit": None}]}, {}, "a header whose outputs are no names"),
+        ({"inputs": HEADER["inputs"][:1]}, {}, r"wrong: inputs has 1 name \(spot\); give 2"),
+        ({"inputs": HEADER["inputs"][:1] * 2}, {}, "wrong: inputs has the name 'spot' twice"),
     ],
 )
 def test_what_the_header_promises_must_be_there(types_unchecked, saved, header, tensors, message):

@@ -1,5 +1,6 @@
 """The record of samples that travels from the simulator to the training."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 import jax.numpy as jnp
@@ -9,6 +10,7 @@ from jaxtyping import Array, Float
 from .arrays import ArrayOrList, Gradients, Points, Values, float64_array
 from .errors import InputError
 from .precision import require_float64
+from .variables import Variable, as_variables, numbered_inputs, numbered_outputs
 
 
 @dataclass(frozen=True, eq=False, init=False)
@@ -23,6 +25,8 @@ class Samples:
     - `y_stderr`, `dydx_stderr`: standard errors, shaped as `y` and `dydx`.
     - `missing`: states that NaN in `dydx` (and its standard errors) or `hvp` means "not known": training leaves such
       entries out.
+    - `inputs`, `outputs`: their names and units, one `Variable` for each, or a text such as `"spot [USD]"`; by default
+      `x0`, `x1`, ... and `y`, or `y0`, `y1`, ... of several.
 
     Raises `InputError` naming the array, and the first row that is wrong, where shapes do not agree or a number is
     not finite (NaN where `missing` allows it apart).
@@ -31,6 +35,8 @@ class Samples:
     1
     >>> Samples(x=[[0.0], [1.0]], y=[0.0, 2.0], dydx=[[2.0], [np.nan]], missing=True).n_unknown
     1
+    >>> str(Samples(x=[[90.0]], y=[1.5], inputs=["spot [USD]"], outputs=["price"]).inputs[0])
+    'spot [USD]'
     """
 
     x: Points
@@ -41,6 +47,8 @@ class Samples:
     y_stderr: Values | None = None
     dydx_stderr: Gradients | None = None
     missing: bool = False
+    inputs: tuple[Variable, ...] = ()
+    outputs: tuple[Variable, ...] = ()
 
     def __init__(
         self,
@@ -52,10 +60,12 @@ class Samples:
         y_stderr: ArrayOrList | None = None,
         dydx_stderr: ArrayOrList | None = None,
         missing: bool = False,
+        inputs: Sequence[Variable | str] | None = None,
+        outputs: Sequence[Variable | str] | None = None,
     ):
         require_float64("Samples")
         given = locals()
-        for name in _ARRAYS:
+        for name in ARRAYS:
             may_be_unknown = missing and name in ("dydx", "hvp", "dydx_stderr")
             array = None if given[name] is None else _finite_array(given[name], name, may_be_unknown)
             object.__setattr__(self, name, array)
@@ -71,16 +81,18 @@ class Samples:
             raise InputError(f"y has shape {self.y.shape}; give ({n},), or ({n}, k) for k outputs, to match x.")
         if self.n_outputs == 0:
             raise InputError(f"y has shape {self.y.shape}, so there is nothing to learn; give at least one output.")
-        outputs = self.y.shape[1:]
-        self._expect("dydx", (n, *outputs, d))
+        object.__setattr__(self, "inputs", as_variables(inputs, numbered_inputs(d), "inputs"))
+        object.__setattr__(self, "outputs", as_variables(outputs, numbered_outputs(self.n_outputs), "outputs"))
+        by_output = self.y.shape[1:]
+        self._expect("dydx", (n, *by_output, d))
         self._expect("y_stderr", self.y.shape)
-        self._expect("dydx_stderr", (n, *outputs, d))
+        self._expect("dydx_stderr", (n, *by_output, d))
         if (self.directions is None) != (self.hvp is None):
             raise InputError("directions and hvp belong together; give both or neither.")
         if self.directions is not None:
             m = self.directions.shape[1] if self.directions.ndim == 3 else 1
             self._expect("directions", (n, m, d))
-            self._expect("hvp", (n, m, *outputs, d))
+            self._expect("hvp", (n, m, *by_output, d))
 
     def _expect(self, name: str, shape: tuple[int, ...]) -> None:
         array = getattr(self, name)
@@ -92,10 +104,10 @@ class Samples:
 
     def __getitem__(self, rows) -> "Samples":
         """The samples of the given rows (a slice, an index array or a mask)."""
-        chosen = {name: getattr(self, name) for name in _ARRAYS}
+        chosen = {name: getattr(self, name) for name in ARRAYS}
         rows = np.asarray(rows) if isinstance(rows, Array) else rows
         taken = {name: None if array is None else np.asarray(array)[rows] for name, array in chosen.items()}
-        return Samples(**taken, missing=self.missing)
+        return Samples(**taken, missing=self.missing, inputs=self.inputs, outputs=self.outputs)
 
     @property
     def n_inputs(self) -> int:
@@ -118,7 +130,8 @@ class Samples:
         return sum(int(np.isnan(array).sum()) for array in (self.dydx, self.hvp) if array is not None)
 
 
-_ARRAYS = tuple(field.name for field in fields(Samples) if field.name != "missing")
+ARRAYS = tuple(field.name for field in fields(Samples) if field.name not in ("missing", "inputs", "outputs"))
+"""The fields of `Samples` that are arrays, or None."""
 
 
 def _finite_array(given: ArrayOrList, name: str, may_be_unknown: bool) -> Array:

@@ -6,10 +6,14 @@ from dataclasses import dataclass
 
 from .errors import InputError
 
+_LONGEST = 200
+
 
 @dataclass(frozen=True)
 class Variable:
     """An input or an output: its name, and its unit where it is known.
+
+    Both are one line of text without blanks around it, of at most 200 characters; else `InputError` is raised.
 
     >>> str(Variable("volatility", "1/sqrt(year)")), str(Variable("x0"))
     ('volatility [1/sqrt(year)]', 'x0')
@@ -18,8 +22,62 @@ class Variable:
     name: str
     unit: str | None = None
 
+    def __post_init__(self):
+        for what, text in (("name", self.name), *([] if self.unit is None else [("unit", self.unit)])):
+            if not isinstance(text, str) or not 0 < len(text) <= _LONGEST or text != text.strip():
+                raise InputError(f"A variable has the {what} {text!r:.60}; give a text of 1 to {_LONGEST} characters.")
+            if not text.isprintable():
+                raise InputError(f"A variable has the {what} {text!r}; give a text of one line that can be shown.")
+
     def __str__(self) -> str:
         return self.name if self.unit is None else f"{self.name} [{self.unit}]"
+
+    @staticmethod
+    def of(text: "str | Variable") -> "Variable":
+        """The variable that `text` writes as `str` does: a unit stands in square brackets behind a name.
+
+        Brackets around a number belong to the name.
+
+        >>> Variable.of("spot [USD]"), Variable.of("spot[0]")
+        (Variable(name='spot', unit='USD'), Variable(name='spot[0]', unit=None))
+        """
+        if isinstance(text, Variable):
+            return text
+        if not isinstance(text, str):
+            raise InputError(f"A variable is {text!r:.300}; give its name as text, such as 'spot [USD]'.")
+        return Variable(*name_and_unit(text))
+
+
+def name_and_unit(text: str) -> tuple[str, str | None]:
+    """The parts of `text` that `Variable.of` makes a variable of, whatever they hold."""
+    text = text.strip()
+    start = text.find("[", text.rfind("]", 0, -1) + 1) if text.endswith("]") else -1
+    unit = text[start + 1 : -1].strip()
+    if start <= 0 or all(letter.isdecimal() or letter.isspace() or letter == "," for letter in unit):
+        return text, None
+    return text[:start].strip(), unit
+
+
+def as_variables(
+    given: "Sequence[str | Variable] | None", numbered: Sequence[Variable], what: str
+) -> tuple[Variable, ...]:
+    """The variables `given`, or, where none are, the `numbered` ones; `what` they are starts the sentence of an error.
+
+    Raises `InputError` where they are not as many as the numbered ones, or where two have one name.
+    """
+    if given is None:
+        return tuple(numbered)
+    if isinstance(given, str):
+        raise InputError(f"{what} is the text {given!r:.300}; give a sequence with a name for each.")
+    variables = tuple(Variable.of(each) for each in given)
+    names = [variable.name for variable in variables]
+    if len(names) != len(numbered):
+        some = f"{len(names)} name{'s' * (len(names) != 1)}" + (f" ({in_short(names)})" if names else "")
+        raise InputError(f"{what} has {some}; give {len(numbered)}, one for each.")
+    twice = next((name for name in names if names.count(name) > 1), None) if len(set(names)) < len(names) else None
+    if twice is not None:
+        raise InputError(f"{what} has the name {twice!r} twice; give each a name of its own.")
+    return variables
 
 
 def numbered_inputs(n: int) -> tuple[Variable, ...]:
@@ -34,6 +92,42 @@ def numbered_outputs(n: int) -> tuple[Variable, ...]:
     ['y']
     """
     return (Variable("y"),) if n == 1 else tuple(Variable(f"y{j}") for j in range(n))
+
+
+def are_named(variables: Sequence[Variable]) -> bool:
+    """Whether somebody named them: they are not the numbered ones."""
+    n = len(variables)
+    return tuple(variables) not in (numbered_inputs(n), numbered_outputs(n))
+
+
+def named_first(*choices: Sequence[Variable]) -> tuple[Variable, ...]:
+    """The first of the choices that somebody named, else the first.
+
+    >>> [variable.name for variable in named_first(numbered_inputs(1), (Variable("spot"),))]
+    ['spot']
+    """
+    return tuple(next((variables for variables in choices if are_named(variables)), choices[0]))
+
+
+def expect_same(own: Sequence[Variable], given: Sequence[Variable], whose: str, what: str) -> None:
+    """Raises `InputError` where the variables `given` are others than `own`, or in another order.
+
+    Those that nobody named agree with any, and so does a unit that is not known. `whose` says what holds the given
+    ones, `what` which variables they are, as in "samples" and "inputs".
+    """
+    if not are_named(own) or not are_named(given):
+        return
+    names, others = [variable.name for variable in own], [variable.name for variable in given]
+    if names != others:
+        advice = "give them in one order" if sorted(names) == sorted(others) else "give those of its own model"
+        raise InputError(
+            f"The {what} of the surrogate are {in_short(names)}, those of {whose} {in_short(others)}; {advice}."
+        )
+    for mine, other in zip(own, given):
+        if None not in (mine.unit, other.unit) and mine.unit != other.unit:
+            raise InputError(
+                f"The surrogate has {mine} where {whose} has {other}; convert one of them, as a name has one unit."
+            )
 
 
 def position_of(name: str, variables: Sequence[Variable], where: str) -> int:

@@ -143,11 +143,13 @@ def digest(model: Surrogate | AbstractReference) -> str:
     """SHA-256 of everything that determines the model: architecture or kind, names, shapes and bytes of its arrays.
 
     Functions that a reference is made of count by their source and by what they carry, so that the digest is the same
-    in another process. The training range of a surrogate changes none of its values, so it does not count.
+    in another process. The training range of a surrogate and its names change none of its values, so they do not count.
     """
     found = hashlib.sha256()
     if isinstance(model, Surrogate):
         tensors, header = to_tensors(replace(model, training_range=None))
+        # As files of schema 1 had it, so that certificates stay those of the same network.
+        header = {name: header[name] for name in ("format", "widths", "activation", "scalar_output")} | {"schema": 1}
         found.update(json.dumps(header, sort_keys=True).encode())
         named = sorted(tensors.items())
     else:

@@ -49,8 +49,8 @@ def read_ranges(text: str) -> Box:
 
     Inputs without names are `x0`, `x1`, ... Raises `InputError` for anything else.
 
-    >>> read_ranges("spot=70:130, vol=0.1:0.4").names, read_ranges("0:1").names
-    (('spot', 'vol'), ('x0',))
+    >>> [variable.name for variable in read_ranges("spot=70:130, vol=0.1:0.4").variables]
+    ['spot', 'vol']
     """
     parts = [part.strip().rpartition("=") for part in text.split(",")]
     names = [name.strip() for name, equals, _ in parts if equals]

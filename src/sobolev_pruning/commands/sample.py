@@ -43,16 +43,16 @@ def sample_function(
     part of each range. Raises `InputError` where nothing can be sampled or written.
     """
     law = read_ranges(box)
-    for name in law.names:
-        if re.fullmatch(r"y\d*", name):
-            raise InputError(f"--box has an input {name}, but outputs are called so; give it another name.")
+    for variable in law.variables:
+        if re.fullmatch(r"y\d*", variable.name):
+            raise InputError(f"--box has an input {variable.name}, but outputs are called so; give it another name.")
     if n < 1:
         raise InputError(f"-n is {n}; give 1 point or more.")
     check_design(design)
     expect_data_path(out)
     expect_place(out)
     lower, upper = (np.asarray(end) for end in (law.lower, law.upper))
-    points = np.asarray(law.from_uniform(unit_points(design, jax.random.key(seed), n, len(law.names))))
+    points = np.asarray(law.from_uniform(unit_points(design, jax.random.key(seed), n, len(law.variables))))
     with (
         sole_writer(out.with_name(f".{out.name}.lock"), str(out)),
         user_function(target, "MODULE:FUNCTION") as simulate,
@@ -67,10 +67,11 @@ def sample_function(
             workers=workers,
             time_limit=time_limit,
             results=kept_path(out),
-            step=None if step is None else read_step(step, len(law.names)) * (upper - lower),
+            step=None if step is None else read_step(step, len(law.variables)) * (upper - lower),
             box=(lower, upper),
+            inputs=law.variables,
         )
-        table = write_samples(run.samples, out, x=law.names)
+        table = write_samples(run.samples, out)
         if not run.failures:
             kept_path(out).unlink()
     return _record(target, out, run, table)

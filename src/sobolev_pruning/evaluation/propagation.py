@@ -1,6 +1,5 @@
 """What uncertain inputs make of a surrogate's output: by sampling, by delta-gamma, and by a guaranteed enclosure."""
 
-import difflib
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from jaxtyping import Array, Float
 from .._foundation.arrays import ArrayOrList, PRNGKey, float64_array
 from .._foundation.errors import InputError
 from .._foundation.precision import require_float64
+from .._foundation.variables import Variable, are_named, position_of
 from ..activations import CONTINUOUS_DERIVATIVES
 from ..enclosure import Interval, enclose
 from ..reference import AbstractInputs, Box, Gaussian
@@ -61,7 +61,6 @@ def propagate(
     inputs: InputsLike,
     *,
     key: PRNGKey,
-    names: Sequence[str] | None = None,
     draws: int = 65_536,
     box: Interval | tuple | None = None,
     pieces: int = 512,
@@ -69,9 +68,9 @@ def propagate(
     """How the uncertainty of `inputs` goes through `surrogate`.
 
     - `inputs`: `reference.Gaussian(mean, covariance)`; a box, `(lower, upper)` or ranges by name, for a uniform law; or
-      a sampler `(key, n) -> (n, d)`. By name, a number in place of a range holds that input fixed.
-    - `names`: of the surrogate's inputs, in its order, such as `reference.input_names`; by default `x0`, `x1`, ...
-      Inputs given by name are matched with them, in whatever order they are given.
+      a sampler `(key, n) -> (n, d)`. By name they may come in any order, and a number in place of a
+      range holds that input fixed. (Name those of a network that has no names by `dataclasses.replace(surrogate,
+      inputs=[...])`.)
     - `draws`: of the inputs, for the sampled moments and quantiles.
     - `box`: where the bounds hold; by default the box of the law, which for a law without bounds ends at the 1% and 99%
       quantiles of every input. `pieces`: how many parts of it may be enclosed.
@@ -95,7 +94,7 @@ def propagate(
     True
     """
     require_float64("propagate")
-    uncertain = _matched(inputs, names, surrogate.widths[0])
+    uncertain = _matched(inputs, surrogate.inputs)
     if draws < 2:
         raise InputError(f"draws is {draws}; give at least 2, or there is no standard error.")
     if CONTINUOUS_DERIVATIVES[surrogate.activation] < 1:
@@ -140,11 +139,9 @@ class _Uncertain(NamedTuple):
         return filled
 
 
-def _matched(inputs: InputsLike, names: Sequence[str] | None, d: int) -> _Uncertain:
-    """The inputs in the order of the surrogate, whose inputs are called `names`."""
-    own = tuple(f"x{c}" for c in range(d)) if names is None else tuple(names)
-    if len(own) != d or len(set(own)) != d:
-        raise InputError(f"The surrogate has {d} inputs and the names {own}; give each a name of its own.")
+def _matched(inputs: InputsLike, own: Sequence[Variable]) -> _Uncertain:
+    """The inputs in the order of the surrogate, whose inputs are its `own`."""
+    d = len(own)
     fixed = np.zeros(d)
     numbers = {}
     if isinstance(inputs, Mapping):
@@ -155,33 +152,25 @@ def _matched(inputs: InputsLike, names: Sequence[str] | None, d: int) -> _Uncert
         law = inputs_from(ranges)
     else:
         law = inputs_from(inputs)
-    given = (*law.names, *numbers)
     # A law without names of its own is in the order of the surrogate.
-    numbered = tuple(f"x{c}" for c in range(len(given)))
-    if not isinstance(inputs, Mapping) and law.names == numbered:
-        if len(given) != d:
-            raise InputError(f"The inputs are {len(given)} and the surrogate has {d}; give a law of all its inputs.")
+    if not isinstance(inputs, Mapping) and not are_named(law.variables):
+        if len(law.variables) != d:
+            raise InputError(
+                f"The inputs are {len(law.variables)} and the surrogate has {d}; give a law of all its inputs."
+            )
         return _Uncertain(law, tuple(range(d)), fixed)
-    unknown = [name for name in given if name not in own]
-    if unknown and names is None:
-        raise InputError(
-            f"The inputs are given by name ({', '.join(map(str, given))}), and the surrogate does not know the names "
-            f"of its own; give names=(...), all {d} in its order, such as the input_names of its reference."
-        )
-    if unknown:
-        near = difflib.get_close_matches(str(unknown[0]), own, n=1, cutoff=0.4)
-        meant = f"did you mean {near[0]!r}? " if near else ""
-        raise InputError(f"There is no input {unknown[0]!r}: {meant}The surrogate has {', '.join(own)}.")
-    missing = [name for name in own if name not in given]
-    if missing:
-        raise InputError(
-            f"Nothing is said of the input {missing[0]!r}; give it a range, or a number to hold it fixed at."
-        )
-    for name, number in numbers.items():
+    held = {Variable.of(name).name: number for name, number in numbers.items()}
+    places = {name: position_of(name, own, "inputs") for name in (*(v.name for v in law.variables), *held)}
+    for c, variable in enumerate(own):
+        if c not in places.values():
+            raise InputError(
+                f"Nothing is said of the input {variable.name!r}; give it a range, or a number to hold it fixed at."
+            )
+    for name, number in held.items():
         if not np.isfinite(float64_array(number, f"inputs[{name!r}]")):
             raise InputError(f"inputs[{name!r}] is {number}; give a finite number, or a range.")
-        fixed[own.index(name)] = number
-    return _Uncertain(law, tuple(own.index(name) for name in law.names), fixed)
+        fixed[places[name]] = number
+    return _Uncertain(law, tuple(places[variable.name] for variable in law.variables), fixed)
 
 
 def delta_gamma(

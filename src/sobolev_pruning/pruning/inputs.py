@@ -107,10 +107,10 @@ def reduced(surrogate: Surrogate) -> Surrogate:
         return jnp.asarray(np.asarray(array)[..., stay])
 
     first, ends = surrogate.layers[0], surrogate.training_range
-    return Surrogate(
-        (Dense(of_those(first.weight), first.bias), *surrogate.layers[1:]),
-        replace(scaling, x_shift=of_those(scaling.x_shift), x_scale=of_those(scaling.x_scale)),
-        surrogate.activation,
-        surrogate.scalar_output,
-        None if ends is None else (of_those(ends[0]), of_those(ends[1])),
+    return replace(
+        surrogate,
+        layers=(Dense(of_those(first.weight), first.bias), *surrogate.layers[1:]),
+        scaling=replace(scaling, x_shift=of_those(scaling.x_shift), x_scale=of_those(scaling.x_scale)),
+        training_range=None if ends is None else (of_those(ends[0]), of_those(ends[1])),
+        inputs=tuple(surrogate.inputs[c] for c in stay),
     )

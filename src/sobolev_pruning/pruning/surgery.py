@@ -1,6 +1,7 @@
 """Taking nodes out: their rows and columns are zeroed, or removed by building the network anew."""
 
 import itertools
+from dataclasses import replace
 
 import jax.numpy as jnp
 import numpy as np
@@ -14,7 +15,7 @@ NumpyLayers = list[tuple[np.ndarray, np.ndarray]]
 def rebuilt(surrogate: Surrogate, layers: NumpyLayers) -> Surrogate:
     """A network with these weights and biases, through the constructor, which checks that they fit together."""
     dense = [Dense(jnp.asarray(weight), jnp.asarray(bias)) for weight, bias in layers]
-    return Surrogate(dense, surrogate.scaling, surrogate.activation, surrogate.scalar_output, surrogate.training_range)
+    return replace(surrogate, layers=dense)
 
 
 def compact(surrogate: Surrogate, plan: Plan) -> Surrogate:

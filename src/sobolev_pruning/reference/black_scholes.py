@@ -17,6 +17,9 @@ from .payoffs import Payoff, call, digital_call, geometric_asian_call, put
 from .semidefinite import lower_factor
 from .smoothing import score_weight
 
+_UNITS = {"volatility": "1/sqrt(year)", "rate": "1/year", "dividend": "1/year", "maturity": "year"}
+"""Of the parameters whose unit is known; spots and strikes are in any currency."""
+
 
 def black_scholes(
     payoff: Payoff,
@@ -67,7 +70,8 @@ def black_scholes(
         "strike": strike,
         "maturity": maturity,
     }
-    box, parameters, fixed = choose_inputs("black_scholes", values, inputs, positive=("spot", "volatility", "maturity"))
+    positive = ("spot", "volatility", "maturity")
+    box, parameters, fixed = choose_inputs("black_scholes", values, inputs, positive, _UNITS)
     cholesky = _cholesky(correlation, assets)
     if likelihood_ratio and not np.diag(cholesky).min() > 1e-7:
         raise InputError(
@@ -118,7 +122,8 @@ def black_scholes(
         antithetic=antithetic,
         design=design,
         paths=paths,
-        gamma_direction=spot_direction(box.names),
+        outputs="price",
+        gamma_direction=spot_direction(box.variables),
         kind=f"{getattr(payoff, '__name__', 'payoff').replace('_', ' ')} on {assets} Black-Scholes asset(s)",
         fixed={**fixed, "correlation": (cholesky @ cholesky.T).tolist(), "dates": dates},
     )

@@ -10,6 +10,7 @@ from jaxtyping import Array, Float
 from .._foundation.arrays import ArrayOrList, Gradients, Hessians, Points, PRNGKey, Values
 from .._foundation.errors import InputError
 from .._foundation.precision import require_float64
+from .._foundation.variables import Variable
 from .model import AbstractReference
 from .pathwise import value_and_jacobian
 from .truth import Truth
@@ -27,6 +28,14 @@ class ControlledReference(AbstractReference):
     def n_inputs(self) -> int:
         """The number d of inputs."""
         return self.model.n_inputs
+
+    @property
+    def inputs(self) -> tuple[Variable, ...]:
+        return self.model.inputs
+
+    @property
+    def outputs(self) -> tuple[Variable, ...]:
+        return self.model.outputs
 
     @property
     def gamma_direction(self) -> Float[Array, "d"]:

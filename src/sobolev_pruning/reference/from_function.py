@@ -1,6 +1,7 @@
 """A user's simulator, a JAX function `simulate(x, z) -> y`, as a reference model."""
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import equinox as eqx
@@ -11,6 +12,7 @@ from jaxtyping import Array, Float
 from .._foundation.arrays import ArrayOrList, Gradients, Hessians, Points, PRNGKey, Values, as_points, float64_array
 from .._foundation.errors import InputError
 from .._foundation.precision import require_float64
+from .._foundation.variables import Variable, as_variables, numbered_outputs
 from .designs import Design, check_design, unit_points
 from .inputs import AbstractInputs, Box, Gaussian, InputsLike, inputs_from
 from .model import AbstractReference
@@ -25,8 +27,8 @@ class FunctionReference(AbstractReference):
     """A reference made by `from_function` or by one of the models; what its arguments mean is told there."""
 
     simulate: Callable
-    inputs: AbstractInputs
-    exposure: AbstractInputs
+    input_law: AbstractInputs
+    exposure_law: AbstractInputs
     noise_law: AbstractNoise
     exact: Callable | None
     control_variates: Callable | None
@@ -37,26 +39,30 @@ class FunctionReference(AbstractReference):
     kind: str = eqx.field(static=True)
     exact_source: str = eqx.field(static=True)
     fixed: tuple[tuple[str, Any], ...] = eqx.field(static=True)
+    output_variables: tuple[Variable, ...] = eqx.field(static=True)
 
     @property
     def n_inputs(self) -> int:
         """The number d of inputs."""
-        return len(self.inputs.names)
+        return len(self.input_law.variables)
 
     @property
-    def input_names(self) -> tuple[str, ...]:
-        """One name per input, `x0`, `x1`, ... where none was given."""
-        return self.inputs.names
+    def inputs(self) -> tuple[Variable, ...]:
+        return self.input_law.variables
+
+    @property
+    def outputs(self) -> tuple[Variable, ...]:
+        return self.output_variables
 
     @property
     def box(self) -> tuple[Float[Array, "d"], Float[Array, "d"]]:
-        return self.exposure.box
+        return self.exposure_law.box
 
     def training_inputs(self, key: PRNGKey, n: int) -> Points:
-        return self.inputs.sample(key, n)
+        return self.input_law.sample(key, n)
 
     def exposure_inputs(self, key: PRNGKey, n: int) -> Points:
-        return self.exposure.sample(key, n)
+        return self.exposure_law.sample(key, n)
 
     def noise(self, key: PRNGKey, n: int) -> Any:
         return self.noise_law.sample(key, n)
@@ -64,10 +70,11 @@ class FunctionReference(AbstractReference):
     def inputs_and_noise(self, key: PRNGKey, n: int) -> tuple[Points, Any]:
         if self.design == "random":
             input_key, noise_key = jax.random.split(key)
-            return self.inputs.sample(input_key, n), self.noise_law.sample(noise_key, n)
+            return self.input_law.sample(input_key, n), self.noise_law.sample(noise_key, n)
         # One design for both, as two Sobol sequences side by side would move in step.
         unit = unit_points(self.design, key, n, self.n_inputs + self.noise_law.size)
-        return self.inputs.from_uniform(unit[:, : self.n_inputs]), self.noise_law.from_uniform(unit[:, self.n_inputs :])
+        of_inputs, of_noise = unit[:, : self.n_inputs], unit[:, self.n_inputs :]
+        return self.input_law.from_uniform(of_inputs), self.noise_law.from_uniform(of_noise)
 
     def label(self, x: Float[Array, "d"], z: Any) -> Float[Array, "..."]:
         label = self.simulate(x, z)
@@ -118,6 +125,7 @@ def from_function(
     antithetic: bool = False,
     design: Design = "random",
     paths: int = 65_536,
+    outputs: str | Sequence[str | Variable] | None = None,
     gamma_direction: ArrayOrList | None = None,
     kind: str = "simulation",
     fixed: Mapping[str, Any] | None = None,
@@ -125,8 +133,9 @@ def from_function(
     """A reference model of `v(x, z) = simulate(x, z)`: batched, compiled and with pathwise derivatives.
 
     - `simulate(x, z) -> y`: one path, written with `jax.numpy`; `x` `(d,)` float64, `y` `()` or, for k outputs, `(k,)`.
-    - `inputs`: corners `(lower, upper)` of a box; ranges by name `{"spot": (50, 150), "rate": (0, 0.1)}`; a law such as
-      `Gaussian(mean, covariance)`; or a sampler `(key, n) -> (n, d)`. Training samples are drawn from it.
+    - `inputs`: corners `(lower, upper)` of a box; ranges by name `{"spot [USD]": (50, 150), "rate": (0, 0.1)}`, with
+      units in brackets or without; a law such as `Gaussian(mean, covariance)`; or a sampler `(key, n) -> (n, d)`.
+      Training samples are drawn from it.
     - `noise`: the shape of standard normal noise; a law such as `Uniform((3, 2))`; or a sampler `key -> z` of one path.
     - `exposure`: the law met in use, where it differs from `inputs`; the default box is then its own. Samples from a
       wider law than that help at the edges, where a network is worst.
@@ -136,6 +145,8 @@ def from_function(
       price less today's; `with_controls` takes what they explain out of the labels.
     - `antithetic`: every label is the mean over `z` and its mirror image. `design`: "sobol" and "latin-hypercube"
       points of inputs and noise together fill their space more evenly than "random" ones.
+    - `outputs`: their names and units, as in `["price [USD]", "payout"]`; one text for several is numbered, `price[0]`,
+      `price[1]`, ...; by default `y`, or `y0`, `y1`, ...
     - `gamma_direction`: `(d,)`, all ones by default. `kind`: what it is, for titles. `fixed`: constants to be recorded.
 
     Raises `InputError` where `simulate` is not a JAX function of these shapes, or does not give float64.
@@ -151,10 +162,10 @@ def from_function(
     check_design(design)
     inputs, noise = inputs_from(inputs), noise_from(noise)
     exposure = inputs if exposure is None else inputs_from(exposure)
-    d = len(inputs.names)
-    if exposure.names != inputs.names and len(exposure.names) != d:
+    d = len(inputs.variables)
+    if len(exposure.variables) != d:
         raise InputError(
-            f"exposure has {len(exposure.names)} inputs and inputs has {d}; both are laws of the same inputs."
+            f"exposure has {len(exposure.variables)} inputs and inputs has {d}; both are laws of the same inputs."
         )
     if design != "random" and (not isinstance(inputs, Box | Gaussian) or noise.size is None):
         raise InputError(f"design={design!r} needs Box or Gaussian inputs with Normal or Uniform noise; use random.")
@@ -174,8 +185,8 @@ def from_function(
         raise InputError(f"exact and simulate give different shapes; both must give {output.shape}.")
     return FunctionReference(
         simulate=simulate,
-        inputs=inputs,
-        exposure=exposure,
+        input_law=inputs,
+        exposure_law=exposure,
         noise_law=noise,
         exact=exact,
         control_variates=controls,
@@ -186,7 +197,16 @@ def from_function(
         kind=kind,
         exact_source=exact_source,
         fixed=tuple(sorted((fixed or {}).items())),
+        output_variables=_outputs(outputs, math.prod(output.shape)),
     )
+
+
+def _outputs(given: str | Sequence[str | Variable] | None, k: int) -> tuple[Variable, ...]:
+    """The names of k outputs; one text for several is numbered."""
+    if isinstance(given, str):
+        variable = Variable.of(given)
+        given = [variable] if k == 1 else [Variable(f"{variable.name}[{j}]", variable.unit) for j in range(k)]
+    return as_variables(given, numbered_outputs(k), "outputs")
 
 
 def _checked_output(name: str, function: Callable, *arguments) -> jax.ShapeDtypeStruct:

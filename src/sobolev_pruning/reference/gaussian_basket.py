@@ -13,6 +13,7 @@ from jaxtyping import Array, Float
 from .._foundation.arrays import ArrayOrList, Gradients, Hessians, Points, PRNGKey, Values, as_points, float64_array
 from .._foundation.errors import InputError
 from .._foundation.precision import require_float64
+from .._foundation.variables import Variable
 from .designs import Design, check_design, unit_points
 from .model import AbstractReference
 from .semidefinite import lower_factor
@@ -164,6 +165,17 @@ class GaussianBasket(AbstractReference):
         volatilities = np.asarray(jax.random.uniform(volatility_key, (n_assets,), jnp.float64, 5.0, 50.0))
         basket_volatility = np.sqrt((weights * volatilities) @ correlation @ (weights * volatilities))
         return GaussianBasket(weights, volatilities * 0.2 / basket_volatility, correlation, **contract)
+
+    @property
+    def inputs(self) -> tuple[Variable, ...]:
+        """`spot[0]`, `spot[1]`, ..., or `spot` of a single asset."""
+        d = self.n_inputs
+        return (Variable("spot"),) if d == 1 else tuple(Variable(f"spot[{i}]") for i in range(d))
+
+    @property
+    def outputs(self) -> tuple[Variable, ...]:
+        """`price`."""
+        return (Variable("price"),)
 
     @property
     def gamma_direction(self) -> Float[Array, "d"]:

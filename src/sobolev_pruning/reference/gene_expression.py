@@ -96,6 +96,7 @@ def gene_expression(
         antithetic=antithetic,
         design=design,
         paths=paths,
+        outputs=["protein [100 molecules]", "protein_squared [(100 molecules)^2]"],
         kind="protein number of a gene and its square",
         fixed={**fixed, "steps": steps},
     )

@@ -15,6 +15,15 @@ from .from_function import FunctionReference, from_function
 from .parameters import Parameters, choose_inputs, spot_direction
 from .payoffs import Payoff, call, put
 
+_UNITS = {
+    "initial_variance": "1/year",
+    "mean_reversion": "1/year",
+    "long_variance": "1/year",
+    "volatility_of_variance": "1/year",
+    "rate": "1/year",
+    "dividend": "1/year",
+    "maturity": "year",
+}
 _NODES = 256
 _CUT = 40.0
 
@@ -73,7 +82,7 @@ def heston(
         "maturity": maturity,
     }
     positive = ("spot", "initial_variance", "mean_reversion", "long_variance", "volatility_of_variance", "maturity")
-    box, parameters, fixed = choose_inputs("heston", values, inputs, positive)
+    box, parameters, fixed = choose_inputs("heston", values, inputs, positive, _UNITS)
     ends = inputs.get("correlation", (correlation, correlation))
     if not -1.0 < np.min(ends) <= np.max(ends) < 1.0:
         raise InputError(f"correlation of heston reaches {ends}; keep it between -1 and 1.")
@@ -108,7 +117,8 @@ def heston(
         antithetic=antithetic,
         design=design,
         paths=paths,
-        gamma_direction=spot_direction(box.names),
+        outputs="price",
+        gamma_direction=spot_direction(box.variables),
         kind=f"{getattr(payoff, '__name__', 'payoff').replace('_', ' ')} under Heston's model",
         fixed={**fixed, "steps": steps, "dates": dates, "conditional": conditional},
     )

@@ -14,6 +14,7 @@ from jaxtyping import Array, Float
 from .._foundation.arrays import ArrayOrList, Points, PRNGKey, float64_array
 from .._foundation.errors import InputError
 from .._foundation.precision import require_float64
+from .._foundation.variables import Variable, as_variables, numbered_inputs
 from .semidefinite import lower_factor
 
 TAIL = 0.01
@@ -23,10 +24,10 @@ _BOX_DRAWS = 10_000
 
 
 class AbstractInputs(eqx.Module):
-    """A law on R^d with the box over which a surrogate of it is judged; `names` has one name per input."""
+    """A law on R^d with the box over which a surrogate of it is judged; `variables` names every input."""
 
     box: eqx.AbstractVar[tuple[Float[Array, "d"], Float[Array, "d"]]]
-    names: eqx.AbstractVar[tuple[str, ...]]
+    variables: eqx.AbstractVar[tuple[Variable, ...]]
 
     @abc.abstractmethod
     def sample(self, key: PRNGKey, n: int) -> Points:
@@ -46,7 +47,7 @@ class Box(AbstractInputs):
 
     lower: Float[Array, "d"]
     upper: Float[Array, "d"]
-    names: tuple[str, ...] = eqx.field(static=True)
+    variables: tuple[Variable, ...] = eqx.field(static=True)
 
     def __init__(self, lower: ArrayOrList, upper: ArrayOrList, names=None):
         require_float64("Box")
@@ -61,7 +62,7 @@ class Box(AbstractInputs):
             c = int(empty[0])
             raise InputError(f"The box is empty in input {c}: [{lower[c]:g}, {upper[c]:g}]; give lower below upper.")
         self.lower, self.upper = jnp.asarray(lower), jnp.asarray(upper)
-        self.names = _names(names, lower.size)
+        self.variables = as_variables(names, numbered_inputs(lower.size), "The law of the inputs")
 
     @property
     def box(self) -> tuple[Float[Array, "d"], Float[Array, "d"]]:
@@ -86,7 +87,7 @@ class Gaussian(AbstractInputs):
 
     mean: Float[Array, "d"]
     factor: Float[Array, "d d"]
-    names: tuple[str, ...] = eqx.field(static=True)
+    variables: tuple[Variable, ...] = eqx.field(static=True)
 
     def __init__(self, mean: ArrayOrList, covariance: ArrayOrList, names=None):
         require_float64("Gaussian")
@@ -105,7 +106,7 @@ class Gaussian(AbstractInputs):
         if fixed.size:
             raise InputError(f"Input {fixed[0]} has the variance 0; give it a range, or leave it out.")
         self.mean, self.factor = jnp.asarray(mean), jnp.asarray(factor)
-        self.names = _names(names, d)
+        self.variables = as_variables(names, numbered_inputs(d), "The law of the inputs")
 
     @property
     def box(self) -> tuple[Float[Array, "d"], Float[Array, "d"]]:
@@ -136,7 +137,7 @@ class InputSampler(AbstractInputs):
     sampler: Callable
     lower: Float[Array, "d"]
     upper: Float[Array, "d"]
-    names: tuple[str, ...] = eqx.field(static=True)
+    variables: tuple[Variable, ...] = eqx.field(static=True)
 
     def __init__(self, sampler: Callable, box=None, names=None):
         require_float64("InputSampler")
@@ -147,7 +148,7 @@ class InputSampler(AbstractInputs):
         _checked_draws(sampler, jax.random.key(0), 2, corners.lower.size)
         self.sampler = sampler
         self.lower, self.upper = corners.box
-        self.names = _names(names, corners.lower.size)
+        self.variables = as_variables(names, numbered_inputs(corners.lower.size), "The law of the inputs")
 
     @property
     def box(self) -> tuple[Float[Array, "d"], Float[Array, "d"]]:
@@ -206,10 +207,3 @@ def _finite(name: str, given: ArrayOrList) -> np.ndarray:
     if not np.isfinite(array).all():
         raise InputError(f"{name} holds a number that is not finite; correct it.")
     return array
-
-
-def _names(given, d: int) -> tuple[str, ...]:
-    names = tuple(f"x{c}" for c in range(d)) if given is None else tuple(given)
-    if len(names) != d or len(set(names)) != d:
-        raise InputError(f"There are {d} inputs and the names {names}; give every input a name of its own.")
-    return names

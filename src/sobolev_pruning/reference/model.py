@@ -15,6 +15,7 @@ from .._foundation.arrays import ArrayOrList, Gradients, Hessians, Points, PRNGK
 from .._foundation.errors import InputError
 from .._foundation.precision import require_float64
 from .._foundation.samples import Samples
+from .._foundation.variables import Variable, numbered_inputs, numbered_outputs
 from .pathwise import hessian_vector_products, value_and_jacobian, value_and_jacobian_rows
 from .truth import Truth, monte_carlo_truth
 
@@ -40,6 +41,16 @@ class AbstractReference(eqx.Module):
         point = jax.ShapeDtypeStruct((self.n_inputs,), jnp.float64)
         noise = jax.eval_shape(lambda: jax.tree.map(lambda leaf: leaf[0], self.noise(jax.random.key(0), 1)))
         return math.prod(jax.eval_shape(self.label, point, noise).shape)
+
+    @property
+    def inputs(self) -> tuple[Variable, ...]:
+        """Names and units of the inputs; `x0`, `x1`, ... where a model has none."""
+        return numbered_inputs(self.n_inputs)
+
+    @property
+    def outputs(self) -> tuple[Variable, ...]:
+        """Names and units of the outputs; `y`, or `y0`, `y1`, ... where a model has none."""
+        return numbered_outputs(self.n_outputs)
 
     @abc.abstractmethod
     def label(self, x: Float[Array, "d"], z: Any) -> Float[Array, "..."]:
@@ -146,7 +157,7 @@ class AbstractReference(eqx.Module):
             blocks = self._blocks(key, n, lambda key, size: _draw(self, key, size))
         else:
             blocks = self._blocks(key, n, lambda key, size: _draw_general(self, key, size, *settings))
-        return Samples(*blocks, missing=jacobian_rows is not None)
+        return Samples(*blocks, missing=jacobian_rows is not None, inputs=self.inputs, outputs=self.outputs)
 
     def _blocks(self, key: PRNGKey, n: int, draw):
         shapes = jax.eval_shape(lambda: self.noise(key, 1))

@@ -8,6 +8,7 @@ from jaxtyping import Array, Float
 
 from .._foundation.arrays import float64_array
 from .._foundation.errors import InputError
+from .._foundation.variables import Variable
 from .inputs import Box
 
 Parameters = dict[str, Float[Array, "..."]]
@@ -15,18 +16,23 @@ Parameters = dict[str, Float[Array, "..."]]
 
 
 def choose_inputs(
-    model: str, values: Mapping[str, object], inputs: Mapping[str, Sequence], positive: Sequence[str] = ()
+    model: str,
+    values: Mapping[str, object],
+    inputs: Mapping[str, Sequence],
+    positive: Sequence[str] = (),
+    units: Mapping[str, str] | None = None,
 ) -> tuple[Box, Callable[[Float[Array, "d"]], Parameters], dict[str, object]]:
     """The box of the inputs, the function from an input vector to all parameters, and the fixed parameters.
 
     `values` has every parameter, `inputs` the range `(lower, upper)` of those that vary, numbers or arrays of the
     parameter's shape; a parameter that is an array gives one input per entry, `spot[0]`, `spot[1]`, ... Parameters
-    named in `positive` must be above 0 wherever they may be. Raises `InputError` naming the parameter.
+    named in `positive` must be above 0 wherever they may be; `units` has the units that are known. Raises `InputError`
+    naming the parameter.
     """
     defaults = {name: float64_array(value, name) for name, value in values.items()}
     if not isinstance(inputs, Mapping) or not inputs:
         raise InputError(f"inputs of {model} is {inputs!r}; give ranges by name, as in {{'spot': (80, 120)}}.")
-    lower, upper, names, slices = [], [], [], {}
+    lower, upper, variables, slices = [], [], [], {}
     for name, ends in inputs.items():
         if name not in defaults:
             raise InputError(f"{model} has no parameter {name!r} to be an input; it has {', '.join(defaults)}.")
@@ -41,8 +47,9 @@ def choose_inputs(
             corners.append(np.broadcast_to(corner, shape).ravel())
         if not (corners[0] < corners[1]).all():
             raise InputError(f"inputs[{name!r}] is an empty range, {ends}; give lower below upper.")
-        slices[name] = slice(len(names), len(names) + corners[0].size)
-        names += [name] if shape == () else [f"{name}[{','.join(map(str, index))}]" for index in np.ndindex(shape)]
+        slices[name] = slice(len(variables), len(variables) + corners[0].size)
+        names = [name] if shape == () else [f"{name}[{','.join(map(str, index))}]" for index in np.ndindex(shape)]
+        variables += [Variable(entry, (units or {}).get(name)) for entry in names]
         lower.append(corners[0])
         upper.append(corners[1])
     fixed = {name: value for name, value in defaults.items() if name not in inputs}
@@ -59,11 +66,11 @@ def choose_inputs(
         varying = {name: x[slices[name]].reshape(shapes[name]) for name in inputs}
         return {**{name: jnp.asarray(value) for name, value in fixed.items()}, **varying}
 
-    box = Box(np.concatenate(lower), np.concatenate(upper), tuple(names))
+    box = Box(np.concatenate(lower), np.concatenate(upper), variables)
     return box, parameters, {name: value.tolist() for name, value in fixed.items()}
 
 
-def spot_direction(names: Sequence[str]) -> Float[np.ndarray, "d"]:
+def spot_direction(inputs: Sequence[Variable]) -> Float[np.ndarray, "d"]:
     """1 for every spot and 0 elsewhere, so that gamma is what a shift of all spots sees; all ones without a spot."""
-    spots = np.array([name.split("[")[0] == "spot" for name in names], np.float64)
-    return spots if spots.any() else np.ones(len(names))
+    spots = np.array([variable.name.split("[")[0] == "spot" for variable in inputs], np.float64)
+    return spots if spots.any() else np.ones(len(inputs))

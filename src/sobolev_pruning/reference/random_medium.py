@@ -55,6 +55,7 @@ def random_medium(
         antithetic=antithetic,
         design=design,
         paths=paths,
+        outputs="concentration",
         kind=f"concentration in a rod of {cells} cells",
         fixed={"spread": spread, "correlation_length": correlation_length, "source_noise": source_noise},
     )

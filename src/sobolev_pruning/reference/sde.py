@@ -1,6 +1,6 @@
 """A model stated by the drift and diffusion of a stochastic differential equation and a payoff of its path."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import jax
@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .._foundation.errors import InputError
+from .._foundation.variables import Variable
 from .designs import Design
 from .from_function import FunctionReference, from_function
 from .inputs import InputsLike, inputs_from
@@ -32,6 +33,7 @@ def sde(
     antithetic: bool = False,
     design: Design = "random",
     paths: int = 65_536,
+    outputs: str | Sequence[str | Variable] | None = None,
     kind: str = "stochastic differential equation",
 ) -> FunctionReference:
     """The `payoff` of the solution of `dY = drift(t, Y, x) dt + diffusion(t, Y, x) dW` (Ito), `Y(0) = initial(x)`.
@@ -42,6 +44,7 @@ def sde(
     - `drift` gives `(n,)`. `diffusion` gives `(n,)`, one independent noise per component, or, with `noise_size` m, a
       matrix `(n, m)`; correlated noise is the matrix times a Cholesky factor.
     - `payoff(path, x)`: `path` `(dates, n)`, the solution at equal dates up to the horizon; gives `()` or `(k,)`.
+    - `outputs`: their names, as `from_function` takes them.
     - `method`: "euler" (Euler-Maruyama: strong order 1/2, weak 1); "milstein" (strong 1; for one noise per component,
       each diffusion depending on its own component alone); "sra1" (strong 3/2; additive noise, that is a diffusion
       that does not depend on Y).
@@ -120,6 +123,7 @@ def sde(
         antithetic=antithetic,
         design=design,
         paths=paths,
+        outputs=outputs,
         kind=kind,
         fixed={"steps": steps, "dates": dates, "method": method},
     )

@@ -174,7 +174,7 @@ def _title(reference: AbstractReference) -> str:
 
 
 def _names(reference: AbstractReference) -> tuple[str, ...]:
-    return getattr(reference, "input_names", tuple(f"x{i}" for i in range(reference.n_inputs)))
+    return tuple(variable.name for variable in reference.inputs)
 
 
 def _in_words(reference: AbstractReference) -> str:

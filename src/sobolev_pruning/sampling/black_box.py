@@ -1,7 +1,7 @@
 """Samples from a simulator outside JAX, called in other processes; faults cost a sample each, never the run."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -14,6 +14,7 @@ from .._foundation.arrays import ArrayOrList, float64_array
 from .._foundation.errors import InputError
 from .._foundation.precision import require_float64
 from .._foundation.samples import Samples
+from .._foundation.variables import Variable, as_variables, numbered_inputs
 from .calling import Caller, Lost
 from .difference_plan import Differences, plan_differences
 from .differences import difference_offsets
@@ -78,6 +79,8 @@ def run_black_box(
     results: str | Path | None = None,
     step: ArrayOrList | None = None,
     box: tuple[ArrayOrList, ArrayOrList] | None = None,
+    inputs: Sequence[Variable | str] | None = None,
+    outputs: Sequence[Variable | str] | None = None,
 ) -> BlackBoxRun:
     """Calls `simulate(x, seed)` at each of `points`, `(n, d)`, in other processes.
 
@@ -98,6 +101,7 @@ def run_black_box(
     - `results`: a file to which every sample is added as it arrives. A run of the same simulator (its name, its
       source and what it carries: see `simulator_identity`) with the same points, seed, derivatives and step that finds
       it goes on from there; failed points, and those of damaged lines, are tried again.
+    - `inputs`, `outputs`: names and units, as `Samples` takes them.
 
     A call that raises, takes too long, loses its process, or returns NaN or another shape than the first one costs that
     sample; see `BlackBoxRun.failures` and `note`. Raises `InputError` where no sample is left.
@@ -112,6 +116,7 @@ def run_black_box(
     points = float64_array(points, "points")
     if points.ndim != 2 or 0 in points.shape or not np.isfinite(points).all():
         raise InputError(f"points has shape {points.shape}; give finite numbers (n, d), one row per sample.")
+    inputs = as_variables(inputs, numbered_inputs(points.shape[1]), "inputs")
     if derivatives not in ("own", "differences", "none"):
         raise InputError(f'derivatives is {derivatives!r}; choose "own", "differences" or "none".')
     if time_limit is not None and not time_limit > 0:
@@ -161,7 +166,7 @@ def run_black_box(
     unknown = dydx is not None and bool(np.isnan(dydx).any())
     failures.sort(key=lambda failure: failure.row)
     return BlackBoxRun(
-        samples=Samples(points[list(rows)], y, dydx, missing=unknown),
+        samples=Samples(points[list(rows)], y, dydx, missing=unknown, inputs=inputs, outputs=outputs),
         rows=rows,
         failures=tuple(failures),
         derivatives=derivatives,

@@ -13,6 +13,7 @@ from jaxtyping import Array, Float
 from .._foundation.errors import InputError
 from .._foundation.precision import require_float64
 from .._foundation.samples import Samples
+from .._foundation.variables import Variable, name_and_unit
 from .doubts import Doubts, doubts_about
 from .split import quantile_box, split
 from .tables.read import read_table
@@ -23,10 +24,9 @@ _WEIGHTS = ("weight", "weights", "sample_weight", "sample_weights")
 
 @dataclass(frozen=True)
 class ColumnRange:
-    """One column: its name, its unit (None where the header has none in brackets), role and range."""
+    """One column: its name and unit (None where the header has none in brackets), role and range."""
 
-    name: str
-    unit: str | None
+    variable: Variable
     role: str
     lowest: float
     highest: float
@@ -34,7 +34,7 @@ class ColumnRange:
 
 @dataclass(frozen=True)
 class DataFile:
-    """Samples read from a file, with the names of their columns.
+    """Samples read from a file, with the names and units of their columns.
 
     `missing` names the partial derivatives that the file lacks. They, and the empty cells of the others, are NaN in
     `samples.dydx`, which training leaves out; `samples.dydx` is None where the file has no derivative at all. `doubts`
@@ -43,8 +43,6 @@ class DataFile:
 
     path: Path
     samples: Samples
-    x_names: tuple[str, ...]
-    y_names: tuple[str, ...]
     missing: tuple[str, ...]
     ranges: tuple[ColumnRange, ...]
     doubts: Doubts
@@ -61,10 +59,8 @@ class DataFile:
 
     @property
     def _found(self) -> str:
-        n_partials = len(self.x_names) * len(self.y_names)
-        found = (
-            f"{self.path.name}: {len(self.samples)} samples, {len(self.x_names)} inputs, {len(self.y_names)} outputs"
-        )
+        d, k = self.samples.n_inputs, self.samples.n_outputs
+        n_partials, found = d * k, f"{self.path.name}: {len(self.samples)} samples, {d} inputs, {k} outputs"
         unknown = self.samples.n_unknown
         if self.samples.dydx is None:
             return f"{found}, no derivatives: training is on values alone."
@@ -131,22 +127,28 @@ def read_samples(
         unknown = np.full(len(values), np.nan)
         slopes = np.stack([np.column_stack([found.get(name, unknown) for name, _ in row]) for row in partials], axis=1)
     scalar = len(y_names) == 1
+    try:
+        variables = {name: Variable(name, units[name]) for name in (*x_names, *y_names)}
+    except InputError as error:
+        raise InputError(f"{path} has a column whose header names nothing: {error}") from None
     samples = Samples(
         x=np.column_stack([columns[name] for name in x_names]),
         y=values[:, 0] if scalar else values,
         dydx=slopes[:, 0] if scalar and slopes is not None else slopes,
         missing=slopes is not None and bool(np.isnan(slopes).any()),
+        inputs=[variables[name] for name in x_names],
+        outputs=[variables[name] for name in y_names],
     )
     roles = {**dict.fromkeys(x_names, "input"), **dict.fromkeys(y_names, "output")}
     ranges = tuple(
-        ColumnRange(name, units[name], role, float(columns[name].min()), float(columns[name].max()))
+        ColumnRange(variables[name], role, float(columns[name].min()), float(columns[name].max()))
         for name, role in roles.items()
     )
-    doubts = doubts_about(samples, x_names, [[name for name, _ in row] for row in partials])
+    doubts = doubts_about(samples, [[name for name, _ in row] for row in partials])
     doubts = Doubts((*_not_used(table, samples), *doubts.warnings), doubts.noise)
     for sentence in doubts.warnings:
         warnings.warn(f"{path}: {sentence}", stacklevel=2)
-    return DataFile(path, samples, x_names, y_names, missing, ranges, doubts)
+    return DataFile(path, samples, missing, ranges, doubts)
 
 
 def read_inputs(path: str | Path, *, x: str | Sequence[str] = "x*") -> Float[np.ndarray, "n d"]:
@@ -176,20 +178,11 @@ def _columns(path: Path) -> tuple[Table, dict[str, str | None]]:
     table: Table = {}
     units: dict[str, str | None] = {}
     for header, column in read_table(path).items():
-        name, unit = _name_and_unit(header)
+        name, unit = name_and_unit(header)
         if name in table:
             raise InputError(f"{path} has two columns named {name!r}; rename one of them.")
         table[name], units[name] = column, unit
     return table, units
-
-
-def _name_and_unit(header: str) -> tuple[str, str | None]:
-    """A unit stands in square brackets behind a name; brackets around a number, as in `x[3]`, belong to the name."""
-    start = header.find("[", header.rfind("]", 0, -1) + 1) if header.endswith("]") else -1
-    unit = header[start + 1 : -1]
-    if start < 0 or all(letter.isdecimal() or letter.isspace() for letter in unit):
-        return header, None
-    return header[:start].rstrip(), unit
 
 
 def _choose(path: Path, table: Table, wanted: str | Sequence[str], what: str) -> tuple[str, ...]:

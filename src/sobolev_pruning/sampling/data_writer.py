@@ -3,7 +3,6 @@
 import csv
 import io
 import zipfile
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +10,7 @@ import numpy as np
 from .._foundation.errors import InputError
 from .._foundation.files import write_result
 from .._foundation.samples import Samples
+from .._foundation.variables import in_short
 
 
 def expect_data_path(path: str | Path) -> None:
@@ -19,20 +19,19 @@ def expect_data_path(path: str | Path) -> None:
         raise InputError(f"{path} ends in none of {', '.join(_FORMATS)}; give a file of that kind.")
 
 
-def write_samples(
-    samples: Samples, path: str | Path, *, x: Sequence[str] | None = None, y: Sequence[str] | None = None
-) -> dict[str, np.ndarray]:
+def write_samples(samples: Samples, path: str | Path) -> dict[str, np.ndarray]:
     """Writes inputs, outputs and first derivatives of `samples` to a `.csv` or `.npz` file, written aside and renamed.
 
-    `x` and `y` name inputs and outputs, by default `x0`, `x1`, ... and `y`, or `y0`, `y1`, ... of several. The
-    derivatives are called `dy/dx0`, as `read_samples` looks for them; numbers have all their digits, and those not
-    known are left empty. Gives the columns by name. Raises `InputError` where that cannot be done.
+    Columns are called as inputs and outputs are, with their units in brackets; derivatives are called `dy/dx0`, as
+    `read_samples` looks for them. Numbers have all their digits, and those not known are left empty. Gives the columns
+    by header. Raises `InputError` where that cannot be done.
 
     >>> from tempfile import mkdtemp
     >>> path = Path(mkdtemp()) / "pricer.csv"
-    >>> _ = write_samples(Samples([[90.0], [110.0]], [1.5, 9.0], [[0.2], [0.7]]), path, x=["spot"], y=["price"])
+    >>> samples = Samples([[90.0], [110.0]], [1.5, 9.0], [[0.2], [0.7]], inputs=["spot [USD]"], outputs=["price"])
+    >>> _ = write_samples(samples, path)
     >>> print(path.read_text())
-    spot,price,dprice/dspot
+    spot [USD],price,dprice/dspot
     90.0,1.5,0.2
     110.0,9.0,0.7
     <BLANKLINE>
@@ -40,19 +39,18 @@ def write_samples(
     path = Path(path)
     expect_data_path(path)
     n, d, k = len(samples), samples.n_inputs, samples.n_outputs
-    x = [f"x{i}" for i in range(d)] if x is None else list(x)
-    y = (["y"] if k == 1 else [f"y{j}" for j in range(k)]) if y is None else list(y)
+    x, y = ([variable.name for variable in variables] for variables in (samples.inputs, samples.outputs))
     inputs, outputs = np.asarray(samples.x), np.asarray(samples.y).reshape(n, k)
-    columns = [(name, inputs[:, i]) for i, name in enumerate(x)]
-    columns += [(name, outputs[:, j]) for j, name in enumerate(y)]
+    columns = [(str(variable), inputs[:, i]) for i, variable in enumerate(samples.inputs)]
+    columns += [(str(variable), outputs[:, j]) for j, variable in enumerate(samples.outputs)]
     if samples.dydx is not None:
         slopes = np.asarray(samples.dydx).reshape(n, k, d)
         columns += [(f"d{yn}/d{xn}", slopes[:, j, i]) for j, yn in enumerate(y) for i, xn in enumerate(x)]
     table = dict(columns)
-    if (len(x), len(y)) != (d, k) or len(table) < len(columns):
+    if len(table) < len(columns):
         raise InputError(
-            f"The names {x} and {y} do not tell {d} inputs, {k} outputs and their derivatives apart; give every column "
-            "a name of its own."
+            f"The inputs {in_short(x)} and outputs {in_short(y)} do not tell all columns apart; give every input, "
+            "output and derivative a name of its own."
         )
     write_result(path, _FORMATS[path.suffix.lower()](table))
     return table

@@ -56,28 +56,26 @@ class Doubts:
     noise: tuple[str, ...]
 
 
-def doubts_about(
-    samples: Samples, x_names: Sequence[str] | None = None, partials: Sequence[Sequence[str]] | None = None
-) -> Doubts:
+def doubts_about(samples: Samples, partials: Sequence[Sequence[str]] | None = None) -> Doubts:
     """Looks for slopes that the values contradict, for jumps, noise of the slopes, and samples in two clumps.
 
-    `partials` names the derivatives, output by output, input by input; by default `dy0/dx0` and so on. Nothing is said
+    `partials` names the derivatives, output by output, input by input; by default `dy/dx0` and so on, with the
+    names of the samples. Nothing is said
     of samples that are few, or of more than 10 inputs: there no neighbour is near enough to tell.
 
     >>> x = np.random.default_rng(0).uniform(size=(200, 2))
     >>> doubts_about(Samples(x, x[:, 0] * x[:, 1], np.stack([-x[:, 1], x[:, 0]], axis=1))).warnings[0]
-    'dy0/dx0 has the wrong sign: between near samples the values change the other way; correct the column or leave it \
+    'dy/dx0 has the wrong sign: between near samples the values change the other way; correct the column or leave it \
 out.'
     """
     x = np.asarray(samples.x)
     n, d = x.shape
-    x_names = [f"x{i}" for i in range(d)] if x_names is None else x_names
     if partials is None:
-        partials = [[f"dy{j}/d{name}" for name in x_names] for j in range(samples.n_outputs)]
+        partials = [[f"d{output.name}/d{given.name}" for given in samples.inputs] for output in samples.outputs]
     if not varies(x).all():
         return Doubts((), ())
     looked_at = np.random.default_rng(0).permutation(n)[:MOST_SORTED]
-    found, noise = _clumps(x, x[looked_at], x_names), []
+    found, noise = _clumps(x, x[looked_at], [given.name for given in samples.inputs]), []
     # Samples of one input are its replicates, and no neighbours of it.
     _, first = np.unique(x[looked_at], axis=0, return_index=True)
     if samples.dydx is not None and d <= MOST_INPUTS and len(first) >= GROUPS * FEWEST_PER_GROUP * d:

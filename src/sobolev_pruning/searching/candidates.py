@@ -2,14 +2,14 @@
 
 import hashlib
 import time
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import equinox as eqx
 import jax
 import numpy as np
 
 from .._foundation.errors import InputError
-from .._foundation.samples import Samples
+from .._foundation.samples import ARRAYS, Samples
 from .._foundation.versions import with_versions
 from ..evaluation import Evaluation
 from ..pruning import Masked, compact, input_effects, pad, prune, remove_inputs
@@ -203,9 +203,9 @@ class Candidates:
         return Stage(finish(result.surrogate), {}, time.perf_counter() - start)
 
     def _fingerprint(self, of_start: Evaluation, pairs: int, seed: int, size: str) -> str:
-        digest = hashlib.sha256(f"{self.measure} {of_start} {size} {pairs} {seed}".encode())
-        tensors, _ = to_tensors(self.start)
-        samples = [getattr(self.data.all, field.name) for field in fields(Samples) if field.name != "missing"]
+        tensors, header = to_tensors(self.start)
+        digest = hashlib.sha256(f"{self.measure} {of_start} {size} {pairs} {seed} {header}".encode())
+        samples = [getattr(self.data.all, name) for name in ARRAYS]
         for array in (*tensors.values(), self.box.lower, self.box.upper, *samples):
             digest.update(b"none" if array is None else np.asarray(array).tobytes())
         return with_versions(digest.hexdigest())

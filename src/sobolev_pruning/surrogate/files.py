@@ -10,6 +10,7 @@ from safetensors import SafetensorError, safe_open
 
 from .._foundation.errors import InputError
 from .._foundation.untrusted_file import expect_file
+from .._foundation.variables import Variable
 from .network import Dense, Surrogate
 from .saving import FORMAT, RANGE, SCALING, SCHEMA
 from .scaling import Scaling
@@ -41,9 +42,9 @@ def from_tensors(tensors: dict[str, np.ndarray], header: object, where: str) -> 
     """The surrogate that `to_tensors` took apart; raises `InputError` naming `where` the parts come from."""
     if not isinstance(header, dict) or header.get("format") != FORMAT:
         raise InputError(f"{where} has no surrogate header; give a file written by Surrogate.save.")
-    if not _is_integer(header.get("schema")) or header["schema"] != SCHEMA:
+    if not _is_integer(header.get("schema")) or header["schema"] not in (1, SCHEMA):
         raise InputError(
-            f"{where} has schema {header.get('schema')}; this version of sobolev-pruning reads schema {SCHEMA}."
+            f"{where} has schema {header.get('schema')}; this version of sobolev-pruning reads up to schema {SCHEMA}."
         )
     widths, activation, scalar_output = (header.get(key) for key in ("widths", "activation", "scalar_output"))
     wrong = {
@@ -74,7 +75,23 @@ def from_tensors(tensors: dict[str, np.ndarray], header: object, where: str) -> 
         raise InputError(f"{where} holds a scale that is not above 0; save the surrogate again.")
     known = any(name in tensors for name in RANGE)
     training_range = tuple(tensor(name, (widths[0],)) for name in RANGE) if known else None
-    return Surrogate(layers, scaling, activation, scalar_output, training_range)
+    names = [_variables(header, key, where) for key in ("inputs", "outputs")]
+    try:
+        return Surrogate(layers, scaling, activation, scalar_output, training_range, *names)
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from None
+
+
+def _variables(header: dict, key: str, where: str) -> list[Variable] | None:
+    """Inputs or outputs by name; None for a file of schema 1, which has no names."""
+    if header["schema"] == 1:
+        return None
+    try:
+        return [Variable(entry["name"], entry["unit"]) for entry in header[key]]
+    except (KeyError, TypeError, InputError):
+        raise InputError(
+            f"{where} has a header whose {key} are no names with units; save the surrogate again."
+        ) from None
 
 
 def _is_integer(value: object) -> bool:

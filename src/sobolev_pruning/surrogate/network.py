@@ -16,6 +16,7 @@ from .._foundation.arrays import ArrayOrList, Gradients, Hessians, PRNGKey, Valu
 from .._foundation.errors import InputError
 from .._foundation.precision import require_float64
 from .._foundation.samples import Samples
+from .._foundation.variables import Variable, as_variables, numbered_inputs, numbered_outputs
 from ..activations import ACTIVATIONS, activate
 from .saving import save
 from .scaling import Scaling
@@ -80,7 +81,9 @@ class Surrogate(eqx.Module):
     `A_l` are the affine `layers`, `act` the activation between them, and `scaling` holds the shifts and scales, which
     are not trained and not counted as parameters. One network type serves every stage of the method: surgery builds a
     new one through this constructor. `training_range` holds the smallest and the largest value of every input it was
-    trained on last, `(d,)` each, or is None where that is not known; it changes no value and travels with the network.
+    trained on last, `(d,)` each, or is None where that is not known. `inputs` and `outputs` are names and units, by
+    default `x0`, `x1`, ... and `y`, or `y0`, `y1`, ... of several. Neither changes a value; both travel with the
+    network.
 
     `surrogate(x)` takes one point `(d,)` and gives `()`, or `(k,)` where `scalar_output` is false; it can be
     differentiated, batched and compiled like any JAX function. `.value`, `.gradient`, `.hessian` take batches `(n, d)`.
@@ -91,6 +94,8 @@ class Surrogate(eqx.Module):
     activation: str = eqx.field(static=True)
     scalar_output: bool = eqx.field(static=True)
     training_range: TrainingRange | None
+    inputs: tuple[Variable, ...] = eqx.field(static=True)
+    outputs: tuple[Variable, ...] = eqx.field(static=True)
 
     def __init__(
         self,
@@ -99,6 +104,8 @@ class Surrogate(eqx.Module):
         activation: str,
         scalar_output: bool,
         training_range: TrainingRange | None = None,
+        inputs: Sequence[Variable | str] | None = None,
+        outputs: Sequence[Variable | str] | None = None,
     ):
         require_float64("A surrogate")
         if activation not in ACTIVATIONS:
@@ -125,10 +132,13 @@ class Surrogate(eqx.Module):
         self.activation = activation
         self.scalar_output = scalar_output
         self.training_range = training_range
+        self.inputs = as_variables(inputs, numbered_inputs(scaling.x_shift.shape[0]), "inputs")
+        self.outputs = as_variables(outputs, numbered_outputs(expected), "outputs")
 
     @staticmethod
     def create(widths: Sequence[int], samples: Samples, activation: str = "silu", *, key: PRNGKey) -> "Surrogate":
-        """A network of the given `widths` (inputs first, outputs last), scaled to the spread of `samples`.
+        """A network of the given `widths` (inputs first, outputs last), scaled to the spread of `samples`,
+        whose names it takes.
 
         Weights and biases are those of `random_layers`.
 
@@ -146,7 +156,8 @@ class Surrogate(eqx.Module):
                 "make the first and the last width match."
             )
         layers = random_layers(widths, key)
-        return Surrogate(layers, Scaling.of(samples), activation, samples.is_scalar, range_of(samples))
+        known = range_of(samples), samples.inputs, samples.outputs
+        return Surrogate(layers, Scaling.of(samples), activation, samples.is_scalar, *known)
 
     @property
     def widths(self) -> tuple[int, ...]:
@@ -219,11 +230,12 @@ class Surrogate(eqx.Module):
             raise InputError(f"order is {order}; choose 0 (values), 1 (gradients too) or 2 (second derivatives too).")
         gradient = self.gradient(points) if order > 0 else None
         if order < 2:
-            return Samples(points, self.value(points), gradient)
+            return Samples(points, self.value(points), gradient, inputs=self.inputs, outputs=self.outputs)
         directions = jnp.eye(self.widths[0]) if directions is None else jnp.asarray(directions)
         products = self.hessian_products(points, directions)
         directions = jnp.broadcast_to(directions, (len(points), *directions.shape[-2:]))
-        return Samples(points, self.value(points), gradient, directions, products)
+        arrays = points, self.value(points), gradient, directions, products
+        return Samples(*arrays, inputs=self.inputs, outputs=self.outputs)
 
     def save(self, path: str | Path) -> None:
         """Writes the network as safetensors with its architecture in the header; `sobolev_pruning.load` reads it."""

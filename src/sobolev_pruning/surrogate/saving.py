@@ -1,6 +1,7 @@
 """What a surrogate is on disk: named float64 arrays, and its architecture as a header."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from safetensors.numpy import save as to_safetensors
 from .._foundation.files import write_result
 
 FORMAT = "sobolev_pruning.surrogate"
-SCHEMA = 1
+SCHEMA = 2
 SCALING = ("x_shift", "x_scale", "y_shift", "y_scale")
 RANGE = ("x_lowest", "x_highest")
 
@@ -17,7 +18,8 @@ RANGE = ("x_lowest", "x_highest")
 def save(surrogate, path: str | Path) -> None:
     """Writes `surrogate` to `path` as safetensors, written aside and renamed.
 
-    The header holds `{"format", "schema", "widths", "activation", "scalar_output"}` as JSON under the key `surrogate`.
+    The header holds `{"format", "schema", "widths", "activation", "scalar_output", "inputs", "outputs"}` as JSON under
+    the key `surrogate`; inputs and outputs are lists of `{"name", "unit"}`.
     """
     tensors, header = to_tensors(surrogate)
     write_result(path, to_safetensors(tensors, metadata={"surrogate": json.dumps(header)}))
@@ -37,5 +39,7 @@ def to_tensors(surrogate) -> tuple[dict[str, np.ndarray], dict]:
         "widths": surrogate.widths,
         "activation": surrogate.activation,
         "scalar_output": surrogate.scalar_output,
+        "inputs": [asdict(variable) for variable in surrogate.inputs],
+        "outputs": [asdict(variable) for variable in surrogate.outputs],
     }
     return tensors, header

@@ -18,6 +18,7 @@ from .._foundation.arrays import PRNGKey
 from .._foundation.errors import DoubtfulSamples, InputError, TrainingDiverged
 from .._foundation.precision import require_float64
 from .._foundation.samples import Samples
+from .._foundation.variables import named_first
 from ..reference import AbstractReference
 from ..sampling import check_for_training, doubts_about, split
 from ..storage import Checkpoints
@@ -104,6 +105,8 @@ def fit(
     - `checkpoints`: a directory to keep the state in; a run started again with the same arguments goes on from there
       and ends with the same bits.
 
+    The network keeps its names of inputs and outputs, or takes those of the samples where nobody named its own.
+
     Warns (`DoubtfulSamples`) where the samples look wrong: slopes that the values contradict, jumps, two clumps (see
     `sampling.doubts_about`).
 
@@ -122,8 +125,10 @@ def fit(
     if optimiser is None:
         optimiser = suitable_optimiser(surrogate.n_parameters, fixed_data=fresh is None, n_samples=len(samples))
     samples = matching_samples(surrogate, samples)
+    inputs, outputs = (named_first(getattr(surrogate, of), getattr(samples, of)) for of in ("inputs", "outputs"))
+    surrogate = replace(surrogate, inputs=inputs, outputs=outputs)
     check_for_training(samples)
-    for sentence in doubts_about(samples if order > 0 else Samples(samples.x, samples.y)).warnings:
+    for sentence in doubts_about(samples if order > 0 else replace(samples, dydx=None, dydx_stderr=None)).warnings:
         warnings.warn(sentence, DoubtfulSamples, stacklevel=2)
     split_key, epoch_key = jax.random.split(key)
     training, held = _parts(samples, held_out, split_key)
