@@ -1,6 +1,5 @@
 """The quick part of the soundness campaign (`tests/soundness`): every function, operation, activation and method."""
 
-import itertools
 import sys
 from pathlib import Path
 
@@ -11,9 +10,10 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent / "soundness"))
 
 import campaign
-from oracle import activation, ball, endpoints, outside
+from oracle import activation_derivatives, ball, endpoints, outside
 
-from sobolev_pruning.activations import ACTIVATIONS, CRITICAL_POINTS
+from activation_names import EVERY
+from sobolev_pruning.activations import activation
 
 FUNCTIONS, OPERATIONS = list(campaign.PROGRAMS), list(campaign.BINARY)
 
@@ -50,15 +50,16 @@ def test_operations_lie_in_their_affine_forms():
 
 
 def test_activations_of_every_order_lie_in_their_intervals():
-    clean(campaign.activations(ACTIVATIONS, ["interval"], np.float64, boxes=150, points=6), 25_000)
+    clean(campaign.activations(EVERY, ["interval"], np.float64, boxes=150, points=6), 25_000)
 
 
 def test_activations_lie_in_their_intervals_in_float32():
-    clean(campaign.activations(ACTIVATIONS, ["interval"], np.float32, boxes=150, points=6, highest=1), 10_000)
+    clean(campaign.activations(EVERY, ["interval"], np.float32, boxes=150, points=6, highest=1), 10_000)
 
 
 def test_activations_lie_in_their_affine_forms():
-    clean(campaign.activations(["silu", "gelu", "elu", "relu"], ["affine"], np.float64, 60, 6, highest=1), 2_000)
+    names = ["silu", "gelu", "elu", "relu", "mish", "hard_swish", "swish(1.702)"]
+    clean(campaign.activations(names, ["affine"], np.float64, 60, 6, highest=1), 3_500)
 
 
 @pytest.mark.parametrize(("method", "dtype", "which"), [("interval", np.float32, 0), ("affine", np.float64, 1)])
@@ -81,22 +82,24 @@ def test_the_check_itself_sees_a_bound_that_is_one_digit_short():
     assert outside(above, 1.0, third) and outside(0.0, below, third) and outside(np.nan, np.nan, third)
 
 
-@pytest.mark.parametrize(("name", "order"), list(itertools.product(ACTIVATIONS, range(5))))
-def test_critical_points_are_zeros_of_the_next_derivative_and_all_of_them(name, order):
-    if name in ("relu", "elu"):
-        assert CRITICAL_POINTS[name][order] == ()
-        return
-    points = CRITICAL_POINTS[name][order]
-    for point, value in points:
-        truth = activation(name, ball(point), order)
-        assert abs(float(truth) - value) <= 2e-16 * abs(value)
-    # Between them the next derivative keeps its sign, on a grid that no root falls on.
+@pytest.mark.parametrize("name", [name for name in EVERY if not activation(name).is_plain])
+def test_extremes_are_zeros_of_the_next_derivative_and_all_of_them(name):
+    known = activation(name)
+    kinks = [point.place for point in known.breakpoints]
+    # On a grid that no root falls on.
     grid = np.linspace(-11.0, 11.0, 1103) + 1.0 / 7919
-    signs = np.sign([float(activation(name, ball(x), order + 1)) for x in grid])
-    changes = grid[:-1][signs[:-1] != signs[1:]]
-    assert len(changes) == len(points)
-    for left, (point, _) in zip(changes, points):
-        assert left <= point <= left + 22.0 / 1102
+    derivatives = [activation_derivatives(name, ball(x), 5) for x in grid]
+    for order, points in enumerate(known.extremes):
+        for point, value in points:
+            truth = activation_derivatives(name, ball(point), order)[order]
+            assert abs(float(truth) - value) <= 4e-16 * abs(value)
+        # Between them and the breakpoints the next derivative keeps its sign.
+        signs = np.sign([float(of_all[order + 1]) for of_all in derivatives])
+        changes = grid[:-1][signs[:-1] != signs[1:]]
+        places = sorted({point for point, _ in points} | set(kinks))
+        assert all(any(left <= place <= left + 22.0 / 1102 for place in places) for left in changes)
+        if not kinks:
+            assert len(changes) == len(points)
 
 
 def test_programs_of_this_file_are_optimised_as_those_of_users_are():

@@ -8,14 +8,14 @@ import sys
 import numpy as np
 import pytest
 
+from activation_names import EVERY
 from sobolev_pruning import InputError
-from sobolev_pruning.activations import ACTIVATIONS
 from sobolev_pruning.interchange import save_numpy
 from surrogates import surrogate_of_shape
 from test_interchange_onnx_out import SHAPES, assert_agreement, inputs_for, truth
 from tolerances import EXPORT_FLOAT64
 
-CASES = [([3, 5, 4, 1], True, activation) for activation in ACTIVATIONS]
+CASES = [([3, 5, 4, 1], True, activation) for activation in EVERY]
 CASES += [(widths, scalar, "silu") for widths, scalar in SHAPES[1:]]
 
 
@@ -49,7 +49,7 @@ def test_the_range_is_checked(tmp_path):
 
 
 def test_far_out_nothing_overflows(tmp_path):
-    for activation in ACTIVATIONS:
+    for activation in (name for name in EVERY if name != "exp"):
         save_numpy(surrogate_of_shape([1, 3, 1], activation, scalar=True), tmp_path / "net.py")
         net = runpy.run_path(str(tmp_path / "net.py"))
         with np.errstate(over="raise", invalid="raise"):

@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from activation_names import REPRESENTATIVE
 from sobolev_pruning._foundation.errors import InputError
-from sobolev_pruning.activations import ACTIVATIONS
 from sobolev_pruning.pruning import Plan, apply_plan, make_plan, mask, prune
 from sobolev_pruning.pruning.jets import activated, affine, fold_points, input_jets
 from sobolev_pruning.pruning.regression import fitted, stacked
@@ -95,7 +95,7 @@ def test_the_sobolev_fold_weighs_values_and_gradients_by_their_energy():
     np.testing.assert_allclose(small.value(x), expected, atol=FLOAT64_ACROSS_PROGRAMS * 100)
 
 
-@pytest.mark.parametrize("activation", [name for name in ACTIVATIONS if name != "relu"])
+@pytest.mark.parametrize("activation", [name for name in REPRESENTATIVE if name != "relu"])
 def test_jets_are_the_derivatives_along_directions(activation):
     network = surrogate_of_shape([3, 4, 1], activation, True)
     inputs = input_jets(network, BOX, None, order=2)

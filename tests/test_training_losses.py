@@ -11,9 +11,9 @@ import pytest
 from jax.flatten_util import ravel_pytree
 
 import tolerances
+from activation_names import REPRESENTATIVE
 from sobolev_pruning._foundation.errors import InputError
 from sobolev_pruning._foundation.samples import Samples
-from sobolev_pruning.activations import ACTIVATIONS
 from sobolev_pruning.training import SobolevLoss, label_noise
 from sobolev_pruning.training.batch_pass import values, values_and_gradients, values_gradients_and_products
 from sobolev_pruning.training.batches import Batch
@@ -170,7 +170,7 @@ def test_a_label_that_never_changes_is_measured_in_its_own_units():
     np.testing.assert_allclose(terms.value, np.mean((2.0 - network.value(samples.x)) ** 2), rtol=tolerances.ALGEBRAIC)
 
 
-@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("activation", REPRESENTATIVE)
 def test_the_batch_pass_is_the_network_and_its_gradient(activation):
     for shape in ("scalar", "k=3"):
         network, samples = network_and_samples(shape, activation=activation)

@@ -20,7 +20,9 @@ import flint
 import jax
 import numpy as np
 from jax.extend.core import ClosedJaxpr, Literal
-from oracle import activation_derivatives
+from oracle import activation_derivatives, is_straight
+
+from sobolev_pruning.activations import activation
 
 BITS = 300
 MOST_TURNS = 2000
@@ -256,11 +258,11 @@ def _tanh(x):
 
 
 def _activation(x, name, order):
-    if name in ("relu", "elu") and not (x > 0 or x < 0 or x == 0):
+    if any(not (x > point.place or x < point.place or x == point.place) for point in activation(name).breakpoints):
         return UNKNOWN
     if name == "tanh" and order == 0:
         return x.tanh()
-    if abs(x) > {"gelu_tanh": 30, "gelu": 60}.get(name, 900) and name != "relu":
+    if abs(x) > {"gelu_tanh": 30, "gelu": 60}.get(name, 900) and not is_straight(name):
         return UNKNOWN  # the series would need too many digits
     return activation_derivatives(name, x, order)[order]
 

@@ -21,13 +21,14 @@ from oracle import (
     activation_derivatives,
     ball,
     endpoints,
+    is_straight,
     known,
     members,
     network_boxes,
     outside,
 )
 
-from sobolev_pruning.activations import CONTINUOUS_DERIVATIVES, activate
+from sobolev_pruning.activations import activate, activation
 from sobolev_pruning.enclosure import Interval, enclose
 
 PROGRAMS = {
@@ -172,12 +173,14 @@ def activations(names, methods, dtype, boxes: int, points: int, seed: int = 0, h
     where = members(generator, lower, upper, points)
     keys = list(itertools.product(names, range(highest + 1)))
     touches = (lower <= 0) & (upper >= 0) | (np.minimum(np.abs(lower), np.abs(upper)) < np.finfo(dtype).tiny)
+    for place in {point.place for name in names for point in activation(name).breakpoints}:
+        touches |= (lower <= np.nextafter(dtype(place), np.inf)) & (upper >= np.nextafter(dtype(place), -np.inf))
     away = np.flatnonzero(~touches)
 
     def program(x, apart):
         # Where a derivative has no set at 0, only boxes apart from it are asked for.
         return {
-            (name, order): activate(apart if order > CONTINUOUS_DERIVATIVES[name] + 1 else x, name, order)
+            (name, order): activate(apart if order > activation(name).smoothness + 1 else x, name, order)
             for name, order in keys
         }
 
@@ -189,7 +192,7 @@ def activations(names, methods, dtype, boxes: int, points: int, seed: int = 0, h
         for name in names:
             exact = [_activation_truth(name, x, highest) for x in row.tolist()]
             for order in range(highest + 1):
-                apart = order > CONTINUOUS_DERIVATIVES[name] + 1
+                apart = order > activation(name).smoothness + 1
                 index = np.resize(away, boxes) if apart else np.arange(boxes)
                 for method, result in zip(methods, bounds):
                     label = (name, order, method, np.dtype(dtype).name)
@@ -200,7 +203,7 @@ def activations(names, methods, dtype, boxes: int, points: int, seed: int = 0, h
 def _activation_truth(name, x, highest):
     # Beyond, the series would need too many digits.
     far = {"gelu_tanh": 30, "gelu": 60}.get(name, 900)
-    if abs(x) > far and name != "relu":
+    if abs(x) > far and not is_straight(name):
         return [None] * (highest + 1)
     return activation_derivatives(name, ball(x), highest)
 

@@ -1,9 +1,9 @@
 """Reference values in ball arithmetic (Arb, 200 bits), and boxes that look for trouble."""
 
-import math
-
 import flint
 import numpy as np
+
+from taylor import taylor_derivatives
 
 flint.ctx.prec = 200
 EXPONENT = float(np.float32(1.7))  # the same in both types
@@ -111,34 +111,20 @@ def known(value: flint.arb) -> bool:
 
 
 def activation_derivatives(name: str, x: flint.arb, highest: int) -> list:
-    """An activation and its derivatives to order `highest`, from the Taylor series of its definition."""
-    if name in ("relu", "elu"):
-        zeros = [flint.arb(0)] * (highest + 1)
-        if x > 0:
-            return [x, flint.arb(1), *zeros][: highest + 1]
-        # At 0 itself the derivatives are sets; what the formulas of one side give is in them.
-        return zeros if name == "relu" else [x.expm1(), *[x.exp()] * highest]
+    """An activation and its derivatives to order `highest`, from the Taylor series of its definition.
+
+    At a breakpoint the derivatives are sets; the series of the piece on the left gives members of them.
+    """
     # Series lose digits where they cancel; far out there is little left of the 200 bits.
-    with flint.ctx.workprec(200 + 4 * int(min(abs(float(x)), 3000.0)) ** (2 if name.startswith("gelu") else 1)):
-        t = flint.arb_series([x, 1], highest + 1)
-        if name == "sigmoid":
-            series = 1 / (1 + (-t).exp())
-        elif name == "silu":
-            series = t / (1 + (-t).exp())
-        elif name == "softplus":
-            series = (1 + t.exp()).log()
-        elif name == "tanh":
-            series = 2 / (1 + (-2 * t).exp()) - 1
-        elif name == "gelu":
-            series = t * (1 + (t / flint.arb(2).sqrt()).erf()) / 2
-        else:
-            inner = (2 / flint.arb.pi()).sqrt() * (t + flint.arb("0.044715") * t * t * t)
-            series = t / (1 + (-2 * inner).exp())
-        return [series[order] * math.factorial(order) for order in range(highest + 1)]
+    digits = 200 + 4 * int(min(abs(float(x)), 3000.0)) ** (2 if name.startswith("gelu") else 1)
+    with flint.ctx.workprec(200 if is_straight(name) else digits):
+        return taylor_derivatives(name, x, highest)
 
 
-def activation(name: str, x: flint.arb, order: int) -> flint.arb:
-    return activation_derivatives(name, x, order)[order]
+def is_straight(name: str) -> bool:
+    """Whether there is no function in it whose series cancels."""
+    straight = ("relu", "leaky_relu", "clip", "relu6", "hard_swish", "identity", "softsign")
+    return name.partition("(")[0] in straight
 
 
 def endpoints(generator: np.random.Generator, count: int, dtype, domain=(-np.inf, np.inf)):

@@ -4,7 +4,7 @@ import campaign
 import numpy as np
 import pytest
 
-from sobolev_pruning.activations import ACTIVATIONS
+from activation_names import EVERY
 
 pytestmark = pytest.mark.soundness
 
@@ -33,7 +33,7 @@ def test_operations_and_their_adjoints(dtype):
 
 @pytest.mark.parametrize("dtype", FLOATS)
 def test_activations_of_every_order(dtype):
-    _clean("activations", campaign.activations(ACTIVATIONS, METHODS, dtype, boxes=400, points=16))
+    _clean("activations", campaign.activations(EVERY, METHODS, dtype, boxes=400, points=16))
 
 
 @pytest.mark.parametrize("dtype", FLOATS)

@@ -1,5 +1,14 @@
-from .critical_points import CRITICAL_POINTS as CRITICAL_POINTS
-from .primitive import ACTIVATIONS as ACTIVATIONS
-from .primitive import CONTINUOUS_DERIVATIVES as CONTINUOUS_DERIVATIVES
+from .functions import AbstractFunctions as AbstractFunctions
+from .gelus import TANH_CUBIC as TANH_CUBIC
+from .gelus import TANH_SCALE as TANH_SCALE
 from .primitive import activate as activate
 from .primitive import activation_p as activation_p
+from .record import HIGHEST_ORDER as HIGHEST_ORDER
+from .record import Activation as Activation
+from .record import Breakpoint as Breakpoint
+from .record import Rescaled as Rescaled
+from .registry import ACTIVATIONS as ACTIVATIONS
+from .registry import FAMILIES as FAMILIES
+from .registry import activation as activation
+from .registry import is_of_package as is_of_package
+from .registry import register_activation as register_activation

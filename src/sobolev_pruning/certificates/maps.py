@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..activations import CONTINUOUS_DERIVATIVES, activate
+from ..activations import activate, activation
 from ..enclosure import Interval
 from ..enclosure.decorations import BENT, KINKED
 from ..enclosure.registry import user_rules_in
@@ -82,13 +82,13 @@ def _network(network: Surrogate) -> MappedModel:
         hessian=hessian,
         curvature=curvature,
         inner_hessian=jax.jacfwd(jax.jacrev(tail)),
-        smoothness=CONTINUOUS_DERIVATIVES[network.activation],
+        smoothness=activation(network.activation).smoothness,
         decoration=_of_activation(network) if not user_rules_in(tail, jnp.zeros(first.bias.shape)) else None,
     )
 
 
 def _of_activation(network: Surrogate) -> int:
-    smoothness = CONTINUOUS_DERIVATIVES[network.activation] if len(network.layers) > 1 else math.inf
+    smoothness = activation(network.activation).smoothness if len(network.layers) > 1 else math.inf
     return {0: KINKED, 1: BENT}.get(smoothness, 0)
 
 

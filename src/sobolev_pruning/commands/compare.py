@@ -6,7 +6,7 @@ import jax
 import numpy as np
 
 from .._foundation.errors import InputError
-from ..activations import CONTINUOUS_DERIVATIVES
+from ..activations import activation
 from ..evaluation.teacher import uniform_points
 from .domain import find_domain, outside_training_range
 from .guaranteed_distance import guaranteed_distance
@@ -55,7 +55,7 @@ def compare_models(
         nodes = sum(sum(network.widths[1:-1]) for network in networks)
         order = 2 if nodes <= _MOST_NODES_FOR_HESSIANS else 1
     # Beyond its kinks a network has one derivative more than continuous ones.
-    order = min(order, *(CONTINUOUS_DERIVATIVES[network.activation] + 1 for network in networks))
+    order = min(order, *(activation(network.activation).smoothness + 1 for network in networks))
     differences = []
     for of, derivative in ORDERS.items():
         arrays = [np.asarray(getattr(network, of)(points)).reshape(len(points), -1) for network in networks]

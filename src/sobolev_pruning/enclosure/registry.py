@@ -8,6 +8,7 @@ import jax
 from jax.extend.core import ClosedJaxpr, Jaxpr, Primitive
 
 from .._foundation.errors import InputError
+from ..activations import activation, activation_p, is_of_package
 from .programs.libraries import in_libraries
 
 Rule = Callable
@@ -65,23 +66,30 @@ def user_rule(primitive: Primitive) -> UserRule | None:
 
 
 def user_rules_in(fn: Callable, *args) -> tuple[str, ...]:
-    """The primitives in the program of `fn` that have a rule of the user's, by name, with what is promised of each."""
-    if not _USER_RULES:
-        return ()
+    """What in the program of `fn` is bounded by the user's word, by name, with what is promised of each.
+
+    These are primitives with a rule of the user's, and activations that the user registered.
+    """
     said = {True: "guaranteed by its author", False: "not guaranteed"}
-    found = _primitives(jax.make_jaxpr(fn)(*args).jaxpr).intersection(_USER_RULES)
-    return tuple(sorted(f"{primitive.name} ({said[_USER_RULES[primitive].guaranteed]})" for primitive in found))
+    found = set()
+    for primitive, name in _operations(jax.make_jaxpr(fn)(*args).jaxpr):
+        if primitive in _USER_RULES:
+            found.add(f"{primitive.name} ({said[_USER_RULES[primitive].guaranteed]})")
+        elif name is not None and not is_of_package(activation(name)):
+            found.add(f"activation {name} ({said[True]})")
+    return tuple(sorted(found))
 
 
-def _primitives(jaxpr) -> set[Primitive]:
+def _operations(jaxpr) -> set[tuple[Primitive, str | None]]:
+    """The primitives of a program, those of activations with the name."""
     found = set()
     for equation in jaxpr.eqns:
-        found.add(equation.primitive)
+        found.add((equation.primitive, equation.params["name"] if equation.primitive is activation_p else None))
         for part in jax.tree.leaves(
             list(equation.params.values()), is_leaf=lambda x: isinstance(x, Jaxpr | ClosedJaxpr)
         ):
             if isinstance(part, Jaxpr | ClosedJaxpr):
-                found |= _primitives(part.jaxpr if isinstance(part, ClosedJaxpr) else part)
+                found |= _operations(part.jaxpr if isinstance(part, ClosedJaxpr) else part)
     return found
 
 

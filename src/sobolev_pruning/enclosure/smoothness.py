@@ -10,10 +10,11 @@ from jax import Array
 from jax.extend.core import Primitive
 from jax.extend.core import primitives as p
 
-from ..activations import CONTINUOUS_DERIVATIVES, activation_p
+from ..activations import activation, activation_p
 from .decorations import BENT, CUSTOM, JUMPS, KINKED, UNDEFINED, Flags, joined, where
 from .further_decorations import FURTHER
 from .interval import Interval, as_interval
+from .scalar.activation_ranges import touches
 from .scalar.arithmetic import holds
 
 
@@ -110,11 +111,12 @@ def _is_finite(a, **_) -> Flags:
 
 
 def _activation(a, *, name: str, order: int) -> Flags:
-    left = CONTINUOUS_DERIVATIVES[name] - order
+    known = activation(name)
+    left = known.smoothness - order
     if left == math.inf or left > 1 or not depends(a):
         return 0
     flag = {1: BENT, 0: KINKED, -1: JUMPS}.get(int(left), UNDEFINED)
-    return where(_touches(a, 0.0), flag)
+    return joined(*(where(touches(a, point.place), flag) for point in known.breakpoints))
 
 
 def _largest(sign: int) -> Callable:

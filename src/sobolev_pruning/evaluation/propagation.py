@@ -13,7 +13,7 @@ from .._foundation.arrays import ArrayOrList, PRNGKey, float64_array
 from .._foundation.errors import InputError
 from .._foundation.precision import require_float64
 from .._foundation.variables import Variable, are_named, position_of
-from ..activations import CONTINUOUS_DERIVATIVES
+from ..activations import activation
 from ..enclosure import Interval, enclose
 from ..reference import AbstractInputs, Box, Gaussian
 from ..reference.inputs import InputsLike, inputs_from
@@ -97,7 +97,7 @@ def propagate(
     uncertain = _matched(inputs, surrogate.inputs)
     if draws < 2:
         raise InputError(f"draws is {draws}; give at least 2, or there is no standard error.")
-    if CONTINUOUS_DERIVATIVES[surrogate.activation] < 1:
+    if activation(surrogate.activation).smoothness < 1:
         raise InputError(
             f"{surrogate.activation} has kinks, so delta-gamma has no Hessian to go by; take a smooth activation."
         )

@@ -1,5 +1,6 @@
 """Elementwise formulas as data, so that one text of a formula serves every way out."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -57,6 +58,8 @@ OPERATIONS = {
     "exp": 1,
     "log": 1,
     "sigmoid": 1,
+    "sin": 1,
+    "cos": 1,
     "tanh": 1,
     "maximum": 2,
     "minimum": 2,
@@ -91,6 +94,16 @@ def tanh(x: Term) -> Term:
     return Term("tanh", (x,))
 
 
+def sin(x: Term) -> Term:
+    """The sine."""
+    return Term("sin", (x,))
+
+
+def cos(x: Term) -> Term:
+    """The cosine."""
+    return Term("cos", (x,))
+
+
 def maximum(x: Term, bound: float) -> Term:
     """The larger of `x` and `bound`."""
     return Term("maximum", (x, bound))
@@ -106,7 +119,7 @@ def where_positive(x: Term, then: TermOrNumber, otherwise: TermOrNumber) -> Term
     return Term("where_positive", (x, then, otherwise))
 
 
-def in_order(results: list[Term]) -> list[Term]:
+def in_order(results: Sequence[Term]) -> list[Term]:
     """All terms that `results` need, each once, after its arguments."""
     ordered: dict[int, Term] = {}
 
@@ -120,3 +133,23 @@ def in_order(results: list[Term]) -> list[Term]:
     for result in results:
         visit(result)
     return list(ordered.values())
+
+
+def shared(results: Sequence[Term]) -> list[Term]:
+    """The same terms, of which two that are written alike are one; a product with 1 is its other factor.
+
+    >>> x = Term("variable")
+    >>> one, two = shared([x * x, x * x])
+    >>> one is two
+    True
+    """
+    by_form: dict[tuple, Term] = {}
+    of: dict[int, TermOrNumber] = {}
+    for term in in_order(results):
+        arguments = tuple(of[id(a)] if isinstance(a, Term) else float(a) for a in term.arguments)
+        if term.operation == "multiply" and 1.0 in arguments[:1]:
+            of[id(term)] = arguments[1]
+            continue
+        form = (term.operation, *(("term", id(a)) if isinstance(a, Term) else a for a in arguments))
+        of[id(term)] = by_form.setdefault(form, Term(term.operation, arguments))
+    return [of[id(result)] for result in results]

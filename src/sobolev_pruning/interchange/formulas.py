@@ -1,82 +1,78 @@
-"""The activations and their first two derivatives as formulas for the writers.
+"""The activations and their first two derivatives as formulas for the writers, from their records.
 
 Only operations that every target has in float64 are used; in particular neither erf (missing in NumPy, and in
 onnxruntime in float64) nor expm1 and log1p. Results are right to a few 1e-16 absolutely, not relatively: what a tail
-loses is below the rounding of the sums it enters. Each function gives `[f(x), f'(x), f''(x)]`, of which writers keep
-what they need.
+loses is below the rounding of the sums it enters.
 """
 
+import functools
 import math
-from collections.abc import Callable
 
-from .expression import Term, absolute, exp, log, maximum, minimum, sigmoid, tanh, where_positive
-
-Formula = Callable[[Term], list[Term]]
+from ..activations import AbstractFunctions, activation
+from .expression import Term, absolute, cos, exp, log, maximum, minimum, shared, sigmoid, sin, tanh, where_positive
 
 
-def _silu(x: Term) -> list[Term]:
-    s = sigmoid(x)
-    c = 1.0 - s
-    return [x * s, s * (1.0 + x * c), s * c * (2.0 + x * (c - s))]
+class TermFunctions(AbstractFunctions):
+    """Of terms."""
+
+    def sigmoid(self, x):
+        s = sigmoid(x)
+        return s, 1.0 - s
+
+    def sigmoid_tails(self, x):
+        return sigmoid(x), sigmoid(-x)
+
+    def tanh(self, x):
+        t = tanh(x)
+        return t, 1.0 - t * t
+
+    def softplus(self, x):
+        return maximum(x, 0.0) + log(1.0 + exp(-absolute(x)))
+
+    def exp(self, x):
+        return exp(x)
+
+    def expm1(self, x):
+        return exp(x) - 1.0
+
+    def normal(self, x):
+        bell = exp(-0.5 * x * x)
+        return _normal_cdf(x, bell), (1.0 / math.sqrt(2.0 * math.pi)) * bell
+
+    def sin(self, x):
+        return sin(x)
+
+    def cos(self, x):
+        return cos(x)
+
+    def reciprocal(self, x):
+        return Term("divide", (1.0, x))
+
+    def absolute(self, x):
+        return absolute(x)
+
+    def maximum(self, x, bound):
+        return maximum(x, bound)
+
+    def minimum(self, x, bound):
+        return minimum(x, bound)
+
+    def where_above(self, x, place, then, otherwise):
+        return where_positive(x if place == 0 else x - place, then, otherwise)
+
+    def constant(self, x, value):
+        return value + 0.0 * x if value else 0.0 * x
 
 
-def _softplus(x: Term) -> list[Term]:
-    s = sigmoid(x)
-    return [maximum(x, 0.0) + log(1.0 + exp(-absolute(x))), s, s * (1.0 - s)]
+@functools.cache
+def formulas(name: str) -> tuple[Term, Term, Term]:
+    """`f`, `f'` and `f''` of the activation `name`, of which writers keep what they need; all have one variable.
 
-
-def _tanh(x: Term) -> list[Term]:
-    t = tanh(x)
-    slope = 1.0 - t * t
-    return [t, slope, -2.0 * t * slope]
-
-
-def _sigmoid(x: Term) -> list[Term]:
-    s = sigmoid(x)
-    slope = s * (1.0 - s)
-    return [s, slope, slope * (1.0 - 2.0 * s)]
-
-
-def _elu(x: Term) -> list[Term]:
-    grown = exp(minimum(x, 0.0))
-    return [maximum(x, 0.0) + (grown - 1.0), grown, where_positive(x, 0.0, grown)]
-
-
-def _relu(x: Term) -> list[Term]:
-    return [maximum(x, 0.0), where_positive(x, 1.0, 0.0), 0.0 * x]
-
-
-def _gelu(x: Term) -> list[Term]:
-    bell = exp(-0.5 * x * x)
-    cdf = _normal_cdf(x, bell)
-    density = (1.0 / math.sqrt(2.0 * math.pi)) * bell
-    falling = x * density  # first, as x * x may overflow where the density is 0
-    return [x * cdf, cdf + falling, 2.0 * density - x * falling]
-
-
-def _gelu_tanh(x: Term) -> list[Term]:
-    # x sigmoid(v), v = 2 sqrt(2/pi) (x + 0.044715 x^3), as in the foundation room.
-    scale, cubic = 2.0 * math.sqrt(2.0 / math.pi), 0.044715
-    square = x * x
-    v = scale * (x + cubic * (square * x))
-    s, complement = sigmoid(v), sigmoid(-v)
-    slope = s * complement
-    v1 = scale * (1.0 + 3.0 * cubic * minimum(square, 1e4))  # where it is larger the slope beside it is 0
-    g1 = slope * v1
-    g2 = g1 * v1 * (complement - s) + slope * (6.0 * scale * cubic) * x
-    return [x * s, s + x * g1, 2.0 * g1 + x * g2]
-
-
-FORMULAS: dict[str, Formula] = {
-    "silu": _silu,
-    "softplus": _softplus,
-    "tanh": _tanh,
-    "gelu": _gelu,
-    "gelu_tanh": _gelu_tanh,
-    "elu": _elu,
-    "relu": _relu,
-    "sigmoid": _sigmoid,
-}
+    >>> [term.operation for term in formulas("relu")]
+    ['maximum', 'where_positive', 'multiply']
+    """
+    x, derivative = Term("variable"), activation(name).derivative
+    return tuple(shared([derivative(x, order, TermFunctions()) for order in range(3)]))
 
 
 def _normal_cdf(x: Term, bell: Term) -> Term:

@@ -2,9 +2,10 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from ..activations import ACTIVATIONS
+from .._foundation.errors import InputError
+from ..activations import activation
 from ..pruning import FOLDS
 from ..reference import DESIGNS
 from ..scoring import METHODS
@@ -73,11 +74,18 @@ class TrainingConfig(Table):
         return self
 
 
+def _known_activation(name: str) -> str:
+    try:
+        return activation(name).name
+    except InputError as error:
+        raise ValueError(str(error)) from None
+
+
 class OversizedConfig(Table):
     """`[oversized]`: the network to start from."""
 
     hidden: Annotated[tuple[Count, ...], Field(min_length=1, strict=False)] = (128,) * 6
-    activation: Literal[ACTIVATIONS] = "silu"  # type: ignore[valid-type]
+    activation: Annotated[str, AfterValidator(_known_activation)] = "silu"
     training: TrainingConfig = TrainingConfig()
 
 

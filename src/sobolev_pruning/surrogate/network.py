@@ -17,7 +17,8 @@ from .._foundation.errors import InputError
 from .._foundation.precision import require_float64
 from .._foundation.samples import Samples
 from .._foundation.variables import Variable, as_variables, numbered_inputs, numbered_outputs
-from ..activations import ACTIVATIONS, activate
+from ..activations import activate
+from ..activations import activation as activation_called
 from .saving import save
 from .scaling import Scaling
 
@@ -108,8 +109,7 @@ class Surrogate(eqx.Module):
         outputs: Sequence[Variable | str] | None = None,
     ):
         require_float64("A surrogate")
-        if activation not in ACTIVATIONS:
-            raise InputError(f"activation is {activation!r}; choose one of {', '.join(ACTIVATIONS)}.")
+        activation = activation_called(activation).name
         if not layers:
             raise InputError("A surrogate needs at least one layer.")
         expected = scaling.x_shift.shape[0]

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from ...activations import CONTINUOUS_DERIVATIVES, CRITICAL_POINTS
+from ...activations import HIGHEST_ORDER, activation
 from ..interval import Interval
 from ..scalar import activation_ranges, arithmetic, powers, transcendental
 from ..scalar.fusion import computed_once, stacked
@@ -24,6 +24,8 @@ from .quadratic import product_of_linear, with_quadratic
 
 CELLS = 16
 _SLOPES = (0.0, 0.25, 0.5, 0.75)
+_STEEPEST = 1.2
+"""Of a curve whose second derivative is taken from its values: what a rounded place moves them by."""
 
 
 class Curve:
@@ -50,8 +52,8 @@ class Curve:
 class ActivationCurve(Curve):
     """A derivative of an activation: its values on the grid serve for its range, too.
 
-    Where the next three derivatives are continuous, `bend` and `twist` are the extremes of the second of them and the
-    largest modulus of the third, over all reals.
+    Where the next three derivatives are continuous and fade, and the curve is not steep, `bend` and `twist` are the
+    extremes of the second of them and the largest modulus of the third, over all reals.
     """
 
     def __init__(self, name: str, order: int, highest: int):
@@ -59,11 +61,13 @@ class ActivationCurve(Curve):
         self.second = self._derivative(order + 2) if order + 2 <= highest else None
         self.first = self._derivative(order + 1)
         self.bend = self.twist = None
-        if order + 3 <= min(highest, CONTINUOUS_DERIVATIVES[name]):
-            # Both vanish at infinity.
-            seconds, thirds = ([0.0, *(v for _, v in CRITICAL_POINTS[name][order + k])] for k in (2, 3))
-            self.bend = min(seconds) - 1e-12, max(seconds) + 1e-12
-            self.twist = max(map(abs, thirds)) + 1e-12
+        known = activation(name)
+        if known.fades and order + 3 <= min(highest, known.smoothness):
+            # Both vanish at infinity, where the slope is 0 or 1.
+            slopes, seconds, thirds = ([0.0, *(v for _, v in known.extremes[order + k])] for k in (1, 2, 3))
+            if max(1.0, *map(abs, slopes)) <= _STEEPEST:
+                self.bend = min(seconds) - 1e-12, max(seconds) + 1e-12
+                self.twist = max(map(abs, thirds)) + 1e-12
 
     def _derivative(self, order: int) -> Callable:
         return lambda a: activation_ranges.activation_range(a, name=self.name, order=order)
@@ -182,7 +186,7 @@ def _second_derivative(domain: Interval, grid, lowest, highest, curve: Curve) ->
     half = CELLS // 2
     step = 0.5 * (grid[-2] - grid[1])
     u = roundoff(domain.dtype)
-    # The points are rounded too; slopes of activations and of their first derivatives are below 1.2.
+    # The points are rounded too, and the slopes are below _STEEPEST.
     size = jnp.abs(highest[half]) + jnp.abs(highest[1]) + jnp.abs(highest[-2]) + jnp.abs(grid[0]) + jnp.abs(grid[-1])
     noise = highest[1] - lowest[1] + highest[-2] - lowest[-2] + 2 * (highest[half] - lowest[half]) + 32 * u * size
     found = (highest[1] + highest[-2] - 2 * highest[half]) / step / step
@@ -198,7 +202,7 @@ def _second_derivative(domain: Interval, grid, lowest, highest, curve: Curve) ->
 
 def activation_curve(name: str, order: int) -> Curve | None:
     """The curve of an activation's derivative, or None where not even its next derivative has a bounded range."""
-    highest = min(activation_ranges.HIGHEST_ORDER, CONTINUOUS_DERIVATIVES[name] + 1)
+    highest = min(HIGHEST_ORDER, activation(name).smoothness + 1)
     return ActivationCurve(name, order, highest) if order + 1 <= highest else None
 
 

@@ -30,7 +30,11 @@ _KNOWN = {
     },
     1: {"sqrt": 1, "cbrt": 1, "rsqrt": 1, "log": 0},
 }
-_AT_ZERO = {name: 0 for name in ("relu", "elu", "silu", "tanh", "gelu", "gelu_tanh")} | {"sigmoid": Fraction(1, 2)}
+_AT_ZERO = {
+    **dict.fromkeys(("relu", "elu", "silu", "tanh", "gelu", "gelu_tanh", "selu", "mish", "hard_swish", "relu6"), 0),
+    "softsign": 0,
+    "sigmoid": Fraction(1, 2),
+}
 
 
 class Switch(NamedTuple):

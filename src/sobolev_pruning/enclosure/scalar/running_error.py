@@ -36,8 +36,11 @@ class Ball(NamedTuple):
 
     def __add__(self, other) -> "Ball":
         if isinstance(other, Ball):
-            return Ball(self.value + other.value, self.size + other.size, max(self.units, other.units) + 1)
-        return Ball(self.value + other, self.size + abs(other), self.units + 1)
+            value, units = self.value + other.value, max(self.units, other.units) + 1
+            alike = self.size is self.value and other.size is other.value
+            return Ball(value, value if alike else self.size + other.size, units)
+        value, units = self.value + other, max(self.units, 1.0) + 1
+        return Ball(value, value if self.size is self.value and other > 0 else self.size + abs(other), units)
 
     __radd__ = __add__
 
@@ -50,7 +53,7 @@ class Ball(NamedTuple):
         return self + -other
 
     def __rsub__(self, other) -> "Ball":
-        return Ball(other - self.value, self.size + abs(other), self.units + 1)
+        return Ball(other - self.value, self.size + abs(other), max(self.units, 1.0) + 1)
 
     def __mul__(self, other) -> "Ball":
         if not isinstance(other, Ball):  # a constant of at most one roundoff
@@ -63,6 +66,11 @@ class Ball(NamedTuple):
 
     __rmul__ = __mul__
 
+    def __truediv__(self, other: float) -> "Ball":
+        value = self.value / other
+        alike = self.size is self.value and other > 0
+        return Ball(value, value if alike else self.size / abs(other), self.units + 2)
+
     def bounds(self) -> tuple[Array, Array]:
         dtype = jnp.result_type(self.value)
         margin = self.size * ((self.units + 2) * (1 + 2.0**-9) * roundoff(dtype)) + _FLUSHED * tiny(dtype)
@@ -70,7 +78,7 @@ class Ball(NamedTuple):
 
 
 def exp(x: Ball) -> Ball:
-    """`e^x` for errors of `x` below 1."""
+    """`e^x`; nothing is known of it where the error of `x` may reach 1."""
     return _multiplied(elementary.exp(x.value), elementary.EXP_ERROR, x)
 
 
@@ -82,7 +90,8 @@ def logistic_pair(x: Ball) -> tuple[Ball, Ball]:
 
 
 def _multiplied(value: Array, units: float, x: Ball) -> Ball:
-    """A positive function of x that an error d of x changes by a factor within `e^(+-d)`."""
+    """A positive function of x that an error d of x, below 1, changes by a factor within `e^(+-d)`."""
     if x.units == 0:
         return Ball.positive(value, units)
-    return Ball(value, value * (1 + x.size), max(units, 1.8 * x.units))
+    below_1 = x.units * roundoff(x.value.dtype) * x.size < 1
+    return Ball(value, jnp.where(below_1, value * (1 + x.size), jnp.inf), max(units, 1.8 * x.units))

@@ -3,6 +3,7 @@
 import functools
 import math
 from collections.abc import Callable
+from fractions import Fraction
 
 import numpy as np
 import scipy.special
@@ -97,6 +98,15 @@ def _plain(
     return _unary(lambda x, _: numeric(x), lambda x, _: pieces.apply(symbolic, x))
 
 
+def _of_pieces(symbolic: Callable[[Pieces, Call], Pieces]) -> Callable[[Call], Value]:
+    """An activation; of constants nobody needs one."""
+
+    def refused(*_) -> np.ndarray:
+        raise NotFeedForward("it is applied to a constant")
+
+    return _unary(refused, symbolic)
+
+
 def _extreme(operation: str) -> Callable[[Call], Value]:
     """The largest or the smallest of any number of operands."""
     neutral = -np.inf if operation == "Max" else np.inf
@@ -136,6 +146,59 @@ def _power(call: Call) -> Value:
 def _elu(x: Pieces, alpha: float) -> Pieces:
     fallen = pieces.apply(lambda s: smooth.number(alpha) * (smooth.exp(s) - smooth.number(1)), x)
     return pieces.where(pieces.greater(x, pieces.number(0.0)), x, fallen)
+
+
+_SIXTH, _FIFTH, _HUNDREDTH = (float(np.float32(number)) for number in (1 / 6, 0.2, 0.01))
+"""Defaults of attributes, which the ONNX standard holds in float32."""
+
+
+def _leaky_relu(x: Pieces, slope: float) -> Pieces:
+    return pieces.where(pieces.greater(x, pieces.number(0.0)), x, pieces.multiply(pieces.number(slope), x))
+
+
+def _prelu(call: Call) -> Value:
+    """One slope for all nodes."""
+    value, slopes = call.needed(0), call.constant(1)
+    if isinstance(value, np.ndarray) or np.ptp(slopes) != 0:
+        raise NotFeedForward("its slopes are not the same number for all nodes; train it with LeakyRelu")
+    return value.with_curve(bend(value.curve, lambda x: _leaky_relu(x, float(slopes.reshape(-1)[0]))))
+
+
+def _cut_line(x: Pieces, slope: Fraction, shift: Fraction) -> Pieces:
+    """`slope x + shift`, cut off at 0 and 1."""
+    line = pieces.apply(lambda s: smooth.number(slope) * s + smooth.number(shift), x)
+    return pieces.minimum(pieces.maximum(line, pieces.number(0.0)), pieces.number(1.0))
+
+
+def _hard_swish(x: Pieces) -> Pieces:
+    return pieces.multiply(x, _cut_line(x, Fraction(_SIXTH), Fraction(1, 2)))
+
+
+def _hard_sigmoid(x: Pieces, call: Call) -> Pieces:
+    return _cut_line(x, Fraction(call.number("alpha", _FIFTH)), Fraction(call.number("beta", 0.5)))
+
+
+def _softsign(x: Pieces) -> Pieces:
+    return pieces.divide(x, pieces.add(pieces.number(1.0), pieces.absolute(x)))
+
+
+def _swish(x: Pieces, alpha: float) -> Pieces:
+    return pieces.apply(lambda s: s * smooth.sigmoid(smooth.number(alpha) * s), x)
+
+
+def _mish(x: smooth.Smooth) -> smooth.Smooth:
+    return x * smooth.tanh(smooth.softplus(x))
+
+
+def _selu(x: Pieces, call: Call) -> Pieces:
+    # Without attributes, the numbers of the ONNX standard, which are those of the paper in float32.
+    alpha, gamma = call.number("alpha", 1.67326319217681884765625), call.number("gamma", 1.05070102214813232421875)
+    return pieces.multiply(pieces.number(gamma), _elu(x, alpha))
+
+
+def _celu(x: Pieces, alpha: float) -> Pieces:
+    inner = pieces.apply(lambda s: smooth.number(1 / Fraction(alpha)) * s, x)
+    return pieces.multiply(pieces.number(alpha), _elu(inner, 1.0))
 
 
 def _gelu(x: Pieces, approximate: bool) -> Pieces:
@@ -184,6 +247,16 @@ ELEMENTWISE: dict[str, Callable[[Call], Value]] = {
         lambda x, call: np.where(x > 0, x, call.number("alpha", 1.0) * np.expm1(np.minimum(x, 0.0))),
         lambda x, call: _elu(x, call.number("alpha", 1.0)),
     ),
+    "LeakyRelu": _of_pieces(lambda x, call: _leaky_relu(x, call.number("alpha", _HUNDREDTH))),
+    "PRelu": _prelu,
+    "HardSwish": _of_pieces(lambda x, call: _hard_swish(x)),
+    "HardSigmoid": _of_pieces(_hard_sigmoid),
+    "Softsign": _of_pieces(lambda x, call: _softsign(x)),
+    "Swish": _of_pieces(lambda x, call: _swish(x, call.number("alpha", 1.0))),
+    "Mish": _of_pieces(lambda x, call: pieces.apply(_mish, x)),
+    "Selu": _of_pieces(_selu),
+    "Celu": _of_pieces(lambda x, call: _celu(x, call.number("alpha", 1.0))),
+    "Sin": _plain(np.sin, smooth.sin),
     "Gelu": _unary(
         lambda x, call: _gelu_of_numbers(x, _is_approximate(call)), lambda x, call: _gelu(x, _is_approximate(call))
     ),

@@ -10,7 +10,7 @@ import numpy as np
 
 from ...activations import ACTIVATIONS
 from ..expression import Term, in_order
-from ..formulas import FORMULAS
+from ..formulas import formulas
 from . import pieces, smooth
 from .faults import NotFeedForward
 from .pieces import Pieces
@@ -58,6 +58,8 @@ def named(function: Pieces, single: bool, makers: Mapping[Fraction, str]) -> Nam
 
 
 def _smooth(x: Smooth) -> Named | None:
+    if not x.atoms:
+        return _exp(x)
     if len(x.atoms) != 1:
         return None
     (atom,) = x.atoms
@@ -65,10 +67,42 @@ def _smooth(x: Smooth) -> Named | None:
     alone = (frozenset(), frozenset([(atom, 1)]))
     if any(exponent or power > 1 or atoms not in alone for power, exponent, atoms in x.coefficients):
         return None
+    if kind == "tanh" and Smooth(atom[1]).atoms:
+        return _mish(x, atom)
     if kind == "tanh":
         return _tanh(x, atom) or _smooth(smooth.substituted(x, functions={"tanh": _tanh_as_sigmoid}))
-    rules = {"sigmoid": _sigmoid, "erf": _gelu, "softplus": _softplus}
+    rules = {"sigmoid": _sigmoid, "erf": _gelu, "softplus": _softplus, "sin": _sin}
     return rules[kind](x, atom, argument) if kind in rules else None
+
+
+def _exp(x: Smooth) -> Named | None:
+    exponents = {exponent for _, exponent, _ in x.coefficients if exponent}
+    if len(exponents) != 1:
+        return None
+    (exponent,) = exponents
+    line, factor, offset = Smooth(exponent).line, x.part(0, exponent=exponent), x.part(0)
+    if line is None or x != smooth.number(factor) * smooth.exp(Smooth(exponent)) + smooth.number(offset):
+        return None
+    return _rounded("exp", *line, factor, offset)
+
+
+def _sin(x: Smooth, atom: Atom, argument: Smooth) -> Named | None:
+    if argument.line is None or x.part(1, atom) or x.part(1):
+        return None
+    return _rounded("sin", *argument.line, x.part(0, atom), x.part(0))
+
+
+def _mish(x: Smooth, atom: Atom) -> Named | None:
+    """`w tanh(softplus(w))`; the tanh may stand for that of the opposite argument."""
+    argument = Smooth(atom[1])
+    for _, inner in argument.atoms:
+        for w in (Smooth(inner), -Smooth(inner)):
+            if w.line is None or argument not in (smooth.softplus(w), -smooth.softplus(w)):
+                continue
+            factor = x.part(1, atom) / w.line[0] * (1 if argument == smooth.softplus(w) else -1)
+            whole = smooth.number(factor) * w * smooth.tanh(smooth.softplus(w)) + smooth.number(x.part(0))
+            return _rounded("mish", *w.line, factor, x.part(0)) if x == whole else None
+    return None
 
 
 def _tanh_as_sigmoid(x: Smooth) -> Smooth:
@@ -153,17 +187,16 @@ def _kinked(function: Pieces, makers: Mapping[Fraction, str]) -> Named:
         (place,), (left, right), (value,) = function.breaks, function.between, function.at
         if len({pieces.value_at(piece, place) for piece in (left, right, value)}) > 1:
             raise NotFeedForward(f"the elementwise function before it jumps at {places}, and no activation read does")
-        found = _relu(left, right) or _elu(left, right) or _elu(right, left)
+        found = _relu(left, right) or _leaky(left, right, place) or _elu(left, right) or _elu(right, left)
+        found = found or _softsign(function)
         if found is not None:
             return found
-        if left.line is not None and right.line is not None:
-            raise NotFeedForward(
-                f"the elementwise function before it has the slopes {float(left.line[0]):g} and "
-                f"{float(right.line[0]):g} on the two sides of {places}, and relu, the only activation read that is "
-                "like it, has the slope 0 on one"
-            )
+    if len(function.breaks) == 2:
+        found = _clip(function) or _hard_swish(function)
+        if found is not None:
+            return found
     raise NotFeedForward(
-        f"the elementwise function before it changes at {places}, and none of {', '.join(ACTIVATIONS)} does so; "
+        f"the elementwise function before it changes at {places}, and no activation read does so; "
         "train it without what cuts there, or take that node out where its input never gets so far"
     )
 
@@ -185,20 +218,79 @@ def _relu(left: Smooth, right: Smooth) -> Named | None:
     return _rounded("relu", side * slope, side * shift, Fraction(side), offset)
 
 
+def _leaky(left: Smooth, right: Smooth, place: Fraction) -> Named | None:
+    """Two slopes that meet; the larger one is taken for the side on which leaky_relu has the slope 1."""
+    if left.line is None or right.line is None:
+        return None
+    side, steep, flat = (1, right, left) if abs(right.line[0]) >= abs(left.line[0]) else (-1, left, right)
+    slope, ratio = steep.line[0], flat.line[0] / steep.line[0]
+    there = pieces.value_at(steep, place).constant
+    return _rounded(f"leaky_relu({float(ratio)!r})", Fraction(side), -side * place, side * slope, there)
+
+
 def _elu(curved: Smooth, straight: Smooth) -> Named | None:
-    """`k (e^w - 1) + offset` on the side where `w < 0`, `k w + offset` on the other; they meet, so the side is right
-    when w rises towards it."""
-    exponents = [exponent for _, exponent, _ in curved.coefficients if exponent]
+    """`k alpha (e^w - 1) + offset` on the side where `w < 0`, `k w + offset` on the other."""
+    exponents = {exponent for _, exponent, _ in curved.coefficients if exponent}
     if straight.line is None or len(exponents) != 1 or curved.atoms:
         return None
-    argument = Smooth(exponents[0])
-    factor = curved.part(0, exponent=exponents[0])
-    offset = curved.part(0) + factor
-    if argument.line is None or not argument.line[0] or curved.part(1) or curved.part(1, exponent=exponents[0]):
+    (exponent,) = exponents
+    argument, factor = Smooth(exponent), curved.part(0, exponent=exponent)
+    if argument.line is None or not argument.line[0] or not straight.line[0]:
         return None
-    if straight != smooth.number(factor) * argument + smooth.number(offset):
+    offset, k = curved.part(0) + factor, straight.line[0] / argument.line[0]
+    if curved != smooth.number(factor) * smooth.exp(argument) + smooth.number(offset - factor):
         return None
-    return _rounded("elu", *argument.line, factor, offset)
+    if straight != smooth.number(k) * argument + smooth.number(offset) or factor / k <= 0:
+        return None
+    alpha = factor / k
+    name = "elu" if abs(alpha - 1) <= _FLOAT64 else f"elu({float(alpha)!r})"
+    return _rounded(name, *argument.line, k, offset)
+
+
+def _softsign(function: Pieces) -> Named | None:
+    """`factor w / (1 + |w|) + offset` with `w = slope (t - place)`."""
+    (place,) = function.breaks
+    reciprocals = [argument for kind, argument in function.between[1].atoms if kind == "reciprocal"]
+    line = Smooth(reciprocals[0]).line if len(reciprocals) == 1 else None
+    if line is None or line[0] * place + line[1] <= 0:
+        return None
+    slope = line[0] / (line[0] * place + line[1])
+    w = pieces.apply(lambda t: smooth.number(slope) * (t - smooth.number(place)), pieces.VARIABLE)
+    template = pieces.divide(w, pieces.add(pieces.number(1.0), pieces.absolute(w)))
+    factor, offset = _multiple(function, template)
+    return None if factor is None else _rounded("softsign", slope, -slope * place, factor, offset)
+
+
+def _clip(function: Pieces) -> Named | None:
+    """Level, a slope, level."""
+    lines = [piece.line for piece in function.between]
+    if any(line is None for line in lines) or lines[0][0] or lines[2][0] or not lines[1][0]:
+        return None
+    if not _is_continuous(function):
+        return None
+    (lowest, highest), (slope, offset) = function.breaks, lines[1]
+    name = "relu6" if (lowest, highest) == (0, 6) else f"clip({float(lowest)!r}, {float(highest)!r})"
+    return _rounded(name, Fraction(1), Fraction(0), slope, offset)
+
+
+def _hard_swish(function: Pieces) -> Named | None:
+    """`factor hard_swish(w) + offset` with `w` from -3 to 3 between the breakpoints, in one direction or the other."""
+    (lowest, highest), found = function.breaks, None
+    for side in (1, -1):
+        slope = side * 6 / (highest - lowest)
+        shift = -slope * (lowest + highest) / 2
+        w = pieces.apply(lambda t: smooth.number(slope) * t + smooth.number(shift), pieces.VARIABLE)  # noqa: B023
+        cut = pieces.minimum(pieces.maximum(w, pieces.number(-3.0)), pieces.number(3.0))
+        sixth = pieces.Pieces((smooth.number(Fraction(1, 6)),))
+        template = pieces.multiply(w, pieces.multiply(sixth, pieces.add(cut, pieces.number(3.0))))
+        factor, offset = _multiple(function, template)
+        found = found or (None if factor is None else _rounded("hard_swish", slope, shift, factor, offset))
+    return found
+
+
+def _is_continuous(function: Pieces) -> bool:
+    sides = zip(function.breaks, function.between, function.at, function.between[1:])
+    return all(len({pieces.value_at(piece, place) for piece in around}) == 1 for place, *around in sides)
 
 
 def _without_threshold(function: Pieces, single: bool) -> Pieces:
@@ -238,7 +330,7 @@ def _multiple(function: Pieces, template: Pieces) -> tuple[Fraction | None, Frac
 def _written_gelu(dtype: type) -> Pieces:
     """gelu as our own writers spell it: a polynomial for its tails, right to the rounding of its numbers."""
     with np.errstate(all="ignore"):
-        return interpreted(FORMULAS["gelu"](Term("variable"))[0], lambda c: float(dtype(c)))
+        return interpreted(formulas("gelu")[0], lambda c: float(dtype(c)))
 
 
 def interpreted(term: Term, number: Callable[[float], float] = float) -> Pieces:
@@ -255,6 +347,7 @@ def interpreted(term: Term, number: Callable[[float], float] = float) -> Pieces:
         "log": pieces.elementwise(smooth.log),
         "sigmoid": pieces.elementwise(smooth.sigmoid),
         "tanh": pieces.elementwise(smooth.tanh),
+        "sin": pieces.elementwise(smooth.sin),
         "maximum": pieces.maximum,
         "minimum": pieces.minimum,
         "where_positive": lambda x, a, b: pieces.where(pieces.greater(x, pieces.number(0.0)), a, b),

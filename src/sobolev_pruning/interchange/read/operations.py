@@ -206,8 +206,7 @@ RULES: dict[str, Callable[[Call], Value]] = {
 
 _ADVICE = {
     **dict.fromkeys(
-        ("Celu", "HardSigmoid", "HardSwish", "LeakyRelu", "Mish", "PRelu", "Selu", "Shrink", "Softsign", "Swish")
-        + ("ThresholdedRelu", "Sin", "Cos"),
+        ("Shrink", "ThresholdedRelu", "Cos", "Tan", "Sinh", "Cosh", "Asin", "Acos", "Atan", "Asinh", "Acosh", "Atanh"),
         f"{{}} is none of the activations read, which are {', '.join(ACTIVATIONS)}; train it with one of these",
     ),
     "BatchNormalization": "{} is not read; fold its numbers into the layer beside it and export again",

@@ -144,6 +144,9 @@ def reciprocal(x: Smooth) -> Smooth:
         first, *rest = map(Smooth, exponents)
         part = sigmoid(first - rest[0]) if rest else _ONE
         return number(1 / next(iter(exponents.values()))) * _exponential((-first).terms) * part
+    line = x.line
+    if line is not None:  # 1 / (a t + b) as a multiple of 1 / (t + b/a)
+        return number(1 / line[0]) * _atom("reciprocal", number(1 / line[0]) * x)
     return _atom("reciprocal", x)
 
 
@@ -169,6 +172,11 @@ def tanh(x: Smooth) -> Smooth:
     return _odd("tanh", x)
 
 
+def sin(x: Smooth) -> Smooth:
+    """The sine, an odd function."""
+    return _odd("sin", x)
+
+
 def erf(x: Smooth) -> Smooth:
     """The error function, an odd function."""
     return _odd("erf", x)
@@ -191,6 +199,7 @@ _FUNCTIONS: dict[str, Callable[[Smooth], Smooth]] = {
     "reciprocal": reciprocal,
     "sigmoid": sigmoid,
     "tanh": tanh,
+    "sin": sin,
     "erf": erf,
     "softplus": softplus,
     "root": root,

@@ -13,8 +13,8 @@ from ..._foundation.errors import InputError
 from ..._foundation.files import write_result
 from ...surrogate import Surrogate, numpy_layers
 from ..box import exported_range
-from ..expression import Term, in_order
-from ..formulas import FORMULAS
+from ..expression import in_order
+from ..formulas import formulas
 from .c_elementary import FORMATS, elementary_functions
 from .c_kernels import functions
 from .c_text import HEAD, IN_RANGE
@@ -72,7 +72,7 @@ def save_c(
     corners = exported_range(surrogate, box)
     number_type = "double" if dtype == "float64" else "float"
 
-    operations = {term.operation for term in in_order(FORMULAS[surrogate.activation](Term("variable")))}
+    operations = {term.operation for term in in_order(formulas(surrogate.activation))}
     pieces = [_head(surrogate, corners), *_constants(surrogate, number_type, corners)]
     pieces += elementary_functions(operations, number_type)
     for kind in KINDS[derivatives]:
@@ -81,7 +81,9 @@ def save_c(
         pieces.append(IN_RANGE.format(**vars(FORMATS[number_type])))
     pieces.append("#endif\n")
     meant = {"NAME": name, "CAPITALS": name.upper(), "TYPE": number_type}
-    meant |= {word.upper(): word + ("" if number_type == "double" else "f") for word in ("fabs", "copysign")}
+    meant |= {
+        word.upper(): word + ("" if number_type == "double" else "f") for word in ("fabs", "copysign", "sin", "cos")
+    }
     text = re.sub("|".join(meant), lambda word: meant[word[0]], "\n".join(pieces))
     write_result(path, text)
 

@@ -11,8 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ...surrogate import Surrogate
-from ..expression import Term
-from ..formulas import FORMULAS
+from ..formulas import formulas
 from .c_text import WORDS, assignment, loops_around
 from .text import assignments
 
@@ -173,8 +172,8 @@ class _Kernel:
 
     def _activation(self, layer: int, names: list[str]) -> list[str]:
         at = self._at
-        formulas = FORMULAS[self.surrogate.activation](Term("variable"))[: len(names)]
-        words, results = assignments(formulas, "z", WORDS, self.number)
+        wanted = formulas(self.surrogate.activation)[: len(names)]
+        words, results = assignments(wanted, "z", WORDS, self.number)
         body = [f"const TYPE z = n{layer}[i]{at};"]
         body += [f"const TYPE {name} = {text};" for name, text in words]
         if self.kind in DIRECTED:

@@ -13,6 +13,8 @@ WORDS = {
     "log": "NAME_log({0})",
     "sigmoid": "NAME_sigmoid({0})",
     "tanh": "2 * NAME_sigmoid(2 * {0}) - 1",
+    "sin": "SIN({0})",
+    "cos": "COS({0})",
     "maximum": "({0} < {1} ? {1} : {0})",
     "minimum": "({0} > {1} ? {1} : {0})",
     "where_positive": "({0} > 0 ? {1} : {2})",

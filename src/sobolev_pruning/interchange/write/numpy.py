@@ -10,8 +10,7 @@ from ..._foundation.arrays import ArrayOrList
 from ..._foundation.files import write_result
 from ...surrogate import Surrogate, numpy_layers
 from ..box import exported_range
-from ..expression import Term
-from ..formulas import FORMULAS
+from ..formulas import formulas
 from .text import assignments
 
 _WORDS = {
@@ -25,6 +24,8 @@ _WORDS = {
     "log": "np.log({0})",
     "sigmoid": "_sigmoid({0})",
     "tanh": "np.tanh({0})",
+    "sin": "np.sin({0})",
+    "cos": "np.cos({0})",
     "maximum": "np.maximum({0}, {1})",
     "minimum": "np.minimum({0}, {1})",
     "where_positive": "np.where({0} > 0, {1}, {2})",
@@ -166,7 +167,7 @@ def save_numpy(surrogate: Surrogate, path: str | Path, *, box: Sequence[ArrayOrL
     (2, 1, 1)
     """
     corners = exported_range(surrogate, box)
-    lines, results = assignments(FORMULAS[surrogate.activation](Term("variable")), "x", _WORDS, repr)
+    lines, results = assignments(formulas(surrogate.activation), "x", _WORDS, repr)
     layers = numpy_layers(surrogate)
     scaling = {name: np.asarray(array).tolist() for name, array in vars(surrogate.scaling).items()}
     text = _TEMPLATE.format(

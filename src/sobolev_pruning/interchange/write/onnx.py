@@ -24,8 +24,7 @@ from ..._foundation.errors import InputError
 from ..._foundation.files import write_result
 from ...surrogate import Surrogate, numpy_layers
 from ..box import exported_range
-from ..expression import Term
-from ..formulas import FORMULAS
+from ..formulas import formulas
 from .onnx_graph import GraphBuilder
 from .representable import expect_representable
 
@@ -124,7 +123,7 @@ def _forward(graph: GraphBuilder, surrogate: Surrogate, x: str) -> tuple[str, li
     hidden = []
     for weight, bias in layers[:-1]:
         z = graph.operation("Gemm", h, graph.constant(weight), graph.constant(bias), transB=1)
-        h, slope, bend = graph.evaluate(FORMULAS[surrogate.activation](Term("variable")), z)
+        h, slope, bend = graph.evaluate(formulas(surrogate.activation), z)
         hidden.append(_Hidden(weight, slope, bend))
     weight, bias = layers[-1]
     y = graph.operation("Gemm", h, graph.constant(weight), graph.constant(bias), transB=1)

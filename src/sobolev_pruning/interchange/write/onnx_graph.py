@@ -1,5 +1,6 @@
 """A thin builder of ONNX graphs: constants and operations by name, one number type throughout."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,6 +26,8 @@ _PLAIN = {
     "exp": "Exp",
     "log": "Log",
     "tanh": "Tanh",
+    "sin": "Sin",
+    "cos": "Cos",
     "maximum": "Max",
     "minimum": "Min",
 }
@@ -73,7 +76,7 @@ class GraphBuilder:
     def squeeze(self, value: str, axis: int) -> str:
         return self.operation("Squeeze", value, self.integers(axis))
 
-    def evaluate(self, results: list[Term], variable: str) -> list[str]:
+    def evaluate(self, results: Sequence[Term], variable: str) -> list[str]:
         """The elementwise terms `results` with their variable standing for the value `variable`."""
         names: dict[int, str] = {}
 

@@ -1,12 +1,12 @@
 """Elementwise terms as lines of a programming language."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from ..expression import Term, TermOrNumber, in_order
 
 
 def assignments(
-    results: list[Term], variable: str, words: Mapping[str, str], number: Callable[[float], str]
+    results: Sequence[Term], variable: str, words: Mapping[str, str], number: Callable[[float], str]
 ) -> tuple[list[tuple[str, str]], list[str]]:
     """What to assign to which name, in order, and the names of the `results`.
 
