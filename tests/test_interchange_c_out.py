@@ -3,6 +3,7 @@
 import ctypes
 import shutil
 import subprocess
+from dataclasses import replace
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -142,6 +143,33 @@ def test_at_the_end_of_the_numbers_derivatives_are_as_far_out(tmp_path, activati
     np.testing.assert_allclose(
         found["value"] / far, np.where(rising, before["gradient"][:, 0], 0.0), rtol=1e-6, atol=1e-6
     )
+
+
+NASTY = ["spot [USD]", "spot*/ [1/*x*/]", "TYPE", "Spot\\", "a??/", "σ"]
+
+
+@needs_gcc
+def test_inputs_and_outputs_are_entries_of_enumerations(tmp_path):
+    surrogate = replace(surrogate_of_shape([6, 3, 2], "silu", scalar=False), inputs=NASTY, outputs=["NAME", "b [//]"])
+    save_c(surrogate, tmp_path / "net.h", derivatives=0)
+    (tmp_path / "main.c").write_text(
+        """#include "net.h"
+int main(void)
+{
+    const int places[] = {net_input_spot, net_input_spot_2, net_input_TYPE, net_input_Spot, net_input_a,
+        net_input_variable, net_output_NAME, net_output_b};
+    int i, wrong = 0;
+    for (i = 0; i < NET_INPUTS + NET_OUTPUTS; ++i) wrong |= places[i] != i % NET_INPUTS;
+    return wrong;
+}
+"""
+    )
+    for compiler in (["gcc", "-std=c99"], ["g++", "-std=c++11", "-x", "c++"]):
+        command = [*compiler, *STRICT, "main.c", "-o", "main", "-lm"]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        assert subprocess.run([tmp_path / "main"]).returncode == 0
+    assert "net_input_spot = 0, /* spot [USD] */" in (tmp_path / "net.h").read_text()
 
 
 @needs_gcc

@@ -4,6 +4,7 @@ import ast
 import runpy
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -37,6 +38,15 @@ def test_it_imports_numpy_alone(tmp_path):
     assert [ast.unparse(node) for node in imports] == ["import numpy as np"]
     code = "import sys, net; net.value([[1.0, 2.0]]); assert 'jax' not in sys.modules"
     assert subprocess.run([sys.executable, "-W", "error", "-c", code], cwd=tmp_path).returncode == 0
+
+
+def test_names_stand_in_tuples_and_units_in_comments(tmp_path):
+    names = ["spot [USD]", "a\"'{0}\\", "rate [{1/year}]"]
+    surrogate = replace(surrogate_of_shape([3, 3, 1], "silu", scalar=True), inputs=names, outputs=["price"])
+    save_numpy(surrogate, tmp_path / "net.py")
+    net = runpy.run_path(str(tmp_path / "net.py"))
+    assert net["INPUTS"] == tuple(variable.name for variable in surrogate.inputs) and net["OUTPUTS"] == ("price",)
+    assert "'spot',  # [USD]" in (tmp_path / "net.py").read_text()
 
 
 def test_the_range_is_checked(tmp_path):

@@ -1,6 +1,7 @@
 """ONNX files we write: valid, complete, and the same function in two runtimes as in JAX."""
 
 import json
+from dataclasses import replace
 
 import jax.numpy as jnp
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 
 from activation_names import EVERY, REPRESENTATIVE
 from sobolev_pruning import InputError
-from sobolev_pruning.interchange import save_onnx
+from sobolev_pruning.interchange import load_onnx, save_onnx
 from sobolev_pruning.interchange.write.onnx_graph import OPSET
 from surrogates import surrogate_of_shape
 from tolerances import EXPORT_FLOAT32, EXPORT_FLOAT64
@@ -152,6 +153,30 @@ def test_the_metadata_tell_what_it_is(tmp_path):
     assert json.loads(found["box"]) == [[0.0, -1.0], [1.0, 2.0]]
     assert json.loads(found["r2"]) == {"value": 0.99}
     assert model.producer_name == "sobolev-pruning"
+
+
+def test_names_and_units_stand_in_the_file_and_come_back(tmp_path):
+    names = {"inputs": ["spot [USD]", "Volatility, σ [1/sqrt(year)]"], "outputs": ["price [USD]"]}
+    surrogate = replace(surrogate_of_shape([2, 4, 1], "tanh", scalar=True), **names)
+    save_onnx(surrogate, tmp_path / "s.onnx", derivatives=1)
+    model = onnx.load(tmp_path / "s.onnx")
+    onnx.checker.check_model(model, full_check=True)
+    assert model.graph.input[0].doc_string == "spot [USD], Volatility, σ [1/sqrt(year)]"
+    assert [each.doc_string for each in model.graph.output] == ["price [USD]", "first derivatives of price [USD]"]
+    read = load_onnx(tmp_path / "s.onnx")
+    assert (read.inputs, read.outputs) == (surrogate.inputs, surrogate.outputs)
+
+
+@pytest.mark.parametrize("noted", ['[1, "a"]', "3", "{", '[{"name": "a"}]', '[{"name": "a\\n", "unit": null}]', "null"])
+def test_what_others_note_under_our_keys_is_no_name(tmp_path, noted):
+    surrogate = surrogate_of_shape([1, 2, 1], "tanh", scalar=True)
+    save_onnx(surrogate, tmp_path / "s.onnx")
+    model = onnx.load(tmp_path / "s.onnx")
+    for entry in model.metadata_props:
+        entry.value = noted if entry.key in ("inputs", "box") else entry.value
+    onnx.save(model, tmp_path / "s.onnx")
+    read = load_onnx(tmp_path / "s.onnx")
+    assert read.inputs == surrogate.inputs and read.training_range is None
 
 
 def test_the_same_surrogate_gives_the_same_bytes(tmp_path):

@@ -80,6 +80,14 @@ def as_variables(
     return variables
 
 
+def variables_from_json(entries: object) -> list[Variable]:
+    """The variables that a file holds as a list of `{"name", "unit"}`; raises `InputError` where it does not."""
+    try:
+        return [Variable(entry["name"], entry["unit"]) for entry in entries]
+    except (KeyError, TypeError, IndexError):
+        raise InputError("There is no list of names with units; save the surrogate again.") from None
+
+
 def numbered_inputs(n: int) -> tuple[Variable, ...]:
     """`x0`, `x1`, ...: inputs that nobody named."""
     return tuple(Variable(f"x{i}") for i in range(n))

@@ -10,7 +10,7 @@ from safetensors import SafetensorError, safe_open
 
 from .._foundation.errors import InputError
 from .._foundation.untrusted_file import expect_file
-from .._foundation.variables import Variable
+from .._foundation.variables import Variable, variables_from_json
 from .network import Dense, Surrogate
 from .saving import FORMAT, RANGE, SCALING, SCHEMA
 from .scaling import Scaling
@@ -87,8 +87,8 @@ def _variables(header: dict, key: str, where: str) -> list[Variable] | None:
     if header["schema"] == 1:
         return None
     try:
-        return [Variable(entry["name"], entry["unit"]) for entry in header[key]]
-    except (KeyError, TypeError, InputError):
+        return variables_from_json(header.get(key))
+    except InputError:
         raise InputError(
             f"{where} has a header whose {key} are no names with units; save the surrogate again."
         ) from None

@@ -16,7 +16,8 @@ import numpy as np
 
 from ..._foundation.errors import InputError
 from ..._foundation.precision import require_float64
-from ...surrogate import Dense, Scaling, Surrogate, TrainingRange
+from ..._foundation.variables import variables_from_json
+from ...surrogate import Dense, Scaling, Surrogate
 from ..box import box_corners
 from .call import Call, Value
 from .compare import compare_with_graph
@@ -39,7 +40,7 @@ def load_onnx(path: str | Path) -> Surrogate:
     TensorFlow write them: Gemm or MatMul on either side, biases and scalings as Add, Sub, Mul, Div, activations as one
     operation or in pieces, batches open, fixed or absent, transposed and reshaped on the way; float32 or float64. Of
     several outputs the one named `value`, else the first, is taken, and only what it needs is looked at. A network with
-    one output becomes scalar. The training range is read back from files that `save_onnx` wrote.
+    one output becomes scalar. The training range, and names and units, are read back from files that `save_onnx` wrote.
 
     An activation is told by its formula, never by its values, so that the network read is that of the file at every
     input: as real numbers, up to the rounding of the constants of gelu and to PyTorch's threshold of softplus where the
@@ -69,7 +70,7 @@ def load_onnx(path: str | Path) -> Surrogate:
         part = needed_part(model, _wanted(model), path.parent)
         output = _follow(part)
         surrogate = _surrogate(_last_layer(output, part), _is_scalar(model, output))
-        surrogate = replace(surrogate, training_range=_training_range(model, surrogate.widths[0]))
+        surrogate = _with_notes(surrogate, _metadata(model))
     except NotFeedForward as reason:
         raise InputError(f"{path} is not a feed-forward network that can be read: {reason}.") from None
     except InputError as error:
@@ -175,13 +176,19 @@ def _metadata(model: "onnx.ModelProto") -> dict[str, str]:
     return {entry.key: entry.value for entry in model.metadata_props}
 
 
-def _training_range(model: "onnx.ModelProto", n_inputs: int) -> TrainingRange | None:
-    """What `save_onnx` noted as `box`; None for a file without it, or with something else under that name."""
-    try:
-        lower, upper = box_corners(json.loads(_metadata(model)["box"]), n_inputs)
-    except (KeyError, TypeError, ValueError, RecursionError):
-        return None
-    return jnp.asarray(lower), jnp.asarray(upper)
+def _with_notes(surrogate: Surrogate, metadata: dict[str, str]) -> Surrogate:
+    """`surrogate` with the training range and the names that `save_onnx` noted; others note there what they like."""
+    notes = {
+        "training_range": ("box", lambda box: tuple(map(jnp.asarray, box_corners(box, surrogate.widths[0])))),
+        "inputs": ("inputs", variables_from_json),
+        "outputs": ("outputs", variables_from_json),
+    }
+    for field, (key, meant) in notes.items():
+        try:
+            surrogate = replace(surrogate, **{field: meant(json.loads(metadata[key]))})
+        except (KeyError, TypeError, ValueError, RecursionError):
+            continue
+    return surrogate
 
 
 def _surrogate(output: Affine, scalar: bool) -> Surrogate:

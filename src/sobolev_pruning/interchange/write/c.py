@@ -18,6 +18,7 @@ from ..formulas import formulas
 from .c_elementary import FORMATS, elementary_functions
 from .c_kernels import functions
 from .c_text import HEAD, IN_RANGE
+from .c_variables import enumerations
 from .representable import expect_representable
 
 KINDS = {0: ("value",), 1: ("value", "gradient"), 2: ("value", "gradient", "curvature", "hvp", "hessian")}
@@ -48,6 +49,8 @@ def save_c(
       the machine they run on (`gcc -O3 -march=native`);
     - where the training range is known, `box` or by default that of the surrogate, `int NAME_in_range(const T *x)`,
       1 inside and 0 outside;
+    - `enum NAME_input` and `enum NAME_output`, an entry for each by name, such as `NAME_input_spot`, its place in `x`,
+      with its unit in a comment; `_` stands for what C does not allow in a name;
     - the numbers `NAME_INPUTS` and `NAME_OUTPUTS`, and the guard `NAME_H`, with NAME in capitals.
 
     Raises `InputError` for a name that C does not allow, a box of another shape, numbers that the type cannot hold, and
@@ -81,6 +84,7 @@ def save_c(
         pieces.append(IN_RANGE.format(**vars(FORMATS[number_type])))
     pieces.append("#endif\n")
     meant = {"NAME": name, "CAPITALS": name.upper(), "TYPE": number_type}
+    meant["VARIABLES"] = enumerations(name, surrogate.inputs, surrogate.outputs)
     meant |= {
         word.upper(): word + ("" if number_type == "double" else "f") for word in ("fabs", "copysign", "sin", "cos")
     }

@@ -35,6 +35,8 @@ HEAD = """\
 
 #define CAPITALS_INPUTS {d}
 #define CAPITALS_OUTPUTS {k}
+
+VARIABLES
 """
 
 IN_RANGE = """

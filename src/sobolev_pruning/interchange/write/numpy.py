@@ -8,6 +8,7 @@ import numpy as np
 
 from ..._foundation.arrays import ArrayOrList
 from ..._foundation.files import write_result
+from ..._foundation.variables import Variable
 from ...surrogate import Surrogate, numpy_layers
 from ..box import exported_range
 from ..formulas import formulas
@@ -39,6 +40,9 @@ value(points), gradient(points), hessian(points), hvp(points, directions), in_ra
 """
 
 import numpy as np
+
+INPUTS = {inputs}
+OUTPUTS = {outputs}
 
 BOX = {box}
 """Lower and upper corner of the inputs it was trained for, where they are known."""
@@ -148,12 +152,19 @@ def _activation(x):
 '''
 
 
+def _names(variables: Sequence[Variable]) -> str:
+    """A tuple of names, with the unit of each in a comment."""
+    lines = [f"    {v.name!r}," + ("" if v.unit is None else f"  # [{v.unit}]") for v in variables]
+    return "\n".join(["(", *lines, ")"])
+
+
 def save_numpy(surrogate: Surrogate, path: str | Path, *, box: Sequence[ArrayOrList] | None = None) -> None:
     """Writes `surrogate` to `path` as a Python module that needs NumPy alone, float64.
 
     The module offers `value(points)`, `gradient(points)`, `hessian(points)` and `hvp(points, directions)` for points
     `(n, d)`, shaped as `Surrogate.value` and so on, and `in_range(points)`: whether each lies in the training range
-    `box`, lower and upper corner, by default the surrogate's own where it is known.
+    `box`, lower and upper corner, by default the surrogate's own where it is known. `INPUTS` and `OUTPUTS` are their
+    names, with the units in comments.
 
     Raises `InputError` for a box of another shape, and where `path` cannot be written.
 
@@ -176,6 +187,8 @@ def save_numpy(surrogate: Surrogate, path: str | Path, *, box: Sequence[ArrayOrL
         version=version("sobolev-pruning"),
         widths="-".join(map(str, surrogate.widths)),
         activation=surrogate.activation,
+        inputs=_names(surrogate.inputs),
+        outputs=_names(surrogate.outputs),
         box=corners,
         weights="\n".join(f"    np.array({weight.tolist()})," for weight, _ in layers),
         biases="\n".join(f"    np.array({bias.tolist()})," for _, bias in layers),

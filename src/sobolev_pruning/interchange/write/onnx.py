@@ -12,7 +12,7 @@ needs no automatic differentiation. With `z_l = W_l h_{l-1} + b_l`, `h_l = f(z_l
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
@@ -46,7 +46,8 @@ def save_onnx(
     - Outputs `value`, `(n,)` or `(n, k)`; with `derivatives` 1 also `gradient`, `(n, d)` or `(n, k, d)`; with 2 also
       `hessian`, `(n, d, d)` or `(n, k, d, d)`; with `hessian_vector_product` also `hvp`, shaped as the gradient.
     - `dtype` is that of all inputs, outputs and weights.
-    - The metadata hold `activation`, `widths` and `scalar_output`; `box`, lower and upper corner of the training range
+    - The metadata hold `activation`, `widths` and `scalar_output`; `inputs` and `outputs`, the `name` and `unit` of
+      each, which also stand in the descriptions of `x` and `value`; `box`, lower and upper corner of the training range
       (by default the surrogate's own, where it is known), as `box`; and the entries of `notes`, each as JSON.
 
     Every operation used has a float64 kernel in onnxruntime. Agreement with JAX, relative to the largest entry: 1e-13,
@@ -74,6 +75,8 @@ def save_onnx(
         "activation": surrogate.activation,
         "widths": json.dumps(surrogate.widths),
         "scalar_output": json.dumps(surrogate.scalar_output),
+        "inputs": json.dumps([asdict(variable) for variable in surrogate.inputs]),
+        "outputs": json.dumps([asdict(variable) for variable in surrogate.outputs]),
     }
     corners = exported_range(surrogate, box)
     if corners is not None:
@@ -84,6 +87,14 @@ def save_onnx(
     _write_outputs(graph, surrogate, derivatives, hessian_vector_product)
     model = graph.model("surrogate", version("sobolev-pruning"), metadata)
     write_result(path, model.SerializeToString(deterministic=True))
+
+
+_MEANINGS = {
+    "value": "",
+    "gradient": "first derivatives of ",
+    "hessian": "second derivatives of ",
+    "hvp": "second derivatives, times the direction, of ",
+}
 
 
 @dataclass
@@ -98,7 +109,7 @@ class _Hidden:
 def _write_outputs(graph: GraphBuilder, surrogate: Surrogate, derivatives: int, with_product: bool) -> None:
     d, k = surrogate.widths[0], surrogate.widths[-1]
     outputs = () if surrogate.scalar_output else (k,)
-    x = graph.input("x", "n", d)
+    x = graph.input("x", "n", d, meaning=", ".join(map(str, surrogate.inputs)))
     y, hidden = _forward(graph, surrogate, x)
     _declare(graph, surrogate, "value", y, outputs)
     adjoints = _adjoints(graph, surrogate, hidden)
@@ -109,7 +120,7 @@ def _write_outputs(graph: GraphBuilder, surrogate: Surrogate, derivatives: int, 
         hessian = _for_every_point(graph, x, _hessian(graph, surrogate, hidden, adjoints), (k, d, d))
         _declare(graph, surrogate, "hessian", hessian, (*outputs, d, d))
     if with_product:
-        direction = graph.input("direction", "n", d)
+        direction = graph.input("direction", "n", d, meaning="a direction in the space of the inputs")
         product = _for_every_point(graph, x, _product(graph, surrogate, hidden, adjoints, direction), (k, d))
         _declare(graph, surrogate, "hvp", product, (*outputs, d))
 
@@ -206,4 +217,4 @@ def _for_every_point(graph: GraphBuilder, x: str, value: str, shape: tuple[int, 
 
 def _declare(graph: GraphBuilder, surrogate: Surrogate, name: str, value: str, shape: tuple[int, ...]) -> None:
     value = graph.squeeze(value, 1) if surrogate.scalar_output else value
-    graph.output(name, value, "n", *shape)
+    graph.output(name, value, "n", *shape, meaning=f"{_MEANINGS[name]}{', '.join(map(str, surrogate.outputs))}")

@@ -46,14 +46,14 @@ class GraphBuilder:
         self._outputs: list[onnx.ValueInfoProto] = []
         self._constants: dict[tuple, tuple[str, np.ndarray]] = {}
 
-    def input(self, name: str, *shape: int | str) -> str:
-        self._inputs.append(self._described(name, shape))
+    def input(self, name: str, *shape: int | str, meaning: str) -> str:
+        self._inputs.append(self._described(name, shape, meaning))
         return name
 
-    def output(self, name: str, value: str, *shape: int | str) -> None:
+    def output(self, name: str, value: str, *shape: int | str, meaning: str) -> None:
         """Declares `value` to be the output `name`."""
         self.operation("Identity", value, name=name)
-        self._outputs.append(self._described(name, shape))
+        self._outputs.append(self._described(name, shape, meaning))
 
     def constant(self, numbers) -> str:
         numbers = np.asarray(numbers)
@@ -123,10 +123,11 @@ class GraphBuilder:
         helper.set_model_props(model, metadata)
         return model
 
-    def _described(self, name: str, shape: tuple[int | str, ...]) -> "onnx.ValueInfoProto":
+    def _described(self, name: str, shape: tuple[int | str, ...], meaning: str) -> "onnx.ValueInfoProto":
         from onnx import helper
 
-        return helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(self.dtype), list(shape))
+        number_type = helper.np_dtype_to_tensor_dtype(self.dtype)
+        return helper.make_tensor_value_info(name, number_type, list(shape), doc_string=meaning)
 
     def _stored(self, array: np.ndarray) -> str:
         key = (array.dtype.str, array.shape, array.tobytes())
