@@ -12,6 +12,9 @@ ALGEBRAIC = 1e-12
 QUADRATURE = 1e-11
 """An adaptive quadrature of a kinked function asked for 1e-13, of size 1."""
 
+QUADRATURE_BY_PIECES = 1e-6
+"""10 Gauss-Legendre nodes on each piece of the normal law, against a closed form, relative to its size."""
+
 AD_AGAINST_DIFFERENCES = 1e-6
 """Automatic differentiation against central differences in float64, step 1e-5: truncation h^2 and rounding eps/h."""
 

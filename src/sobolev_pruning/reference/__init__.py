@@ -18,6 +18,9 @@ from .noise import AbstractNoise as AbstractNoise
 from .noise import NoiseSampler as NoiseSampler
 from .noise import Normal as Normal
 from .noise import Uniform as Uniform
+from .pre_integration import PreIntegration as PreIntegration
+from .pre_integration import pre_integrated as pre_integrated
+from .pre_integration import quiet as quiet
 from .random_medium import random_medium as random_medium
 from .sde import sde as sde
 from .smoothing import score_weight as score_weight

@@ -5,7 +5,7 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from .._foundation.arrays import ArrayOrList, Gradients, Hessians, Points, PRNGKey, Values
 from .._foundation.errors import InputError
@@ -62,8 +62,8 @@ class ControlledReference(AbstractReference):
     def exposure_inputs(self, key: PRNGKey, n: int) -> Points:
         return self.model.exposure_inputs(key, n)
 
-    def inputs_and_noise(self, key: PRNGKey, n: int) -> tuple[Points, Any]:
-        return self.model.inputs_and_noise(key, n)
+    def inputs_and_noise(self, key: PRNGKey, n: int, replicate: int | Int[Array, ""] = 0) -> tuple[Points, Any]:
+        return self.model.inputs_and_noise(key, n, replicate)
 
     def value(self, points: ArrayOrList) -> Values:
         return self.model.value(points)

@@ -6,7 +6,7 @@ from typing import Literal, TypeAlias
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import UInt32
+from jaxtyping import Array, Int, UInt32
 
 from .._foundation.arrays import Points, PRNGKey
 from .._foundation.errors import InputError
@@ -16,6 +16,7 @@ DESIGNS = ("random", "sobol", "latin-hypercube")
 
 _BITS = 32
 _SOBOL_BITS = 30
+_REPLICATE_BITS = 16
 _SOBOL_DIMENSIONS = 21_201
 
 
@@ -46,28 +47,66 @@ def latin_hypercube(key: PRNGKey, n: int, d: int) -> Points:
     return (slices.astype(jnp.float64) + jax.random.uniform(place_key, (n, d), jnp.float64, minval=2.0**-53)) / n
 
 
+def joint_points(design: Design, key: PRNGKey, n: int, d: int, m: int, replicate: Int[Array, ""] | int = 0):
+    """`n` points `(n, d)` of the inputs and `(n, m)` of the noise, that fill the space of both together.
+
+    Each `replicate` of one key has the same inputs and other noise. With Sobol points the noise of replicate `r` is
+    that of replicate 0 with the digits of point `r` of another Sobol sequence added without carry: every replicate is a
+    scrambled net with the inputs, and the replicates of one input are a net among themselves.
+    """
+    if design != "sobol":
+        input_key, noise_key = jax.random.split(key)
+        noise_key = replicate_key(noise_key, replicate)
+        return unit_points(design, input_key, n, d), unit_points(design, noise_key, n, m)
+    digits = _scrambled_digits(key, n, d + m)
+    directions = _scrambled_directions(jax.random.fold_in(key, 1), _REPLICATE_BITS, m)
+    shift = _exclusive_or(jnp.zeros((1, m), jnp.uint32), directions, jnp.asarray(replicate, jnp.uint32)[None])
+    return _in_unit_cube(digits[:, :d]), _in_unit_cube(digits[:, d:] ^ shift)
+
+
+def replicate_key(key: PRNGKey, replicate: Int[Array, ""] | int) -> PRNGKey:
+    """The key of a replicate; replicate 0 has `key` itself."""
+    return jnp.where(jnp.asarray(replicate) == 0, key, jax.random.fold_in(key, replicate))
+
+
 def scrambled_sobol(key: PRNGKey, n: int, d: int) -> Points:
     """The first `n` Sobol points under a random linear matrix scramble and digital shift (Matousek 1998).
 
     A Sobol point is the exclusive or of direction numbers, one per bit of its index; scrambling multiplies each
     direction number by a random lower triangular binary matrix, so a new key costs no more than the points themselves.
     """
+    return _in_unit_cube(_scrambled_digits(key, n, d))
+
+
+def _scrambled_digits(key: PRNGKey, n: int, d: int) -> UInt32[Array, "n d"]:
+    matrix_key, shift_key = jax.random.split(key)
+    directions = _scrambled_directions(matrix_key, max(1, (n - 1).bit_length()), d)
+    shift = jnp.broadcast_to(jax.random.bits(shift_key, (1, d), jnp.uint32), (n, d))
+    return _exclusive_or(shift, directions, jnp.arange(n, dtype=jnp.uint32))
+
+
+def _scrambled_directions(key: PRNGKey, bits: int, d: int) -> UInt32[Array, "bits d"]:
     if d > _SOBOL_DIMENSIONS:
         raise InputError(f"Sobol points exist for up to {_SOBOL_DIMENSIONS} variables, not {d}; use another design.")
-    bits = max(1, (n - 1).bit_length())
     directions = jnp.asarray(_direction_numbers(bits, d))
-    matrix_key, shift_key = jax.random.split(key)
-    rows = jax.random.bits(matrix_key, (_BITS, 1, d), jnp.uint32)
+    rows = jax.random.bits(key, (_BITS, 1, d), jnp.uint32)
     diagonal = (jnp.uint32(1) << jnp.arange(_BITS - 1, -1, -1, dtype=jnp.uint32))[:, None, None]
     rows = (rows & ~(diagonal | (diagonal - jnp.uint32(1)))) | diagonal
     parity = jax.lax.population_count(rows & directions[None]) & jnp.uint32(1)
-    scrambled = jnp.sum(parity * diagonal, axis=0, dtype=jnp.uint32)
-    index = jnp.arange(n, dtype=jnp.uint32)
-    points = jnp.broadcast_to(jax.random.bits(shift_key, (1, d), jnp.uint32), (n, d))
-    for bit in range(bits):
+    return jnp.sum(parity * diagonal, axis=0, dtype=jnp.uint32)
+
+
+def _exclusive_or(
+    points: UInt32[Array, "n d"], directions: UInt32[Array, "bits d"], index: UInt32[Array, "n"]
+) -> UInt32[Array, "n d"]:
+    for bit in range(len(directions)):
         chosen = ((index >> jnp.uint32(bit)) & jnp.uint32(1))[:, None]
-        points = points ^ (chosen * scrambled[bit][None, :])
-    return (points.astype(jnp.float64) + 0.5) * 2.0**-_BITS
+        points = points ^ (chosen * directions[bit][None, :])
+    return points
+
+
+def _in_unit_cube(digits: UInt32[Array, "n d"]) -> Points:
+    return (digits.astype(jnp.float64) + 0.5) * 2.0**-_BITS
 
 
 @lru_cache(maxsize=16)

@@ -41,6 +41,14 @@ def gradient_stencil(x: Float[Array, "d"], lower: Float[Array, "d"], upper: Floa
     return Stencil(offsets.reshape(-1, d), weights, halved)
 
 
+def line_stencil(x, u: Float[Array, "d"], lower: Float[Array, "d"], upper: Float[Array, "d"]):
+    """Steps `(10,)` along `u`, and the weights of the five-point first derivative in units of `u`, whole and halved."""
+    offsets, weights, halved = _line(x, STEP * u, lower, upper, 1)
+    place = jnp.argmax(jnp.abs(u))
+    size = jnp.sum(jnp.abs(u))
+    return offsets[:, place] / u[place], size * weights, size * halved
+
+
 def gamma_stencil(x, direction: Float[Array, "d"], lower: Float[Array, "d"], upper: Float[Array, "d"]) -> Stencil:
     """Five points along `direction`; inside the box where it is wide enough there."""
     step = GAMMA_STEP / jnp.max(jnp.abs(direction) / (upper - lower))

@@ -7,13 +7,13 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from .._foundation.arrays import ArrayOrList, Gradients, Hessians, Points, PRNGKey, Values, as_points, float64_array
 from .._foundation.errors import InputError
 from .._foundation.precision import require_float64
 from .._foundation.variables import Variable, as_variables, numbered_outputs
-from .designs import Design, check_design, unit_points
+from .designs import Design, check_design, joint_points, replicate_key
 from .inputs import AbstractInputs, Box, Gaussian, InputsLike, inputs_from
 from .model import AbstractReference
 from .noise import AbstractNoise, NoiseLike, noise_from
@@ -67,14 +67,13 @@ class FunctionReference(AbstractReference):
     def noise(self, key: PRNGKey, n: int) -> Any:
         return self.noise_law.sample(key, n)
 
-    def inputs_and_noise(self, key: PRNGKey, n: int) -> tuple[Points, Any]:
+    def inputs_and_noise(self, key: PRNGKey, n: int, replicate: int | Int[Array, ""] = 0) -> tuple[Points, Any]:
         if self.design == "random":
             input_key, noise_key = jax.random.split(key)
-            return self.input_law.sample(input_key, n), self.noise_law.sample(noise_key, n)
+            return self.input_law.sample(input_key, n), self.noise_law.sample(replicate_key(noise_key, replicate), n)
         # One design for both, as two Sobol sequences side by side would move in step.
-        unit = unit_points(self.design, key, n, self.n_inputs + self.noise_law.size)
-        of_inputs, of_noise = unit[:, : self.n_inputs], unit[:, self.n_inputs :]
-        return self.input_law.from_uniform(of_inputs), self.noise_law.from_uniform(of_noise)
+        inputs, noise = joint_points(self.design, key, n, self.n_inputs, self.noise_law.size, replicate)
+        return self.input_law.from_uniform(inputs), self.noise_law.from_uniform(noise)
 
     def label(self, x: Float[Array, "d"], z: Any) -> Float[Array, "..."]:
         label = self.simulate(x, z)

@@ -8,13 +8,13 @@ import jax.numpy as jnp
 import numpy as np
 from jax.scipy.special import ndtri
 from jax.scipy.stats import norm
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from .._foundation.arrays import ArrayOrList, Gradients, Hessians, Points, PRNGKey, Values, as_points, float64_array
 from .._foundation.errors import InputError
 from .._foundation.precision import require_float64
 from .._foundation.variables import Variable
-from .designs import Design, check_design, unit_points
+from .designs import Design, check_design, joint_points, replicate_key
 from .model import AbstractReference
 from .semidefinite import lower_factor
 from .smoothing import smooth_positive_part
@@ -216,12 +216,12 @@ class GaussianBasket(AbstractReference):
         """Independent standard normal variables."""
         return jax.random.normal(key, (n, self.n_noise), jnp.float64)
 
-    def inputs_and_noise(self, key: PRNGKey, n: int) -> tuple[Points, Float[Array, "n d"]]:
+    def inputs_and_noise(self, key: PRNGKey, n: int, replicate: int | Int[Array, ""] = 0) -> tuple[Points, Points]:
         if self.design == "random":
             input_key, noise_key = jax.random.split(key)
-            return self.training_inputs(input_key, n), self.noise(noise_key, n)
-        normal = ndtri(unit_points(self.design, key, n, 2 * self.n_inputs))
-        return self._spread(normal[:, : self.n_inputs], WING_FACTOR), normal[:, self.n_inputs :]
+            return self.training_inputs(input_key, n), self.noise(replicate_key(noise_key, replicate), n)
+        inputs, noise = joint_points(self.design, key, n, self.n_inputs, self.n_noise, replicate)
+        return self._spread(ndtri(inputs), WING_FACTOR), ndtri(noise)
 
     def _inputs(self, key: PRNGKey, n: int, factor: float) -> Points:
         return self._spread(jax.random.normal(key, (n, self.n_inputs), jnp.float64), factor)

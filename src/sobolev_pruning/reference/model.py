@@ -2,14 +2,13 @@
 
 import abc
 import math
-from functools import partial
 from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from .._foundation.arrays import ArrayOrList, Gradients, Hessians, Points, PRNGKey, Values, as_points
 from .._foundation.errors import InputError
@@ -17,6 +16,7 @@ from .._foundation.precision import require_float64
 from .._foundation.samples import Samples
 from .._foundation.variables import Variable, numbered_inputs, numbered_outputs
 from .pathwise import hessian_vector_products, value_and_jacobian, value_and_jacobian_rows
+from .programs import n_numbers
 from .truth import Truth, monte_carlo_truth
 
 TEST_POINTS = 4096
@@ -52,6 +52,11 @@ class AbstractReference(eqx.Module):
         """Names and units of the outputs; `y`, or `y0`, `y1`, ... where a model has none."""
         return numbered_outputs(self.n_outputs)
 
+    @property
+    def label_order(self) -> int:
+        """The highest order of derivatives of labels that may be asked for."""
+        return 2
+
     @abc.abstractmethod
     def label(self, x: Float[Array, "d"], z: Any) -> Float[Array, "..."]:
         """One unbiased label at `x` with noise `z` of one path, `()` or `(k,)`, differentiable in `x`."""
@@ -81,8 +86,11 @@ class AbstractReference(eqx.Module):
         """Inputs of the law that the surrogate will meet in use."""
 
     @abc.abstractmethod
-    def inputs_and_noise(self, key: PRNGKey, n: int) -> tuple[Points, Any]:
-        """Training inputs with noise for each, drawn together where a design fills the space of both evenly."""
+    def inputs_and_noise(self, key: PRNGKey, n: int, replicate: int | Int[Array, ""] = 0) -> tuple[Points, Any]:
+        """Training inputs with noise for each, drawn together where a design fills the space of both evenly.
+
+        Every `replicate` of one key has the same inputs and other noise.
+        """
 
     @abc.abstractmethod
     def value(self, points: ArrayOrList) -> Values:
@@ -115,7 +123,7 @@ class AbstractReference(eqx.Module):
     ) -> tuple[Points, Values, Gradients, Float[Array, "..."] | None]:
         """The arrays `x`, `y`, `dydx` and, along given `directions`, `hvp` of `n` samples; usable in compiled code."""
         x, z = self.inputs_and_noise(key, n)
-        return x, *jax.vmap(partial(_one_path, self, 1))(x, z, directions)
+        return x, *_each_path(self, 1, x, z, directions)
 
     def sample(
         self,
@@ -150,6 +158,11 @@ class AbstractReference(eqx.Module):
                 f"jacobian_rows is {jacobian_rows} with order={order}; give 1 or more, with order=1, whose Jacobian "
                 "they sample."
             )
+        if order > self.label_order:
+            raise InputError(
+                "order is 2, but second derivatives of these labels are not those of their mean, as a pilot says; take "
+                "order=1."
+            )
         if not isinstance(directions, int):
             directions = as_points(directions, self.n_inputs)
         settings = order, directions, jacobian_rows, paths
@@ -168,6 +181,15 @@ class AbstractReference(eqx.Module):
         size = -(-n // n_blocks)
         blocks = [draw(jax.random.fold_in(key, i), size) for i in range(n_blocks)]
         return [None if parts[0] is None else np.concatenate(parts)[:n] for parts in zip(*blocks)]
+
+
+def _each_path(reference: AbstractReference, order: int, x: Points, z: Any, directions, rows=None):
+    """`_one_path` for every row, so many at once as fit into memory with all that a path computes."""
+    one_path = lambda row: _one_path(reference, order, *row)  # noqa: E731
+    given = x, z, directions, rows
+    program = jax.make_jaxpr(one_path)(jax.tree.map(lambda a: a[0], given)).jaxpr
+    at_once = max(1, _BLOCK_NUMBERS // n_numbers(program))
+    return jax.vmap(one_path)(given) if at_once >= len(x) else jax.lax.map(one_path, given, batch_size=at_once)
 
 
 def _one_path(reference: AbstractReference, order: int, x: Float[Array, "d"], z: Any, directions, rows=None):
@@ -198,7 +220,7 @@ def _draw_general(
     paths: int,
 ):
     """The fields of `Samples` in their order, None where not asked for."""
-    direction_key, draw_key, more_key = jax.random.split(key, 3)
+    direction_key, draw_key, _ = jax.random.split(key, 3)
     x, first = reference.inputs_and_noise(draw_key, n)
     directions = None
     if order == 2:
@@ -213,15 +235,22 @@ def _draw_general(
         if outputs:  # a model of one output has one row, which is the gradient
             ranks = jax.random.uniform(direction_key, (n, *outputs), jnp.float64)
             rows = jnp.argsort(ranks, axis=1)[:, :jacobian_rows]
-    one_path = partial(_one_path, reference, order)
-    found = jax.vmap(one_path)(x, first, directions, rows)
+    found = _each_path(reference, order, x, first, directions, rows)
     y_stderr = dydx_stderr = None
     if paths > 1:
-        others = jax.vmap(lambda key: reference.noise(key, n))(jax.random.split(more_key, paths - 1))
-        more = jax.lax.map(lambda z: jax.vmap(one_path)(x, z, directions, rows), others)
-        found = jax.tree.map(lambda one, rest: jnp.concatenate([one[None], rest]), found, more)
-        stderr = jax.tree.map(lambda a: jnp.std(a, axis=0, ddof=1) / np.sqrt(paths), found)
-        y_stderr, dydx_stderr = stderr[0], stderr[1]
-        found = jax.tree.map(lambda a: jnp.mean(a, axis=0), found)
+        # Sums about the first path: so their squares do not cancel what the size of the label would.
+        def add(sums, replicate):
+            _, z = reference.inputs_and_noise(draw_key, n, replicate)
+            more = jax.tree.map(jnp.subtract, _each_path(reference, order, x, z, directions, rows), found)
+            return jax.tree.map(jnp.add, sums, (more, jax.tree.map(jnp.square, more))), None
+
+        none = jax.tree.map(jnp.zeros_like, found)
+        (total, squares), _ = jax.lax.scan(add, (none, none), jnp.arange(1, paths))
+        mean = jax.tree.map(lambda sum: sum / paths, total)
+        stderr = jax.tree.map(
+            lambda square, mean: jnp.sqrt(jnp.maximum(square / paths - mean**2, 0.0) / (paths - 1.0)), squares, mean
+        )
+        y_stderr, dydx_stderr = stderr[:2]
+        found = jax.tree.map(jnp.add, found, mean)
     y, dydx, hvp = found
     return x, y, dydx, directions, hvp, y_stderr, dydx_stderr

@@ -32,6 +32,10 @@ class AbstractNoise(eqx.Module):
         """The noise that corresponds to uniform points of the open unit cube."""
 
     @abc.abstractmethod
+    def from_normal(self, z: Float[Array, "size"]) -> Any:
+        """The noise of one path that corresponds to `size` independent standard normal variables."""
+
+    @abc.abstractmethod
     def mirror(self, z: Any) -> Any:
         """The antithetic noise of one path: of the same law, as far on the other side as can be."""
 
@@ -54,6 +58,9 @@ class Normal(AbstractNoise):
 
     def from_uniform(self, u: Float[Array, "n size"]) -> Float[Array, "n ..."]:
         return ndtri(u).reshape(len(u), *self.shape)
+
+    def from_normal(self, z: Float[Array, "size"]) -> Float[Array, "..."]:
+        return z.reshape(self.shape)
 
     def mirror(self, z: Float[Array, "..."]) -> Float[Array, "..."]:
         return -z
@@ -78,6 +85,9 @@ class Uniform(AbstractNoise):
     def from_uniform(self, u: Float[Array, "n size"]) -> Float[Array, "n ..."]:
         return u.reshape(len(u), *self.shape)
 
+    def from_normal(self, z: Float[Array, "size"]) -> Float[Array, "..."]:
+        return (0.5 * jax.lax.erfc(-z / math.sqrt(2.0))).reshape(self.shape)
+
     def mirror(self, z: Float[Array, "..."]) -> Float[Array, "..."]:
         return 1.0 - z
 
@@ -97,6 +107,9 @@ class NoiseSampler(AbstractNoise):
 
     def from_uniform(self, u: Float[Array, "n size"]) -> Any:
         raise InputError("A user's noise sampler is not made of uniform variables; use Normal or Uniform noise.")
+
+    def from_normal(self, z: Float[Array, "size"]) -> Any:
+        raise InputError("A user's noise sampler is not made of normal variables; use Normal or Uniform noise.")
 
     def mirror(self, z: Any) -> Any:
         raise InputError("A user's noise sampler has no antithetic; use Normal or Uniform noise, or antithetic=False.")

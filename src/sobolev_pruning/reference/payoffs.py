@@ -72,3 +72,17 @@ def down_and_out_call(barrier: float, width: float | None = None) -> Payoff:
         return alive * jnp.maximum(path[-1, 0] - p["strike"], 0.0)
 
     return payoff
+
+
+def up_and_out_call(barrier: float, width: float | None = None) -> Payoff:
+    """Call on the first asset, worth nothing if it is at or above `barrier` on any date.
+
+    It jumps at the barrier; with a `width` the jump is smoothed, `sigmoid((barrier - highest)/width)`.
+    """
+
+    def payoff(path: Path, p: Parameters) -> Float[Array, "..."]:
+        below = barrier - jnp.max(path[:, 0])
+        alive = jnp.where(below > 0.0, 1.0, 0.0) if width is None else smooth_step(below, width)
+        return alive * jnp.maximum(path[-1, 0] - p["strike"], 0.0)
+
+    return payoff

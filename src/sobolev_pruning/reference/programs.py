@@ -50,6 +50,16 @@ def programs_in(equation: JaxprEqn) -> list[Jaxpr]:
     return found
 
 
+def n_numbers(program: Jaxpr) -> int:
+    """How many numbers a program computes, those of every round of its loops counted."""
+    count = 1
+    for equation in program.eqns:
+        inner = sum(n_numbers(each) for each in programs_in(equation))
+        outputs = sum(getattr(variable.aval, "size", 1) for variable in equation.outvars)
+        count += max(outputs, inner * equation.params.get("length", 1)) if inner else outputs
+    return count
+
+
 def _walk(program: Jaxpr, inputs: list[bool]) -> tuple[list[bool], bool]:
     """Which outputs depend on the marked inputs, and whether an operation that jumps does."""
     marked = {variable for variable, mark in zip(program.invars, inputs) if mark}
