@@ -5,6 +5,7 @@ import json
 import os
 import resource
 import signal
+from dataclasses import replace
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -14,6 +15,7 @@ from rich.console import Console
 
 from certificate_files import accidents, altered, falsehoods, forgeries, sealed, with_programs_kept
 from sobolev_pruning._foundation.errors import InputError
+from sobolev_pruning._foundation.variables import numbered_inputs, numbered_outputs
 from sobolev_pruning.certificates import (
     Convex,
     Distance,
@@ -22,7 +24,9 @@ from sobolev_pruning.certificates import (
     Within,
     certify,
     check_certificate,
+    claim_text,
     load_certificate,
+    read_claims,
 )
 from sobolev_pruning.certificates.claims import claim_from_json, claim_to_json
 from sobolev_pruning.commands import certificate_table
@@ -79,7 +83,7 @@ def test_a_certificate_survives_its_file_unchanged(certificate, file):
     assert [answer.status for answer in certificate.answers] == ["proved"] * 2 + ["refuted"] * 2 + ["undecided"]
     content = json.loads(file.read_text())
     assert file.read_bytes() == sealed(content)
-    assert content["schema"] == 2 and content["rules"] == [] and "real numbers" in content["semantics"]
+    assert content["schema"] == 3 and content["rules"] == [] and "real numbers" in content["semantics"]
 
 
 @pytest.mark.parametrize(
@@ -108,6 +112,43 @@ def test_checking_proves_everything_again(network, other, certificate, compared,
     assert again.answers == certificate.answers and again.versions == certificate.versions
     compared.save(tmp_path / "compared.json")
     assert check_certificate(tmp_path / "compared.json", network, other).answers == compared.answers
+
+
+def test_a_certificate_names_inputs_and_outputs_and_is_for_these_alone(network, tmp_path):
+    named = replace(network, inputs=["spot [USD]"], outputs=["price"])
+    made = certify(named, BOX, read_claims("dprice/dspot <= 50; convex in spot", named), pieces=20)
+    made.save(tmp_path / "named.json")
+    assert (made.inputs, made.outputs) == (named.inputs, named.outputs)
+    assert [claim_text(answer.claim, made) for answer in made.answers] == ["dprice/dspot <= 50", "convex in spot"]
+    assert check_certificate(tmp_path / "named.json", named).answers == made.answers
+    for names in (["rate"], ["spot [EUR]"], None):
+        with pytest.raises(InputError, match=r"speaks of the inputs spot \[USD\], the surrogate of .*; give the"):
+            check_certificate(tmp_path / "named.json", replace(named, inputs=names))
+
+
+def test_certificates_without_names_are_read_and_proved_again(network, certificate, tmp_path):
+    replace(certificate, inputs=None, outputs=None).save(tmp_path / "old.json")
+    content = json.loads((tmp_path / "old.json").read_text())
+    assert content["schema"] == 2 and not {"inputs", "outputs"} & set(content)
+    assert "entry" not in content["answers"][0]["claim"]
+    again = check_certificate(tmp_path / "old.json", replace(network, inputs=["spot"]))
+    assert again.answers == certificate.answers and again.inputs is None
+
+
+def test_one_entry_is_that_of_all_entries_alone(tmp_path):
+    network = surrogate_of_shape([2, 3, 2], "tanh", False)
+    (every,) = certify(network, BOX, [Range("gradient")], pieces=200).answers
+    for entry in ((0, 1), (1, 0)):
+        (one,) = certify(network, BOX, [Range("gradient", entry=entry)], pieces=200).answers
+        place = 2 * entry[0] + entry[1]
+        assert one.shape == (1,) and one.status == "proved"
+        # What the one proof bounds, the other reaches, and the other way round.
+        assert one.lower[0] <= every.reached_lower[place] and every.lower[place] <= one.reached_lower[0]
+        assert every.reached_upper[place] <= one.upper[0] and one.reached_upper[0] <= every.upper[place]
+    with pytest.raises(InputError, match=r"Range speaks of the entry \(2, 0\), but there are \(2, 2\) entries"):
+        certify(network, BOX, [Range("gradient", entry=(2, 0))])
+    with pytest.raises(InputError, match=r"Within: entry is \(0,\); give 2 whole numbers, counted from 0"):
+        Within("gradient", lower=0.0, entry=(0,))
 
 
 def test_a_second_model_that_no_claim_speaks_of_is_not_needed_again(network, other, tmp_path):
@@ -205,7 +246,7 @@ def test_a_box_that_was_made_larger_is_caught_by_proving_its_bounds(network, fil
     [
         (lambda c: c.pop("weights"), "all parts"),
         (lambda c: c.update(more=1), "all parts"),
-        (lambda c: c.update(schema=1), "another version of this package, not of schema 2; certify again"),
+        (lambda c: c.update(schema=1), "another version of this package, not of schema 2 or 3; certify again"),
         (lambda c: c.update(format="something else"), "no certificate"),
         (_answer(0, claim={"claim": "unheard of"}), "no claim"),
         (_answer(0, claim={"claim": "range", "of": "value", "direction": None}), "no claim"),
@@ -268,7 +309,12 @@ def test_another_form_of_the_same_content_is_refused(file, old, new):
 
 def test_a_table_names_the_rules_that_are_trusted_and_what_is_meant(certificate, file):
     altered(file, lambda content: content.update(rules=["my exp", "[bold]"]), forged=True)
-    record = CertificateRecord(NetworkRecord("a.onnx", (1, 1, 1), "softplus", 4), None, load_certificate(file), ())
+    record = CertificateRecord(
+        NetworkRecord("a.onnx", (1, 1, 1), "softplus", 4, numbered_inputs(1), numbered_outputs(1)),
+        None,
+        load_certificate(file),
+        (),
+    )
     console = Console(width=300, file=io.StringIO())
     console.print(certificate_table(record))
     printed = " ".join(console.file.getvalue().split())

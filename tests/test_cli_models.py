@@ -9,6 +9,7 @@ from rich.console import Console
 
 import sobolev_pruning as sp
 from command_line import call
+from sobolev_pruning._foundation.variables import numbered_inputs, numbered_outputs
 from sobolev_pruning.commands import evaluation_table, shrinking_table
 from sobolev_pruning.commands import prune as model_pruning
 from sobolev_pruning.commands import shrink as model_shrinking
@@ -65,7 +66,7 @@ def test_significance_scores_every_node(capsys, tmp_path):
     assert (tmp_path / "s.csv").read_text().count("\n") == 1 + 7 and errors == ""
     table = call(capsys, "significance", "net.onnx", "--method", "interval", "--box", "0:9")
     assert "Significance by interval, order 0 (proved bounds)" in table.printed
-    assert "Warning: Input 0 reaches from 0 to 9, but the network was trained from 1 to 4" in table.errors
+    assert "Warning: Input x0 reaches from 0 to 9, but the network was trained from 1 to 4" in table.errors
 
 
 def test_a_criterion_looks_at_data(capsys):
@@ -121,7 +122,7 @@ def test_shrink_writes_the_network_found_or_says_that_there_is_none(capsys, tmp_
     assert sp.load(out).widths == tuple(record["after"]["widths"]) == small.widths != start.widths
     np.testing.assert_array_equal(sp.load(out).training_range, [[0.0, 0.0], [6.0, 6.0]])
     table = call(capsys, *arguments).printed
-    assert "2×2–1" in table and "0.5" in table and "yes" in table and "Only input 1 of 2 matter" in table
+    assert "2×2–1" in table and "0.5" in table and "yes" in table and "Of 2 inputs x1 matters" in table
     asked |= {"gives": remove_inputs(small, [0], ([0.0, 0.0], [6.0, 6.0])).surrogate, "stderr": 1e-6}
     answer = call(capsys, *arguments, "--reduced-inputs", "--size", "operations", "--against", "surrogate")
     assert sp.load(out).widths == (1, *small.widths[1:]) and "0.5 ± 0.05" in answer.printed
@@ -138,7 +139,7 @@ def test_evaluate_measures_several_networks_on_data(capsys):
     assert first["value"]["max_abs"] < 1e-12 < second["value"]["max_abs"] and first["gamma"] is None
     answer = call(capsys, "evaluate", "net.onnx", "--data", "values.csv", "--x", "spot,vol", "--y", "price")
     assert "net.onnx: 2–4–3–1 silu, 31 parameters" in answer.printed
-    assert "Warning: net.onnx: Input 0 reaches from 1" in answer.errors
+    assert "Warning: net.onnx: Input x0 reaches from 1" in answer.errors
 
 
 def test_evaluate_measures_against_a_reference(capsys):
@@ -156,7 +157,7 @@ def test_every_output_is_shown(capsys, tmp_path):
     one, two = (surrogate_of_shape([2, 3, 2], "tanh", False, seed=seed) for seed in (1, 2))
     x = np.random.default_rng(2).uniform(1.0, 4.0, (30, 2))
     evaluation = sp.evaluate(one, two.label(x, order=0))
-    network = NetworkRecord("two.onnx", (2, 3, 2), "tanh", 17)
+    network = NetworkRecord("two.onnx", (2, 3, 2), "tanh", 17, numbered_inputs(2), numbered_outputs(2))
     lines = as_text(evaluation_table(EvaluationRecord((network,), (evaluation,), "data.csv", ()))).splitlines()
     for name, r2 in (
         ("two.onnx", min(output.value.r2 for output in evaluation.outputs)),
@@ -169,9 +170,9 @@ def test_every_output_is_shown(capsys, tmp_path):
     record = ShrinkingRecord(network, network, (0, 1), "r2", limits, "samples", (trial,), None, ())
     text = as_text(shrinking_table(record))
     rows = [line.split() for line in text.splitlines() if "0.3" in line or "0.8" in line]
-    assert rows == [["2–1–2", "7", "0", "0.3", "yes"], ["1", "0.8"]] and "in every output" in text
-    found = _by_output("value", *(np.asarray(net.value(x)) for net in (one, two)), 2)
-    assert [difference.of for difference in found] == ["value of output 0", "value of output 1"]
+    assert rows == [["2–1–2", "7", "y0", "0.3", "yes"], ["y1", "0.8"]] and "in every output" in text
+    found = _by_output("value", *(np.asarray(net.value(x)) for net in (one, two)), one.outputs)
+    assert [difference.of for difference in found] == ["value of y0", "value of y1"]
     distance = np.abs(np.asarray(one.value(x)) - np.asarray(two.value(x)))
     np.testing.assert_allclose([difference.largest for difference in found], distance.max(axis=0))
 

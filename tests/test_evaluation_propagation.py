@@ -139,7 +139,7 @@ def test_a_law_outside_the_training_range_is_told(monkeypatch):
     surrogate = replace(surrogate, training_range=(jnp.zeros(3), jnp.ones(3)))
     module = sys.modules["sobolev_pruning.evaluation.propagation"]
     monkeypatch.setattr(module, "enclose", lambda *_, **__: lambda box: box)
-    with pytest.warns(UserWarning, match="Input 1 reaches from 0.5 to 1.5, but the network was trained from 0 to 1"):
+    with pytest.warns(UserWarning, match="Input x1 reaches from 0.5 to 1.5, but the network was trained from 0 to 1"):
         propagate(surrogate, ([0.0, 0.5, 0.0], [1.0, 1.5, 1.0]), key=KEY, draws=8192)
 
 

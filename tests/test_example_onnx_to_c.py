@@ -56,7 +56,7 @@ def test_its_commands_lead_to_a_header(capsys):
 
 
 def test_its_claims_can_be_read():
-    claims = sp.certificates.read_claims(COMMANDS["certify"][CLAIMS], 2)
+    claims = sp.certificates.read_claims(COMMANDS["certify"][CLAIMS], sp.load_onnx("price.onnx"))
     assert [type(claim).__name__ for claim in claims] == ["Within", "Monotone", "Within"]
 
 

@@ -174,6 +174,6 @@ def test_replicates_of_a_simulator_that_answers_0_or_1_give_its_mean():
     y = np.concatenate([np.arange(100) < 5, np.arange(100) < 10, np.arange(100) < 15]).astype(float)
     scaling = Surrogate.create([1, 2, 1], Samples(x, y), key=jax.random.key(0)).scaling
     np.testing.assert_allclose(scaling.y_shift, [0.1])
-    with pytest.raises(InputError, match=r"Input 0 is 0\.3 in every sample"):
+    with pytest.raises(InputError, match=r"Input x0 is 0\.3 in every sample"):
         rounding = np.where(np.arange(300)[:, None] % 2, 0.3, 0.1 + 0.2)
         Surrogate.create([1, 2, 1], Samples(rounding, y), key=jax.random.key(0))

@@ -54,10 +54,10 @@ def test_the_quantile_box_cuts_the_tails_of_every_input():
     ("x", "y", "advice"),
     [
         ([[1.0]], [0.0], "only one sample; give at least two"),
-        ([[1.0, 5.0], [2.0, 5.0]], [0.0, 1.0], "Input 1 is 5 in every sample"),
-        ([[1.0, 0.0, 1.0], [2.0, 9.0, 2.0]], [0.0, 1.0], "Inputs 0 and 2 are the same in every sample"),
-        ([[0.3], [0.1 + 0.2], [0.3]], [0.0, 1.0, 0.0], "Input 0 is 0.3 in every sample"),
-        ([[1.0, 7e5], [2.0, 7e5 * (1 + 1e-15)]], [0.0, 1.0], "Input 1 is 700000 in every sample"),
+        ([[1.0, 5.0], [2.0, 5.0]], [0.0, 1.0], "Input x1 is 5 in every sample"),
+        ([[1.0, 0.0, 1.0], [2.0, 9.0, 2.0]], [0.0, 1.0], "Inputs x0 and x2 are the same in every sample"),
+        ([[0.3], [0.1 + 0.2], [0.3]], [0.0, 1.0, 0.0], "Input x0 is 0.3 in every sample"),
+        ([[1.0, 7e5], [2.0, 7e5 * (1 + 1e-15)]], [0.0, 1.0], "Input x1 is 700000 in every sample"),
     ],
 )
 def test_what_nothing_can_be_learnt_from_is_named(x, y, advice):

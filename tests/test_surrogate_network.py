@@ -223,7 +223,7 @@ def test_points_of_the_wrong_shape_are_refused(types_unchecked, surrogate, point
 def test_constant_and_enormous_inputs_are_refused():
     x = np.random.default_rng(0).normal(size=(10, 2))
     x[:, 1] = 0.25
-    with pytest.raises(InputError, match=r"Input 1 is 0.25 in every sample.*vary it or leave it out"):
+    with pytest.raises(InputError, match=r"Input x1 is 0.25 in every sample.*vary it or leave it out"):
         Scaling.of(Samples(x=x, y=x[:, 0]))
     with pytest.raises(InputError, match="spread over more than float64 can square"):
         Scaling.of(Samples(x=x * 1e200, y=x[:, 0]))

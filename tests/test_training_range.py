@@ -100,7 +100,7 @@ def test_a_guarded_network_gives_what_the_network_gives(ranged):
 def test_points_outside_are_refused_or_warned_about_by_name(ranged, quantity):
     points = [INSIDE, OUTSIDE, [-3.0, 0.6]]
     message = (
-        r"Input 1 of point 1 is 0.8, but the network was trained from 0.5 to 0.75 \(and 1 more points are outside\)"
+        r"Input x1 of point 1 is 0.8, but the network was trained from 0.5 to 0.75 \(and 1 more points are outside\)"
     )
     with pytest.raises(InputError, match=message):
         getattr(sp.guarded(ranged), quantity)(points)
@@ -110,9 +110,9 @@ def test_points_outside_are_refused_or_warned_about_by_name(ranged, quantity):
 
 
 def test_one_point_outside_or_of_nan_is_refused(ranged):
-    with pytest.raises(InputError, match=r"Input 1 is 0.8, but the network was trained from 0.5 to 0.75; keep to the"):
+    with pytest.raises(InputError, match=r"Input x1 is 0.8, but the network was trained from 0.5 to 0.75; keep to the"):
         sp.guarded(ranged)(jnp.asarray(OUTSIDE))
-    with pytest.raises(InputError, match="Input 0 of point 0 is nan"):
+    with pytest.raises(InputError, match="Input x0 of point 0 is nan"):
         sp.guarded(ranged).value([[np.nan, 0.6]])
 
 

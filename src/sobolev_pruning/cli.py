@@ -33,15 +33,23 @@ BoxOption = Annotated[
     str | None,
     typer.Option(
         metavar="BOX",
-        help="LOWER:UPPER for all inputs, one for each (0.3:1.7,0:1,...), or @FILE for the range of a data file. "
-        "(Default: the range the network was trained on.)",
+        help="LOWER:UPPER for all inputs, spot=60:140,vol=0.1:0.4 by name, one for each in order, or @FILE for the "
+        "range of a data file. (Default, also for inputs not named: the range the network was trained on.)",
     ),
 ]
 Data = Annotated[Path | None, typer.Option(metavar="FILE", help="Samples: .csv, .npz, .h5 or .parquet.")]
 InputColumns = Annotated[
-    str, typer.Option("--x", metavar="NAMES", help="Input columns of a data file: names with commas, or a pattern.")
+    str | None,
+    typer.Option(
+        "--x",
+        metavar="NAMES",
+        help="Input columns of a data file: names with commas, or a pattern. (Default: the network's names, else x*.)",
+    ),
 ]
-OutputColumns = Annotated[str, typer.Option("--y", metavar="NAMES", help="Output columns of a data file.")]
+OutputColumns = Annotated[
+    str | None,
+    typer.Option("--y", metavar="NAMES", help="Output columns. (Default: the network's names, else y*.)"),
+]
 Out = Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="File to write: .safetensors or .onnx.")]
 Pieces = Annotated[int, typer.Option(help="How many pieces of the box may be enclosed.")]
 Against = Annotated[
@@ -177,8 +185,8 @@ def significance(
     model: Model,
     box: BoxOption = None,
     data: Data = None,
-    x: InputColumns = "x*",
-    y: OutputColumns = "y*",
+    x: InputColumns = None,
+    y: OutputColumns = None,
     method: Annotated[str, typer.Option(help="interval, affine, split, sampled, or a criterion on --data.")] = "split",
     order: Annotated[int, typer.Option(help="Of the derivatives that nodes are scored for: 0, 1 or 2.")] = 0,
     out: Annotated[Path | None, typer.Option("--out", "-o", metavar="FILE", help="Scores as CSV.")] = None,
@@ -204,8 +212,8 @@ def prune(
     ] = False,
     box: BoxOption = None,
     data: Data = None,
-    x: InputColumns = "x*",
-    y: OutputColumns = "y*",
+    x: InputColumns = None,
+    y: OutputColumns = None,
     as_json: AsJson = False,
 ) -> None:
     """Take the least significant nodes out and fold what they did into the others."""
@@ -239,8 +247,8 @@ def shrink(
     ] = False,
     box: BoxOption = None,
     data: Data = None,
-    x: InputColumns = "x*",
-    y: OutputColumns = "y*",
+    x: InputColumns = None,
+    y: OutputColumns = None,
     seed: Annotated[int, typer.Option(help="Of the points it learns from.")] = 0,
     as_json: AsJson = False,
 ) -> None:
@@ -272,8 +280,8 @@ def evaluate(
     models: Models,
     reference: Annotated[Path | None, typer.Option(metavar="CONFIG.toml", help="Its reference is the truth.")] = None,
     data: Data = None,
-    x: InputColumns = "x*",
-    y: OutputColumns = "y*",
+    x: InputColumns = None,
+    y: OutputColumns = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure the errors of networks against a reference or against data."""
@@ -289,7 +297,7 @@ def compare(
     first: Model,
     second: Model,
     box: BoxOption = None,
-    x: InputColumns = "x*",
+    x: InputColumns = None,
     order: Annotated[
         int | None, typer.Option(help="Highest derivative to guarantee. (Default: 2 for small networks, else 1.)")
     ] = None,
@@ -306,10 +314,12 @@ def compare(
 @app.command()
 def certify(
     model: Model,
-    claims: Annotated[str, typer.Option(help="With ; between: 'gradient; value >= 0; increasing 0; distance value'.")],
+    claims: Annotated[
+        str, typer.Option(help="With ; between: 'value >= 0; -1 <= dprice/dspot <= 0; increasing in vol'.")
+    ],
     against: Against = None,
     box: BoxOption = None,
-    x: InputColumns = "x*",
+    x: InputColumns = None,
     pieces: Pieces = 20_000,
     out: Annotated[Path | None, typer.Option("--out", "-o", metavar="FILE", help="The certificate, JSON.")] = None,
     as_json: AsJson = False,
@@ -354,7 +364,7 @@ def export(
     name: Annotated[
         str | None, typer.Option(help="What the functions of a C header begin with. (Default: the name of the file.)")
     ] = None,
-    x: InputColumns = "x*",
+    x: InputColumns = None,
 ) -> None:
     """Write a network with its derivatives to where it is used: ONNX, a C header, or NumPy code."""
     from .commands import export
@@ -365,7 +375,7 @@ def export(
     Console().print(f"Wrote [bold]{out}[/bold].", soft_wrap=True)
 
 
-def _data(path: Path | None, x: str, y: str):
+def _data(path: Path | None, x: str | None, y: str | None):
     from .commands import DataOptions
 
     return None if path is None else DataOptions(path, x, y)

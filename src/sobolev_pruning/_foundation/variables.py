@@ -149,8 +149,10 @@ def position_of(name: str, variables: Sequence[Variable], where: str) -> int:
     names = [variable.name for variable in variables]
     if name in names:
         return names.index(name)
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    advice = f"did you mean {near[0]!r}?" if near else f"there are {in_short(names)}."
+    lower = {known.lower(): known for known in reversed(names)}
+    begins = [known for known in lower if name and known.startswith(name.lower())]
+    near = begins[-1:] or difflib.get_close_matches(name.lower(), lower, n=1, cutoff=0.5)
+    advice = f"did you mean {lower[near[0]]!r}?" if near else f"there are {in_short(names)}."
     raise InputError(f"{where} names {name!r}, which is none of the {len(names)}; {advice}")
 
 

@@ -1,7 +1,7 @@
 from .certify import certify as certify
 from .check import check_certificate as check_certificate
+from .claim_reading import read_claims as read_claims
 from .claim_text import claim_text as claim_text
-from .claim_text import read_claims as read_claims
 from .claims import Claim as Claim
 from .claims import Convex as Convex
 from .claims import Distance as Distance
@@ -9,6 +9,7 @@ from .claims import Monotone as Monotone
 from .claims import Range as Range
 from .claims import Within as Within
 from .claims import basket_claims as basket_claims
+from .entry_names import entry_name as entry_name
 from .reading import load_certificate as load_certificate
 from .record import Answer as Answer
 from .record import Certificate as Certificate

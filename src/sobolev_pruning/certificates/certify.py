@@ -74,4 +74,6 @@ def certify(
         budget=pieces,
         versions=versions(),
         rules=tuple(sorted(rules)),
+        inputs=surrogate.inputs,
+        outputs=surrogate.outputs,
     )

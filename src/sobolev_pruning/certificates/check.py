@@ -7,6 +7,7 @@ import numpy as np
 
 from .._foundation.errors import InputError
 from .._foundation.precision import require_float64
+from .._foundation.variables import in_short
 from ..reference import AbstractReference
 from ..surrogate import Surrogate
 from .answers import bounds_at, refutes, status_of
@@ -59,6 +60,13 @@ def check_certificate(
             raise InputError(f"The certificate {path} is for another {name}: the weights have changed; certify again.")
     if len(recorded.lower) != surrogate.widths[0]:
         raise InputError(f"The certificate {path} is about a box of {len(recorded.lower)} inputs; certify again.")
+    for what, named in (("inputs", recorded.inputs), ("outputs", recorded.outputs)):
+        own = getattr(surrogate, what)
+        if named is not None and named != own:
+            raise InputError(
+                f"The certificate {path} speaks of the {what} {in_short(list(map(str, named)))}, the surrogate of "
+                f"{in_short(list(map(str, own)))}; give the surrogate with those names, or certify again."
+            )
     budget = min(2 * recorded.pieces + _SPARE, _MOST) if pieces is None else pieces
     claims = [answer.claim for answer in recorded.answers]
     check_claims(surrogate, claims, against, budget)
@@ -85,8 +93,9 @@ def check_certificate(
             low, high = (end[:, target.columns] for end in cover.bounds)
             if not ((low >= target.lower).all() and (high <= target.upper).all()):
                 found = "refuted" if target.status == "refuted" else "undecided"
+                stated = claim_text(answer.claim, recorded)
                 raise InputError(
-                    f"The certificate {path} states bounds for {claim_text(answer.claim)} that were {found} on "
+                    f"The certificate {path} states bounds for {stated} that were {found} on "
                     "checking; certify again, or allow more pieces."
                 )
         methods.append(quantities.method)

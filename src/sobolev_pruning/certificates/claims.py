@@ -26,29 +26,38 @@ ORDER: dict[str, int] = {"value": 0, "gradient": 1, "hessian": 2, "curvature": 2
 class Range:
     """The range of every entry of a quantity: proved once its enclosure is known to be at most `tolerance` too wide.
 
-    The bounds hold in any case; `tolerance` is relative to the part of the range that was reached by points.
+    The bounds hold in any case; `tolerance` is relative to the part of the range that was reached by points. `entry` is
+    the place of the one entry that is meant: `(output,)` of a value, `(output, input)` of a gradient, `(output, input,
+    input)` of a Hessian.
     """
 
     of: Quantity
     direction: tuple[float, ...] | None = None
     tolerance: float = 0.05
+    entry: tuple[int, ...] | None = None
 
     def __post_init__(self):
         _check_quantity(self)
+        _check_entry(self)
         _check_number(self, "tolerance", positive=True)
 
 
 @dataclass(frozen=True)
 class Within:
-    """`lower <= quantity <= upper`, each bound a number for all entries or nested tuples that broadcast to them."""
+    """`lower <= quantity <= upper`, each bound a number for all entries or nested tuples that broadcast to them.
+
+    `entry`, as in `Range`, claims it of one entry alone.
+    """
 
     of: Quantity
     lower: float | tuple | None = None
     upper: float | tuple | None = None
     direction: tuple[float, ...] | None = None
+    entry: tuple[int, ...] | None = None
 
     def __post_init__(self):
         _check_quantity(self)
+        _check_entry(self)
         if self.lower is None and self.upper is None:
             raise InputError("Within claims nothing: give lower, upper or both.")
         for name in ("lower", "upper"):
@@ -130,7 +139,9 @@ def order_of(claim: Claim) -> int:
 
 
 def claim_to_json(claim: Claim) -> dict:
-    return {"claim": type(claim).__name__.lower()} | asdict(claim)
+    """The claim as files hold it: without `entry` where it speaks of all entries, as before there were single ones."""
+    record = {"claim": type(claim).__name__.lower()} | asdict(claim)
+    return {name: value for name, value in record.items() if name != "entry" or value is not None}
 
 
 def claim_from_json(record: dict) -> Claim:
@@ -138,7 +149,8 @@ def claim_from_json(record: dict) -> Claim:
     try:
         values = dict(record)
         kind = _KINDS[values.pop("claim")]
-        if set(values) != {field.name for field in fields(kind)}:
+        known = {field.name for field in fields(kind)}
+        if not known - {"entry"} <= set(values) <= known:
             raise KeyError
         return kind(**{name: _tuples(value) for name, value in values.items()})
     except InputError:
@@ -210,6 +222,20 @@ def _check_quantity(claim) -> None:
         if direction.ndim != 1:
             raise InputError(f"{kind}: direction must be one vector, one number per input.")
         _put(claim, "direction", tuple(direction.tolist()))
+
+
+def _check_entry(claim) -> None:
+    if claim.entry is None:
+        return
+    kind, of = type(claim).__name__, claim.of
+    length = 1 + (0 if of == "curvature" else ORDER[of])
+    try:
+        entry = tuple(int(operator.index(i)) for i in claim.entry)
+    except TypeError:
+        entry = ()
+    if len(entry) != length or min(entry) < 0:
+        raise InputError(f"{kind}: entry is {_shortened(claim.entry)}; give {length} whole numbers, counted from 0.")
+    _put(claim, "entry", entry)
 
 
 def _check_number(claim, name: str, positive: bool = False) -> None:

@@ -90,6 +90,11 @@ def target_of(claim: Claim, quantities: Quantities) -> ColumnBounds:
     parts = parts_of(claim)
     columns = np.concatenate([np.arange(quantities.size)[quantities.columns[part]] for part in parts])
     shape = (1,) if parts[0].norm else quantities.shapes[parts[0]]
+    entry = getattr(claim, "entry", None)
+    if entry is not None:
+        if any(i >= n for i, n in zip(entry, shape, strict=True)):
+            raise InputError(f"{type(claim).__name__} speaks of the entry {entry}, but there are {shape} entries.")
+        columns, shape = columns[[np.ravel_multi_index(entry, shape)]], (1,)
     free = np.full(len(columns), np.inf)
     if isinstance(claim, Range):
         return ColumnBounds(claim, columns, shape, -free, free, claim.tolerance)

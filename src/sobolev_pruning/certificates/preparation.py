@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._foundation.errors import InputError
+from .._foundation.variables import expect_same
 from ..reference import AbstractReference
 from ..surrogate import Surrogate
 from .claims import Claim, Distance, directions_of, order_of
@@ -36,6 +37,9 @@ def check_claims(surrogate: Surrogate, claims: Sequence[Claim], against: Model |
             f"The surrogate has {_counted(*sizes[0])}, the model it is against {_counted(*sizes[1])}; "
             "a Distance is that of two models of the same function."
         )
+    for model in list(models.values())[1:]:
+        expect_same(surrogate.inputs, model.inputs, "the model it is against", "inputs")
+        expect_same(surrogate.outputs, model.outputs, "the model it is against", "outputs")
     for claim in claims:
         for name, model in models.items():
             concerned = model is surrogate or isinstance(claim, Distance)

@@ -8,8 +8,20 @@ from pathlib import Path
 import numpy as np
 
 from .._foundation.errors import InputError
+from .._foundation.variables import Variable, as_variables, numbered_inputs, variables_from_json
 from .claims import Distance, claim_from_json
-from .record import FORMAT, MARGINS, MOST_BYTES, SCHEMA, SEMANTICS, Answer, Certificate, content_digest, encoded
+from .record import (
+    FORMAT,
+    MARGINS,
+    MOST_BYTES,
+    SCHEMA,
+    SEMANTICS,
+    WITHOUT_NAMES,
+    Answer,
+    Certificate,
+    content_digest,
+    encoded,
+)
 
 
 def load_certificate(path: str | Path) -> Certificate:
@@ -22,9 +34,10 @@ def load_certificate(path: str | Path) -> Certificate:
     content = _parsed(data, path)
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise InputError(f"{path} is no certificate; give a file written by Certificate.save.")
-    if content.get("schema") != SCHEMA:
+    if content.get("schema") not in (WITHOUT_NAMES, SCHEMA):
         raise InputError(
-            f"{path} is a certificate of another version of this package, not of schema {SCHEMA}; certify again."
+            f"{path} is a certificate of another version of this package, not of schema {WITHOUT_NAMES} or {SCHEMA}; "
+            "certify again."
         )
     try:
         fitting = content.pop("digest", None) == content_digest(content)
@@ -33,7 +46,10 @@ def load_certificate(path: str | Path) -> Certificate:
     if not fitting:
         raise InputError(f"{path} was changed after it was written, as its digest tells; certify again.")
     try:
-        certificate = _certificate({name: content[name] for name in content if name not in ("format", "schema")})
+        names = dict.fromkeys(("inputs", "outputs")) if content["schema"] == WITHOUT_NAMES else {}
+        certificate = _certificate(
+            names | {name: content[name] for name in content if name not in ("format", "schema")}
+        )
         incoherent = _incoherence(certificate)
         changed = encoded(certificate) != data
     except InputError as error:
@@ -129,6 +145,10 @@ def _names(value) -> dict[str, str]:
     return {_text(name): _text(item) for name, item in value.items()}
 
 
+def _variables(values) -> tuple[Variable, ...]:
+    return as_variables(variables_from_json(values), numbered_inputs(len(values)), "The certificate")
+
+
 def _record(kind: type, readers: dict[str, Callable]) -> Callable:
     def read(values):
         if not isinstance(values, dict) or set(values) != set(readers):
@@ -175,6 +195,8 @@ _certificate = _record(
         "versions": _names,
         "rules": _each(_text),
         "semantics": _one_of(SEMANTICS),
+        "inputs": _or_none(_variables),
+        "outputs": _or_none(_variables),
     },
 )
 
@@ -214,4 +236,6 @@ def _incoherence(certificate: Certificate) -> str | None:
             return "the place of a gap is no box"
         if answer.reason is not None and not undecided:
             return "an answer that is decided has a reason why not"
+    if certificate.inputs is not None and len(certificate.inputs) != len(lower):
+        return "it has other inputs than its box"
     return None

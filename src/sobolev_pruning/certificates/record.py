@@ -14,13 +14,17 @@ import numpy as np
 
 from .._foundation.errors import InputError
 from .._foundation.files import write_result
+from .._foundation.variables import Variable
 from ..reference import AbstractReference
 from ..sampling.simulator_identity import source_of, state_of
 from ..surrogate import Surrogate, to_tensors
 from .claims import Claim, claim_to_json
 
 FORMAT = "sobolev_pruning.certificate"
-SCHEMA = 2
+SCHEMA = 3
+WITHOUT_NAMES = 2
+"""The schema of certificates that name no inputs and outputs, which are read and checked as before."""
+
 MOST_BYTES = 2**26
 """More than the entries of a Hessian of a hundred inputs need, and little enough to be read anywhere."""
 
@@ -83,7 +87,8 @@ class Certificate:
     `weights` and `against` are SHA-256 digests of the tensors (the latter None where no claim compares); `method` says
     how cells were enclosed, `pieces` how many enclosures were made, `budget` how many were allowed, `versions` what
     computed it. `rules` names the enclosure rules that the proof used and that are not the package's own: they are
-    trusted. `semantics` says in words what kind of statement the answers are.
+    trusted. `semantics` says in words what kind of statement the answers are. `inputs` and `outputs` are what claims
+    call them, None in the files of earlier versions.
     """
 
     answers: tuple[Answer, ...]
@@ -98,6 +103,8 @@ class Certificate:
     versions: dict[str, str]
     rules: tuple[str, ...] = ()
     semantics: str = SEMANTICS
+    inputs: tuple[Variable, ...] | None = None
+    outputs: tuple[Variable, ...] | None = None
 
     @property
     def proved(self) -> bool:
@@ -120,7 +127,10 @@ def encoded(certificate: Certificate) -> bytes:
     content = asdict(certificate)
     for record, answer in zip(content["answers"], certificate.answers):
         record["claim"] = claim_to_json(answer.claim)
-    content = _plain({"format": FORMAT, "schema": SCHEMA} | content)
+    named = certificate.inputs is not None
+    if not named:
+        del content["inputs"], content["outputs"]
+    content = _plain({"format": FORMAT, "schema": SCHEMA if named else WITHOUT_NAMES} | content)
     content["digest"] = content_digest(content)
     return (json.dumps(content, indent=1, allow_nan=False) + "\n").encode()
 

@@ -5,8 +5,10 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from ..certificates import Answer, Range, claim_text
+from .._foundation.variables import named_first, numbered_inputs, numbered_outputs
+from ..certificates import Answer, Range, claim_text, entry_name
 from ..drawing.numbers import MISSING, OUTWARD_DIGITS, count_text, error_text, outward_text
+from .boxes import box_text, point_text
 from .records import CertificateRecord, ComparisonRecord
 from .tables import network_text, plain_table
 
@@ -17,8 +19,10 @@ _MOST_ENTRIES = 16
 def certificate_table(record: CertificateRecord) -> Table:
     """What became of every claim, with proved bounds and what points reach; bounds are rounded outward."""
     found = record.certificate
+    k = max(answer.shape[0] for answer in found.answers)
+    inputs, outputs = found.inputs or numbered_inputs(len(found.lower)), found.outputs or numbered_outputs(k)
     table = plain_table(
-        f"{network_text(record.network)}\nCertificate over {_box_text(found.lower, found.upper)}",
+        escape(f"{network_text(record.network)}\nCertificate over {box_text(inputs, found.lower, found.upper)}"),
         ["Claim", "Answer"],
         ["Proved bounds", "Reached by points"],
         f"{count_text(found.pieces)} pieces of the box were enclosed ({escape(found.method)})."
@@ -27,17 +31,16 @@ def certificate_table(record: CertificateRecord) -> Table:
     )
     for answer in found.answers:
         status = Text(answer.status, style=_STYLES[answer.status])
-        table.add_row(claim_text(answer.claim), status, *_extent(answer, slice(None)))
+        table.add_row(Text(claim_text(answer.claim, found)), status, *_extent(answer, slice(None)))
         if isinstance(answer.claim, Range) and 1 < len(answer.lower) <= _MOST_ENTRIES:
             for entry, index in enumerate(np.ndindex(answer.shape)):
-                name = f"  entry {', '.join(str(i) for i in index[1:] or index)}"
-                name += f" of output {index[0]}" if answer.shape[0] > 1 and len(index) > 1 else ""
-                table.add_row(Text(name, style="dim"), "", *_extent(answer, slice(entry, entry + 1)))
+                name = entry_name(index, inputs, outputs)
+                table.add_row(Text(f"  {name}", style="dim"), "", *_extent(answer, slice(entry, entry + 1)))
         if answer.status == "refuted":
-            table.add_row(Text(f"  at {_point_text(answer.point)}", style="dim"), "", "", "")
+            table.add_row(Text(f"  at {point_text(inputs, answer.point)}", style="dim"), "", "", "")
         if answer.status == "undecided":
             said = (
-                f"gap {error_text(answer.gap)} near {_box_text(*answer.where)}"
+                f"gap {error_text(answer.gap)} near {box_text(inputs, *answer.where)}"
                 if answer.reason is None
                 else answer.reason
             )
@@ -57,9 +60,9 @@ def _extent(answer: Answer, entries: slice) -> tuple[str, str]:
 
 def comparison_table(record: ComparisonRecord) -> Table:
     """The difference of two networks at points and at most."""
+    box = box_text(named_first(record.first.inputs, record.second.inputs), record.lower, record.upper)
     table = plain_table(
-        f"{network_text(record.first)}\n{network_text(record.second)}\n"
-        f"Differences over {_box_text(record.lower, record.upper)}",
+        escape(f"{network_text(record.first)}\n{network_text(record.second)}\nDifferences over {box}"),
         ["Of"],
         ["Size", "Typical", "Largest found", "Guaranteed", "Ratio"],
         f"Norms over all entries. Size: of the first network. Found: at {count_text(record.n_points)} points and more. "
@@ -71,16 +74,5 @@ def comparison_table(record: ComparisonRecord) -> Table:
             bound = outward_text(difference.guaranteed, up=True)
             ratio = error_text(difference.guaranteed / difference.largest) if difference.largest > 0 else MISSING
         sampled = (error_text(figure) for figure in (difference.size, difference.rms, difference.largest))
-        table.add_row(difference.of, *sampled, bound, ratio)
+        table.add_row(Text(difference.of), *sampled, bound, ratio)
     return table
-
-
-def _box_text(lower, upper) -> str:
-    ranges = list(dict.fromkeys(f"{low:.4g}:{high:.4g}" for low, high in zip(lower, upper)))
-    if len(ranges) > 1:
-        ranges = [f"{low:.4g}:{high:.4g}" for low, high in zip(lower, upper)]
-    return ",".join(ranges if len(ranges) <= 8 else [*ranges[:7], "..."])
-
-
-def _point_text(point) -> str:
-    return "(" + ", ".join(f"{entry:.4g}" for entry in point) + ")"

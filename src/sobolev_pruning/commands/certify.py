@@ -20,7 +20,7 @@ def certify_model(
     claims: str,
     against: Path | None = None,
     box: str | None = None,
-    columns: str = "x*",
+    columns: str | None = None,
     pieces: int = 20_000,
     out: Path | None = None,
     progress: bool = False,
@@ -33,7 +33,7 @@ def certify_model(
         expect_place(out)
     surrogate = read_model(model)
     other = None if against is None else read_other(against)
-    wanted = read_claims(claims, surrogate.widths[0], other)
+    wanted = read_claims(claims, surrogate, other)
     domain = find_domain(surrogate, box, None, columns)
     certificate = certify(surrogate, domain.box, wanted, other, pieces=pieces, progress=progress)
     if out is not None:

@@ -1,11 +1,13 @@
 """By how much two networks in files differ over a box: at points, and at most."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import jax
 import numpy as np
 
 from .._foundation.errors import InputError
+from .._foundation.variables import Variable, expect_same, named_first
 from ..activations import activation
 from ..evaluation.teacher import uniform_points
 from .domain import find_domain, outside_training_range
@@ -24,7 +26,7 @@ def compare_models(
     second: Path,
     *,
     box: str | None = None,
-    columns: str = "x*",
+    columns: str | None = None,
     order: int | None = None,
     pieces: int = 20_000,
     progress: bool = False,
@@ -43,6 +45,8 @@ def compare_models(
             f"{first} has {ends[0][0]} inputs and {ends[0][1]} outputs, {second} has {ends[1][0]} and {ends[1][1]}; "
             "compare networks of the same function."
         )
+    for what in ("inputs", "outputs"):
+        expect_same(*(getattr(network, what) for network in networks), str(second), what)
     known = next((network for network in networks if network.training_range is not None), networks[0])
     domain = find_domain(known, box, None, columns)
     warnings = [
@@ -66,7 +70,8 @@ def compare_models(
             largest = max(largest, reached)
         rms = float(np.sqrt(np.mean(distance**2)))
         differences.append(Difference(of, float(size.max()), rms, largest, guaranteed))
-        differences += _by_output(of, *arrays, networks[0].widths[-1])
+        outputs = named_first(*(network.outputs for network in networks))
+        differences += _by_output(of, *arrays, outputs)
     return ComparisonRecord(
         first=describe(networks[0], first),
         second=describe(networks[1], second),
@@ -78,14 +83,14 @@ def compare_models(
     )
 
 
-def _by_output(of: str, first: np.ndarray, second: np.ndarray, outputs: int) -> list[Difference]:
+def _by_output(of: str, first: np.ndarray, second: np.ndarray, outputs: Sequence[Variable]) -> list[Difference]:
     """The differences at the points of each output by itself, which a larger one would hide; none for one output."""
-    if outputs == 1:
+    if len(outputs) == 1:
         return []
     found = []
-    for j in range(outputs):
-        ours, theirs = (array.reshape(len(array), outputs, -1)[:, j] for array in (first, second))
+    for j, output in enumerate(outputs):
+        ours, theirs = (array.reshape(len(array), len(outputs), -1)[:, j] for array in (first, second))
         size, distance = np.linalg.norm(ours, axis=1), np.linalg.norm(ours - theirs, axis=1)
         rms = float(np.sqrt(np.mean(distance**2)))
-        found.append(Difference(f"{of} of output {j}", float(size.max()), rms, float(distance.max()), None))
+        found.append(Difference(f"{of} of {output}", float(size.max()), rms, float(distance.max()), None))
     return found

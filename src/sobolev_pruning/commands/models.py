@@ -45,7 +45,9 @@ def expect_model_path(path: str | Path) -> None:
 
 def describe(surrogate: Surrogate, path: str | Path) -> NetworkRecord:
     """The network's record under the name of its file."""
-    return NetworkRecord(str(path), surrogate.widths, surrogate.activation, surrogate.n_parameters)
+    return NetworkRecord(
+        str(path), surrogate.widths, surrogate.activation, surrogate.n_parameters, surrogate.inputs, surrogate.outputs
+    )
 
 
 def export(
@@ -55,7 +57,7 @@ def export(
     *,
     box: str | None = None,
     name: str | None = None,
-    columns: str = "x*",
+    columns: str | None = None,
 ) -> tuple[str, ...]:
     """Writes the network in the file `model` to `out`: ONNX with gradient and Hessian, a C header, or NumPy code.
 
@@ -67,7 +69,7 @@ def export(
         raise InputError(f"name is {name!r}, but only a C header has one; leave it out.")
     expect_place(out)
     surrogate = read_model(model)
-    asked = None if box is None else read_box(box, surrogate.widths[0], columns)
+    asked = None if box is None else read_box(box, surrogate, columns)
     known = None if asked is None else (asked.lower, asked.upper)
     if to == "onnx":
         save_onnx(surrogate, out, derivatives=2, box=known)

@@ -30,7 +30,7 @@ def prune_model(
     prove: bool = False,
     box: str | None = None,
     data: DataOptions | None = None,
-    columns: str = "x*",
+    columns: str | None = None,
 ) -> PruningRecord:
     """Prunes as `prune` does and writes the smaller network to `out`, with the box as the range it is meant for; its
     errors are those against the larger one.

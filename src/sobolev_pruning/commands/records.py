@@ -4,18 +4,21 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .._foundation.variables import Variable
 from ..certificates import Certificate
 from ..evaluation import Evaluation
 
 
 @dataclass(frozen=True)
 class NetworkRecord:
-    """A network in a file."""
+    """A network in a file, with its names of inputs and outputs."""
 
     path: str
     widths: tuple[int, ...]
     activation: str
     n_parameters: int
+    inputs: tuple[Variable, ...]
+    outputs: tuple[Variable, ...]
 
 
 @dataclass(frozen=True)

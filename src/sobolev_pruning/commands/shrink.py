@@ -28,7 +28,7 @@ def shrink_model(
     reduced_inputs: bool = False,
     box: str | None = None,
     data: DataOptions | None = None,
-    columns: str = "x*",
+    columns: str | None = None,
     seed: int = 0,
     progress: bool = False,
 ) -> ShrinkingRecord:

@@ -16,7 +16,7 @@ def score_model(
     *,
     box: str | None = None,
     data: DataOptions | None = None,
-    columns: str = "x*",
+    columns: str | None = None,
     method: str = "split",
     order: int = 0,
     out: Path | None = None,

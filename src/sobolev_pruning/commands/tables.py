@@ -8,6 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from .._foundation.errors import printable
+from .._foundation.variables import in_short
 from ..drawing.numbers import count_text, error_text, outward_text, r2_text, widths_text
 from ..evaluation import Evaluation
 from ..running.tables import REPORTED_QUANTITIES
@@ -51,7 +52,7 @@ def plain_table(title: str, left: Iterable[str], right: Iterable[str], caption: 
 def network_text(network: NetworkRecord) -> str:
     """The network in one line.
 
-    >>> network_text(NetworkRecord("a.onnx", (7, 8, 8, 1), "silu", 145))
+    >>> network_text(NetworkRecord("a.onnx", (7, 8, 8, 1), "silu", 145, numbered_inputs(7), numbered_outputs(1)))
     'a.onnx: 7–8×2–1 silu, 145 parameters'
     """
     parameters = count_text(network.n_parameters)
@@ -124,8 +125,8 @@ def shrinking_table(record: ShrinkingRecord) -> Table:
     title = network_text(record.before)
     title += "\n" + ("No network within the tolerance" if record.after is None else network_text(record.after))
     if record.after is not None and len(record.inputs) < record.before.widths[0]:
-        used = ", ".join(map(str, record.inputs))
-        title += f"\nOnly input{'s' * (len(record.inputs) > 1)} {used} of {record.before.widths[0]} matter, from 0"
+        used = in_short([record.before.inputs[i].name for i in record.inputs])
+        title += f"\nOf {record.before.widths[0]} inputs {used} matter{'s' * (len(record.inputs) == 1)}"
     limited = bool(record.limits)
     quantities = _by_quantity(list(record.limits) if limited else list(record.trials[0].errors))
     noisy = {name for trial in record.trials for name in trial.on_labels}
@@ -149,7 +150,7 @@ def shrinking_table(record: ShrinkingRecord) -> Table:
                 cells.append("\n".join(error_text(trial.on_labels.get(name)) for name in chosen))
             cells.append("\n".join(_with_stderr(trial, name, record.limits.get(name, 1.0)) for name in chosen))
         verdict = ["yes" if trial.accepted else "no"] * limited
-        outputs = ["\n".join(map(str, shown))] * several
+        outputs = ["\n".join(record.before.outputs[j].name for j in shown)] * several
         table.add_row(widths_text(trial.widths), count_text(trial.n_parameters), *outputs, *cells, *verdict)
     return table
 

@@ -2,6 +2,7 @@ from .black_box import BlackBoxRun as BlackBoxRun
 from .black_box import run_black_box as run_black_box
 from .checks import check_for_training as check_for_training
 from .data_file import DataFile as DataFile
+from .data_file import columns_in as columns_in
 from .data_file import read_inputs as read_inputs
 from .data_file import read_samples as read_samples
 from .data_writer import expect_data_path as expect_data_path

@@ -19,13 +19,15 @@ def check_for_training(samples: Samples) -> None:
         raise InputError("There is only one sample; give at least two.")
     constant = np.flatnonzero(~varies(x))
     if constant.size:
+        c = int(constant[0])
         raise InputError(
-            f"Input {constant[0]} is {x[0, constant[0]]:g} in every sample, so nothing can be learnt about it; "
+            f"Input {samples.inputs[c]} is {x[0, c]:g} in every sample, so nothing can be learnt about it; "
             "vary it or leave it out."
         )
     copied = _first_copy(np.ascontiguousarray(x.T))
     if copied is not None:
-        raise InputError(f"Inputs {copied[0]} and {copied[1]} are the same in every sample; leave one of them out.")
+        one, other = (samples.inputs[c].name for c in copied)
+        raise InputError(f"Inputs {one} and {other} are the same in every sample; leave one of them out.")
 
 
 def _first_copy(rows: np.ndarray) -> tuple[int, int] | None:

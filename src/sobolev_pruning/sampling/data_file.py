@@ -151,6 +151,11 @@ def read_samples(
     return DataFile(path, samples, missing, ranges, doubts)
 
 
+def columns_in(path: str | Path) -> tuple[str, ...]:
+    """The names of the columns of a data file, without their units, whatever they hold."""
+    return tuple(_columns(Path(path))[0])
+
+
 def read_inputs(path: str | Path, *, x: str | Sequence[str] = "x*") -> Float[np.ndarray, "n d"]:
     """The inputs alone, `(n, d)`, from a file that `read_samples` reads, or from one without outputs."""
     path = Path(path)

@@ -11,7 +11,7 @@ from jaxtyping import Array, Bool, Float
 
 from .._foundation.arrays import ArrayOrList, Gradients, Hessians, Values, as_points
 from .._foundation.errors import InputError
-from .network import Surrogate, TrainingRange
+from .network import Surrogate
 
 _MARGIN = 0.01
 """A box may reach beyond the training range by this part of its width: samples rarely hit the ends of their law."""
@@ -49,23 +49,25 @@ class GuardedSurrogate(eqx.Module):
             message = f"An input is outside of the range that the network was trained on; {_REMEDY}."
             return eqx.error_if(points, outside.any(), message)
         if outside.any():
-            sentence = _sentence(points, outside, self.surrogate.training_range)
+            sentence = _sentence(points, outside, self.surrogate)
             if self.outside == "refuse":
                 raise InputError(sentence)
             warnings.warn(sentence, stacklevel=3)
         return points
 
 
-def _sentence(points: Float[Array, "*n d"], outside: Bool[Array, "*n d"], known: TrainingRange) -> str:
+def _sentence(points: Float[Array, "*n d"], outside: Bool[Array, "*n d"], surrogate: Surrogate) -> str:
     """Which input of which point is outside, and how many points are."""
     where = np.argwhere(np.asarray(outside))
     *row, i = where[0].tolist()
     rows = f" of point {row[0]}" if row else ""
     others = len(np.unique(where[:, 0])) - 1 if row else 0
     more = f" (and {others} more points are outside)" if others else ""
-    value, lowest, highest = (float(number) for number in (points[(*row, i)], known[0][i], known[1][i]))
+    ends = (end[i] for end in surrogate.training_range)
+    value, lowest, highest = (float(number) for number in (points[(*row, i)], *ends))
     return (
-        f"Input {i}{rows} is {value:.6g}, but the network was trained from {lowest:.6g} to {highest:.6g}{more}; "
+        f"Input {surrogate.inputs[i]}{rows} is {value:.6g}, but the network was trained from {lowest:.6g} to "
+        f"{highest:.6g}{more}; "
         f"{_REMEDY}."
     )
 
@@ -89,8 +91,8 @@ def guarded(surrogate: Surrogate, outside: Literal["warn", "refuse"] = "refuse")
     (2,)
     >>> price.value([[0.5], [2.5]])
     Traceback (most recent call last):
-    sobolev_pruning._foundation.errors.InputError: Input 0 of point 1 is 2.5, but the network was trained from 0 to 2; \
-keep to the range, or train on a wider one.
+    sobolev_pruning._foundation.errors.InputError: Input x0 of point 1 is 2.5, but the network was trained from 0 to \
+2; keep to the range, or train on a wider one.
     """
     if outside not in ("warn", "refuse"):
         raise InputError(f'outside is {outside!r}; choose "warn" or "refuse".')
@@ -115,6 +117,7 @@ def outside_training_range(surrogate: Surrogate, lower: ArrayOrList, upper: Arra
     i = int(outside[0])
     others = f" (and {outside.size - 1} more inputs likewise)" if outside.size > 1 else ""
     return (
-        f"Input {i} reaches from {low[i]:.4g} to {high[i]:.4g}, but the network was trained from {lowest[i]:.4g} to "
+        f"Input {surrogate.inputs[i]} reaches from {low[i]:.4g} to {high[i]:.4g}, but the network was trained from "
+        f"{lowest[i]:.4g} to "
         f"{highest[i]:.4g}{others}; beyond it values are extrapolated.",
     )

@@ -31,8 +31,9 @@ class Scaling(eqx.Module):
             raise InputError("The samples spread over more than float64 can square; give them in larger units.")
         constant = np.flatnonzero(~varies(x))
         if constant.size:
+            c = int(constant[0])
             raise InputError(
-                f"Input {constant[0]} is {x[0, constant[0]]:g} in every sample, so nothing can be learnt about it; "
+                f"Input {samples.inputs[c]} is {x[0, c]:g} in every sample, so nothing can be learnt about it; "
                 "vary it or leave it out."
             )
         return Scaling(
