@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 import QuantLib as ql
 import scipy.stats
+from jax.scipy.special import ndtri
 
 from sobolev_pruning import InputError
 from sobolev_pruning.reference import black_scholes, gene_expression, heston, payoffs, random_medium, truth
+from sobolev_pruning.reference.designs import unit_points
+from sobolev_pruning.reference.quadratic_exponential import log_price_steps
 from sobolev_pruning.sampling import check_derivatives
 from tolerances import ALGEBRAIC, STANDARD_ERRORS
 
@@ -48,8 +51,8 @@ MODELS = {
     "geometric-asian": (lambda: black_scholes(payoffs.geometric_asian_call, inputs=RANGES, dates=4), 0.0),
     "digital": (lambda: black_scholes(payoffs.digital_call, inputs=TWO, likelihood_ratio=True), 0.0),
     "strikes": (lambda: black_scholes(payoffs.call, inputs=TWO, strike=[90.0, 100.0, 115.0], rate=0.02), 0.0),
-    "heston": (lambda: heston(payoffs.call, inputs=HESTON, steps=32), 0.02),
-    "heston-put-conditional": (lambda: heston(payoffs.put, inputs=HESTON_PAIR, steps=32, conditional=True), 0.02),
+    "heston": (lambda: heston(payoffs.call, inputs=HESTON, steps=8), 0.02),
+    "heston-put-conditional": (lambda: heston(payoffs.put, inputs=HESTON_PAIR, steps=8, conditional=True), 0.02),
     "gene": (lambda: gene_expression(inputs=GENE, steps=100), 0.02),
     "medium": (lambda: random_medium(12), 0.0),
 }
@@ -177,6 +180,31 @@ def test_the_digital_and_the_geometric_asian_agree_with_quantlib():
     asian.setPricingEngine(ql.AnalyticDiscreteGeometricAveragePriceAsianEngine(process))
     model = black_scholes(payoffs.geometric_asian_call, inputs=RANGES, dates=4)
     np.testing.assert_allclose(model.value(x)[0], asian.NPV(), rtol=1e-10)
+
+
+def test_fourier_labels_are_the_truth_to_the_second_order():
+    model = heston(payoffs.put, inputs=HESTON_PAIR, labels="fourier")
+    samples = model.sample(KEY, 8, order=2, directions=model.gamma_direction[None])
+    exact = model.truth(samples.x)
+    for label, value in (
+        (samples.y, exact.value),
+        (samples.dydx, exact.gradient),
+        (samples.hvp[:, 0] @ model.gamma_direction, exact.gamma),
+    ):
+        np.testing.assert_allclose(label, value, atol=ALGEBRAIC)
+
+
+def test_heston_steps_keep_the_discounted_price_a_martingale():
+    """Whatever the step: the mean of the growth given the variance's path is 1, on Sobol points of the variance."""
+    p = {"mean_reversion": 0.5, "long_variance": 0.04, "volatility_of_variance": 1.0, "correlation": -0.7}
+    p = {name: jnp.asarray(value) for name, value in {**p, "initial_variance": 0.02, "maturity": 2.0}.items()}
+    z = ndtri(unit_points("sobol", KEY, 2**14, 2))
+
+    def growth(z):
+        mean, variance = log_price_steps(p, z)
+        return jnp.exp(jnp.sum(mean) + 0.5 * jnp.sum(variance))
+
+    assert abs(float(jnp.mean(jax.vmap(growth)(z))) - 1.0) < 1e-4
 
 
 def quantlib_heston(spot, variance, reversion, long, vol, correlation, rate, kind=ql.Option.Call):
@@ -372,6 +400,7 @@ def test_a_thousand_inputs_cost_two_cumulative_sums():
         (lambda: heston(payoffs.call, inputs={"spot": (1, 2)}, correlation=1.0), "keep it between -1 and 1"),
         (lambda: heston(payoffs.call, inputs=HESTON, steps=10, dates=3), "whole number of steps per date"),
         (lambda: heston(payoffs.asian_call, inputs=HESTON, conditional=True), "is for payoffs.call and payoffs.put"),
+        (lambda: heston(payoffs.asian_call, inputs=HESTON, labels="fourier"), "is for payoffs.call and payoffs.put"),
         (lambda: gene_expression(inputs=GENE, steps=0), "steps=0"),
         (lambda: random_medium(2), "at least 3 cells"),
     ],

@@ -77,7 +77,7 @@ class HestonConfig(Table):
     payoff: Payoff = "call"
     inputs: Inputs
     dates: Count = 1
-    steps: Count = 64
+    steps: Count = 16
     spot: Positive = 100.0
     initial_variance: Positive = 0.04
     mean_reversion: Positive = 1.5
@@ -88,6 +88,7 @@ class HestonConfig(Table):
     dividend: Finite = 0.0
     strike: Numbers = 100.0
     maturity: Positive = 1.0
+    labels: Literal["simulated", "fourier"] = "simulated"
     conditional: bool = False
     antithetic: bool = False
     paths: Count = 65_536
