@@ -24,3 +24,24 @@ def surrogate_of_shape(widths: list[int], activation: str, scalar: bool, seed: i
     x = 3.0 + 2.0 * generator.standard_normal((32, widths[0]))
     y = -1.0 + 0.5 * generator.standard_normal((32, widths[-1]))
     return random_surrogate(widths, Samples(x=x, y=y[:, 0] if scalar else y), activation, seed)
+
+
+def layered_surrogate(activations: tuple[str, ...], scalar: bool = False, skip: bool = True) -> Surrogate:
+    """A network from three inputs with an activation of its own for every layer, at the outputs too, and a skip."""
+    hidden, k = (5, 4, 3)[: len(activations) - 1], 1 if scalar else 2
+    plain = surrogate_of_shape([3, *hidden, k], "silu", scalar, seed=2)
+    generator = np.random.default_rng(5)
+    *before, last = plain.layers
+    term = jnp.asarray(0.4 * generator.standard_normal((k, 3))) if skip else None
+    layers = [*before, Dense(last.weight, last.bias, term)]
+    return Surrogate(layers, plain.scaling, activations, scalar)
+
+
+LAYERED = {
+    "two activations": (("silu", "tanh", "identity"), True, False),
+    "at the output": (("gelu", "softplus"), False, False),
+    "a skip": (("silu", "identity"), False, True),
+    "everything": (("silu", "identity", "tanh", "sigmoid"), False, True),
+    "everything, scalar": (("tanh", "silu", "exp"), True, True),
+}
+"""Arguments of `layered_surrogate`."""

@@ -14,7 +14,7 @@ from activation_names import EVERY, REPRESENTATIVE
 from sobolev_pruning import InputError
 from sobolev_pruning.interchange import save_c, save_onnx
 from sobolev_pruning.interchange.write.c_kernels import OUTPUTS
-from surrogates import surrogate_of_shape
+from surrogates import LAYERED, layered_surrogate, surrogate_of_shape
 from test_interchange_onnx_out import assert_agreement, inputs_for, truth
 from tolerances import EXPORT_FLOAT32, EXPORT_FLOAT64
 
@@ -89,9 +89,13 @@ CASES = [([3, 5, 4, 1], True, activation) for activation in EVERY] + [
 
 
 @needs_gcc
-@pytest.mark.parametrize(("widths", "scalar", "activation"), CASES, ids=str)
-def test_c_agrees_with_jax(tmp_path, widths, scalar, activation):
-    surrogate = surrogate_of_shape(widths, activation, scalar)
+@pytest.mark.parametrize("case", [*CASES, *LAYERED], ids=str)
+def test_c_agrees_with_jax(tmp_path, case):
+    if isinstance(case, str):
+        surrogate = layered_surrogate(*LAYERED[case])
+    else:
+        widths, scalar, activation = case
+        surrogate = surrogate_of_shape(widths, activation, scalar)
     points, directions = inputs_for(surrogate, n=37)
     library = compiled(tmp_path, surrogate)
     expected = truth_with_curvature(surrogate, points, directions)

@@ -12,7 +12,7 @@ import pytest
 from activation_names import EVERY
 from sobolev_pruning import InputError
 from sobolev_pruning.interchange import save_numpy
-from surrogates import surrogate_of_shape
+from surrogates import LAYERED, layered_surrogate, surrogate_of_shape
 from test_interchange_onnx_out import SHAPES, assert_agreement, inputs_for, truth
 from tolerances import EXPORT_FLOAT64
 
@@ -23,6 +23,17 @@ CASES += [(widths, scalar, "silu") for widths, scalar in SHAPES[1:]]
 @pytest.mark.parametrize(("widths", "scalar", "activation"), CASES, ids=str)
 def test_numpy_agrees_with_jax(tmp_path, widths, scalar, activation):
     surrogate = surrogate_of_shape(widths, activation, scalar)
+    points, directions = (np.asarray(array) for array in inputs_for(surrogate))
+    save_numpy(surrogate, tmp_path / "net.py")
+    net = runpy.run_path(str(tmp_path / "net.py"))
+    found = {name: net[name](points) for name in ("value", "gradient", "hessian")}
+    found["hvp"] = net["hvp"](points, directions)
+    assert_agreement(found, truth(surrogate, points, directions), EXPORT_FLOAT64)
+
+
+@pytest.mark.parametrize("kind", LAYERED)
+def test_layers_of_their_own_and_a_skip_are_written(tmp_path, kind):
+    surrogate = layered_surrogate(*LAYERED[kind])
     points, directions = (np.asarray(array) for array in inputs_for(surrogate))
     save_numpy(surrogate, tmp_path / "net.py")
     net = runpy.run_path(str(tmp_path / "net.py"))

@@ -14,7 +14,7 @@ from activation_names import EVERY, REPRESENTATIVE
 from sobolev_pruning import InputError
 from sobolev_pruning.interchange import load_onnx, save_onnx
 from sobolev_pruning.interchange.write.onnx_graph import OPSET
-from surrogates import surrogate_of_shape
+from surrogates import LAYERED, layered_surrogate, surrogate_of_shape
 from tolerances import EXPORT_FLOAT32, EXPORT_FLOAT64
 
 SHAPES = [([3, 8, 5, 1], True), ([2, 6, 1], False), ([2, 5, 4, 3], False), ([3, 1], True), ([3, 2], False)]
@@ -63,6 +63,18 @@ def test_all_outputs_agree_with_jax(tmp_path, activation, widths, scalar, run):
     save_onnx(surrogate, path, derivatives=2, hessian_vector_product=True)
     outputs = run(path, {"x": np.asarray(points), "direction": np.asarray(directions)})
     assert all(output.dtype == np.float64 for output in outputs)
+    found = dict(zip(["value", "gradient", "hessian", "hvp"], outputs))
+    assert_agreement(found, truth(surrogate, points, directions), EXPORT_FLOAT64)
+
+
+@pytest.mark.parametrize("run", [run_onnxruntime, run_reference])
+@pytest.mark.parametrize("kind", LAYERED)
+def test_layers_of_their_own_and_a_skip_are_written(tmp_path, kind, run):
+    surrogate = layered_surrogate(*LAYERED[kind])
+    points, directions = inputs_for(surrogate)
+    path = tmp_path / "s.onnx"
+    save_onnx(surrogate, path, derivatives=2, hessian_vector_product=True)
+    outputs = run(path, {"x": np.asarray(points), "direction": np.asarray(directions)})
     found = dict(zip(["value", "gradient", "hessian", "hvp"], outputs))
     assert_agreement(found, truth(surrogate, points, directions), EXPORT_FLOAT64)
 

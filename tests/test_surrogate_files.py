@@ -18,9 +18,10 @@ from surrogates import surrogate_of_shape
 
 HEADER = {
     "format": "sobolev_pruning.surrogate",
-    "schema": 2,
+    "schema": 3,
     "widths": [2, 3, 1],
-    "activation": "silu",
+    "activations": ["silu", "identity"],
+    "skip": False,
     "scalar_output": True,
     "inputs": [{"name": "spot", "unit": "USD"}, {"name": "rate", "unit": None}],
     "outputs": [{"name": "price", "unit": None}],
@@ -43,7 +44,8 @@ def test_names_and_units_come_back_and_files_without_them_are_read(saved):
     path = saved.with_name("named")
     named.save(path)
     assert eqx.tree_equal(sp.load(path), named)
-    old = {key: HEADER[key] for key in HEADER if key not in ("inputs", "outputs")} | {"schema": 1}
+    new = ("activations", "skip", "inputs", "outputs")
+    old = {key: HEADER[key] for key in HEADER if key not in new} | {"schema": 1, "activation": "silu"}
     path.write_bytes(write_tensors(read_tensors(saved.read_bytes()), {"surrogate": json.dumps(old)}))
     assert eqx.tree_equal(sp.load(path), SMALL)
 
@@ -103,8 +105,10 @@ def test_a_file_with_changed_bytes_is_refused_or_a_finite_network(saved, data):
         {"scalar_output": "yes"},
         {"scalar_output": 1},
         {"scalar_output": None},
-        {"activation": None},
-        {"activation": ["silu"]},
+        {"activations": None},
+        {"activations": 3},
+        {"skip": None},
+        {"skip": 1},
     ],
     ids=str,
 )
@@ -137,8 +141,11 @@ def test_a_file_without_our_header_is_refused(saved, metadata):
     [
         ({"schema": True}, {}, "has schema True;"),
         ({"schema": 1.0}, {}, "has schema 1.0;"),
-        ({"schema": 3}, {}, "has schema 3; this version of sobolev-pruning reads up to schema 2"),
-        ({"activation": "swish"}, {}, "The activation swish is written with its numbers"),
+        ({"schema": 4}, {}, "has schema 4; this version of sobolev-pruning reads up to schema 3"),
+        ({"activations": ["silu"]}, {}, "There are 1 activations for 2 layers"),
+        ({"activations": [["silu"], {}]}, {}, "activation is ..silu..; choose one of silu"),
+        ({"skip": True}, {}, r"a finite float64 tensor skip of shape \(1, 2\)"),
+        ({"activations": ["swish", "identity"]}, {}, "The activation swish is written with its numbers"),
         ({"widths": [2, 4, 1]}, {}, r"a finite float64 tensor layers.0.weight of shape \(4, 2\)"),
         ({"widths": [2, 3, 10**12, 1]}, {}, "a finite float64 tensor layers.1.weight"),
         ({}, {"layers.0.bias": np.array([1.0, np.nan, 0.0])}, "a finite float64 tensor layers.0.bias"),

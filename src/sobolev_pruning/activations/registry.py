@@ -35,13 +35,14 @@ def activation(name: str) -> Activation:
     >>> activation("leaky_relu(1e-2)").name
     'leaky_relu(0.01)'
     """
-    found = _RECORDS.get(name) if isinstance(name, str) else None
-    return _of_family(name) if found is None else found
+    if not isinstance(name, str):
+        raise _unknown(name)
+    return _RECORDS.get(name) or _of_family(name)
 
 
 @functools.cache
 def _of_family(name: str) -> Activation:
-    written = re.fullmatch(r"([a-z][a-z0-9_]*)\(([^()]{1,200})\)", name) if isinstance(name, str) else None
+    written = re.fullmatch(r"([a-z][a-z0-9_]*)\(([^()]{1,200})\)", name)
     family = FAMILIES.get(written[1]) if written else None
     if family is not None:
         try:
@@ -54,8 +55,12 @@ def _of_family(name: str) -> Activation:
         name = written[1] if written else name
         needed = ", ".join(inspect.signature(FAMILIES[name]).parameters)
         raise InputError(f"The activation {name} is written with its numbers: {name}({needed}).")
+    raise _unknown(name)
+
+
+def _unknown(name: object) -> InputError:
     forms = (f"{name}({', '.join(inspect.signature(family).parameters)})" for name, family in FAMILIES.items())
-    raise InputError(f"activation is {name!r}; choose one of {', '.join([*_RECORDS, *forms])}.")
+    return InputError(f"activation is {name!r}; choose one of {', '.join([*_RECORDS, *forms])}.")
 
 
 def register_activation(record: Activation) -> None:

@@ -13,12 +13,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..activations import activate, activation
+from ..activations import activate
 from ..enclosure import Interval
 from ..enclosure.decorations import BENT, KINKED
 from ..enclosure.registry import user_rules_in
 from ..reference import AbstractReference, GaussianBasket
-from ..surrogate import Surrogate
+from ..surrogate import Dense, Surrogate
 
 
 class MappedModel(NamedTuple):
@@ -50,12 +50,16 @@ def mapped(model: Surrogate | AbstractReference) -> MappedModel:
 
 def _network(network: Surrogate) -> MappedModel:
     scaling, (first, *rest) = network.scaling, network.layers
+    width, skip = len(first.bias), network.layers[-1].skip
+    if skip is not None:  # what goes past the hidden layers is more of the first one
+        first = Dense(jnp.concatenate([first.weight, skip]), jnp.concatenate([first.bias, jnp.zeros(len(skip))]))
 
     def tail(z):
-        h = z
-        for layer in rest:
-            h = layer.weight @ activate(h, network.activation) + layer.bias
-        return scaling.y_shift + scaling.y_scale * h
+        h = z[:width]
+        for name, layer in zip(network.activations, rest):
+            h = layer.weight @ activate(h, name) + layer.bias
+        h = h if skip is None else h + z[width:]
+        return scaling.y_shift + scaling.y_scale * activate(h, network.activations[-1])
 
     def outward(derivatives, axis):
         """Derivatives in z to derivatives in x, along one axis."""
@@ -82,14 +86,13 @@ def _network(network: Surrogate) -> MappedModel:
         hessian=hessian,
         curvature=curvature,
         inner_hessian=jax.jacfwd(jax.jacrev(tail)),
-        smoothness=activation(network.activation).smoothness,
+        smoothness=network.smoothness,
         decoration=_of_activation(network) if not user_rules_in(tail, jnp.zeros(first.bias.shape)) else None,
     )
 
 
 def _of_activation(network: Surrogate) -> int:
-    smoothness = activation(network.activation).smoothness if len(network.layers) > 1 else math.inf
-    return {0: KINKED, 1: BENT}.get(smoothness, 0)
+    return {0: KINKED, 1: BENT}.get(network.smoothness, 0)
 
 
 def _basket(basket: GaussianBasket) -> MappedModel:

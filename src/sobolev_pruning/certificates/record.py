@@ -159,7 +159,8 @@ def digest(model: Surrogate | AbstractReference) -> str:
     if isinstance(model, Surrogate):
         tensors, header = to_tensors(replace(model, training_range=None))
         # As files of schema 1 had it, so that certificates stay those of the same network.
-        header = {name: header[name] for name in ("format", "widths", "activation", "scalar_output")} | {"schema": 1}
+        header = {name: header[name] for name in ("format", "widths", "scalar_output")}
+        header |= {"schema": 1, "activation": model.activation}
         found.update(json.dumps(header, sort_keys=True).encode())
         named = sorted(tensors.items())
     else:

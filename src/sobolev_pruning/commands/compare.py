@@ -8,7 +8,6 @@ import numpy as np
 
 from .._foundation.errors import InputError
 from .._foundation.variables import Variable, expect_same, named_first
-from ..activations import activation
 from ..evaluation.teacher import uniform_points
 from .domain import find_domain, outside_training_range
 from .guaranteed_distance import guaranteed_distance
@@ -59,7 +58,7 @@ def compare_models(
         nodes = sum(sum(network.widths[1:-1]) for network in networks)
         order = 2 if nodes <= _MOST_NODES_FOR_HESSIANS else 1
     # Beyond its kinks a network has one derivative more than continuous ones.
-    order = min(order, *(activation(network.activation).smoothness + 1 for network in networks))
+    order = min(order, *(network.smoothness + 1 for network in networks))
     differences = []
     for of, derivative in ORDERS.items():
         arrays = [np.asarray(getattr(network, of)(points)).reshape(len(points), -1) for network in networks]

@@ -13,7 +13,6 @@ from .._foundation.arrays import ArrayOrList, PRNGKey, float64_array
 from .._foundation.errors import InputError
 from .._foundation.precision import require_float64
 from .._foundation.variables import Variable, are_named, position_of
-from ..activations import activation
 from ..enclosure import Interval, enclose
 from ..reference import AbstractInputs, Box, Gaussian
 from ..reference.inputs import InputsLike, inputs_from
@@ -97,7 +96,7 @@ def propagate(
     uncertain = _matched(inputs, surrogate.inputs)
     if draws < 2:
         raise InputError(f"draws is {draws}; give at least 2, or there is no standard error.")
-    if activation(surrogate.activation).smoothness < 1:
+    if surrogate.smoothness < 1:
         raise InputError(
             f"{surrogate.activation} has kinks, so delta-gamma has no Hessian to go by; take a smooth activation."
         )

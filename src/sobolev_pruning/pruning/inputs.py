@@ -11,9 +11,8 @@ from .._foundation.arrays import ArrayOrList
 from .._foundation.errors import InputError
 from .._foundation.samples import Samples
 from ..scoring import BoxLike, as_box
-from ..surrogate import Dense, Surrogate, numpy_layers
+from ..surrogate import Dense, Surrogate, numpy_skip
 from .jets import fold_points
-from .surgery import rebuilt
 
 
 @dataclass(frozen=True)
@@ -80,17 +79,28 @@ def remove_inputs(
         combination = np.linalg.lstsq(centred[:, stay], centred[:, gone], rcond=1e-10)[0]
     middle = (middle - shift) / scale
     constant = middle[gone] - middle[stay] @ combination
-    (weight, bias), *others = numpy_layers(surrogate)
-    folded = np.zeros_like(weight)
-    folded[:, stay] = weight[:, stay] + weight[:, gone] @ combination.T
-    smaller = rebuilt(surrogate, [(folded, bias + weight[:, gone] @ constant), *others])
+
+    def folded(weight, bias):
+        without = np.zeros_like(weight)
+        without[:, stay] = weight[:, stay] + weight[:, gone] @ combination.T
+        return jnp.asarray(without), jnp.asarray(bias + weight[:, gone] @ constant)
+
+    first, *others = surrogate.layers
+    layers = [Dense(*folded(np.asarray(first.weight), first.bias)), *others]
+    if numpy_skip(surrogate) is not None:
+        skip, bias = folded(numpy_skip(surrogate), layers[-1].bias)
+        layers[-1] = Dense(layers[-1].weight, bias, skip)
+    smaller = replace(surrogate, layers=layers)
     change = np.asarray(smaller.value(points)) - np.asarray(surrogate.value(points))
     return InputRemoval(smaller, tuple(gone), np.abs(change.reshape(len(points), -1)).max(axis=0))
 
 
 def used_inputs(surrogate: Surrogate) -> tuple[int, ...]:
-    """The inputs, counted from 0, that some weight of the first layer is not 0 for."""
-    return tuple(int(c) for c in np.flatnonzero(np.any(np.asarray(surrogate.layers[0].weight) != 0, axis=0)))
+    """The inputs, counted from 0, that some weight of the first layer, or of a skip, is not 0 for."""
+    weights = [np.asarray(surrogate.layers[0].weight)]
+    if numpy_skip(surrogate) is not None:
+        weights.append(numpy_skip(surrogate))
+    return tuple(int(c) for c in np.flatnonzero(np.any(np.concatenate(weights) != 0, axis=0)))
 
 
 def reduced(surrogate: Surrogate) -> Surrogate:
@@ -106,10 +116,13 @@ def reduced(surrogate: Surrogate) -> Surrogate:
     def of_those(array):
         return jnp.asarray(np.asarray(array)[..., stay])
 
-    first, ends = surrogate.layers[0], surrogate.training_range
+    (first, *others), ends = surrogate.layers, surrogate.training_range
+    layers = [Dense(of_those(first.weight), first.bias), *others]
+    if layers[-1].skip is not None:
+        layers[-1] = replace(layers[-1], skip=of_those(layers[-1].skip))
     return replace(
         surrogate,
-        layers=(Dense(of_those(first.weight), first.bias), *surrogate.layers[1:]),
+        layers=layers,
         scaling=replace(scaling, x_shift=of_those(scaling.x_shift), x_scale=of_those(scaling.x_scale)),
         training_range=None if ends is None else (of_those(ends[0]), of_those(ends[1])),
         inputs=tuple(surrogate.inputs[c] for c in stay),

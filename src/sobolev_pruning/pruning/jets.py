@@ -28,8 +28,10 @@ def input_jets(surrogate: Surrogate, box, samples, order: int) -> Jets:
     `MOST_DIRECTIONS` at each point. With as many as inputs they hold the whole gradient; fewer give each part of it the
     same weight in the mean. The draws are fixed, so that a fold can be repeated to the bit.
     """
-    if order == 2 and surrogate.activation == "relu":
-        raise InputError("relu has no second derivative to fold; take order 1 or a smooth activation.")
+    if order == 2 and surrogate.smoothness < 1:
+        raise InputError(
+            f"{surrogate.activation} has no second derivative to fold; take order 1 or a smooth activation."
+        )
     points = fold_points(surrogate, box, samples)
     scaling = surrogate.scaling
     values = (points - np.asarray(scaling.x_shift)) / np.asarray(scaling.x_scale)

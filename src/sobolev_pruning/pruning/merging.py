@@ -1,6 +1,6 @@
 """Merging layers away: a layer that is affine, or nearly so, is one matrix with its neighbour."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -8,10 +8,10 @@ from .._foundation.arrays import ArrayOrList
 from .._foundation.errors import InputError
 from .._foundation.samples import Samples
 from ..scoring import BoxLike
-from ..surrogate import Surrogate, numpy_layers
+from ..surrogate import Dense, Surrogate, numpy_layers
 from .jets import Jets, activated, affine, fold_points, input_jets
 from .regression import fitted
-from .surgery import rebuilt
+from .surgery import dense_layers
 
 
 @dataclass(frozen=True)
@@ -46,13 +46,17 @@ def merge_layer(
     entering = _entering(surrogate, layer, inputs)
     (weight, bias), (next_weight, next_bias) = layers[layer], layers[layer + 1]
     jets = affine(entering, weight, bias)
-    nodes = activated(jets, surrogate.activation)
+    nodes = activated(jets, surrogate.activations[layer])
     # The secant through the cloud of each node is the starting point where the points do not determine the fit.
     slope = _slopes(jets[0], nodes[0])
     merged = fitted(
         entering, affine(nodes, next_weight, next_bias), np.eye(len(next_bias)), next_weight @ (slope[:, None] * weight)
     )
-    shallower = rebuilt(surrogate, [*layers[:layer], merged, *layers[layer + 2 :]])
+    remaining = dense_layers(surrogate, [*layers[:layer], merged, *layers[layer + 2 :]])
+    if len(remaining) == 1 and remaining[0].skip is not None:
+        remaining = [Dense(remaining[0].weight + remaining[0].skip, remaining[0].bias)]
+    activations = (*surrogate.activations[:layer], *surrogate.activations[layer + 1 :])
+    shallower = replace(surrogate, layers=remaining, activations=activations)
     points = fold_points(surrogate, box, samples)
     change = np.asarray(shallower.value(points)) - np.asarray(surrogate.value(points))
     worst = np.abs(change.reshape(len(points), -1)).max(axis=0)
@@ -88,8 +92,8 @@ def merge_affine_layers(
 
 def _entering(surrogate: Surrogate, layer: int, inputs: Jets) -> Jets:
     jets = inputs
-    for weight, bias in numpy_layers(surrogate)[:layer]:
-        jets = activated(affine(jets, weight, bias), surrogate.activation)
+    for (weight, bias), name in zip(numpy_layers(surrogate)[:layer], surrogate.activations):
+        jets = activated(affine(jets, weight, bias), name)
     return jets
 
 

@@ -37,4 +37,4 @@ def pad(surrogate: Surrogate, hidden: Sequence[int]) -> tuple[Masked, Plan]:
         )
         for (weight, bias), n_in, n_out in zip(numpy_layers(surrogate), widths, widths[1:])
     ]
-    return Masked(rebuilt(surrogate, layers), parameter_mask(plan)), plan
+    return Masked(rebuilt(surrogate, layers), parameter_mask(plan, surrogate)), plan

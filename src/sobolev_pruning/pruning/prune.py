@@ -173,7 +173,7 @@ def mask(
         layers = fold_constants(numpy_layers(surrogate), plan)
     else:
         layers = fold_onto_survivors(surrogate, plan, input_jets(surrogate, box, samples, plan.fold_order))
-    return Masked(rebuilt(surrogate, layers), parameter_mask(plan))
+    return Masked(rebuilt(surrogate, layers), parameter_mask(plan, surrogate))
 
 
 def _chosen_for_the_fold(surrogate, keep, threshold, scope, box, samples, order, alive):

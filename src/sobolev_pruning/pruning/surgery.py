@@ -14,8 +14,13 @@ NumpyLayers = list[tuple[np.ndarray, np.ndarray]]
 
 def rebuilt(surrogate: Surrogate, layers: NumpyLayers) -> Surrogate:
     """A network with these weights and biases, through the constructor, which checks that they fit together."""
-    dense = [Dense(jnp.asarray(weight), jnp.asarray(bias)) for weight, bias in layers]
-    return replace(surrogate, layers=dense)
+    return replace(surrogate, layers=dense_layers(surrogate, layers))
+
+
+def dense_layers(surrogate: Surrogate, layers: NumpyLayers) -> list[Dense]:
+    """These weights and biases as layers, the last with the skip of `surrogate`."""
+    *dense, last = (Dense(jnp.asarray(weight), jnp.asarray(bias)) for weight, bias in layers)
+    return [*dense, replace(last, skip=surrogate.layers[-1].skip)]
 
 
 def compact(surrogate: Surrogate, plan: Plan) -> Surrogate:
@@ -33,16 +38,18 @@ def compact(surrogate: Surrogate, plan: Plan) -> Surrogate:
     )
 
 
-def parameter_mask(plan: Plan) -> tuple[Dense, ...]:
+def parameter_mask(plan: Plan, surrogate: Surrogate) -> tuple[Dense, ...]:
     """1 where a parameter belongs to surviving nodes only, 0 elsewhere, in the structure of `surrogate.layers`."""
-    alive = [np.ones(plan.widths[0]), *plan.kept_masks, np.ones(plan.widths[-1])]
-    return tuple(
-        Dense(jnp.asarray(np.outer(out, into), jnp.float64), jnp.asarray(out, jnp.float64))
-        for into, out in itertools.pairwise(alive)
-    )
+    *masks, last = (Dense(jnp.asarray(weight), jnp.asarray(bias)) for weight, bias in _masks(plan))
+    skip = surrogate.layers[-1].skip
+    return (*masks, last if skip is None else replace(last, skip=jnp.ones_like(skip)))
+
+
+def _masks(plan: Plan) -> NumpyLayers:
+    alive = [np.ones(plan.widths[0]), *(mask.astype(np.float64) for mask in plan.kept_masks), np.ones(plan.widths[-1])]
+    return [(np.outer(out, into), out) for into, out in itertools.pairwise(alive)]
 
 
 def silenced(layers: NumpyLayers, plan: Plan) -> NumpyLayers:
     """`layers` with the rows, biases and columns of removed nodes set to 0."""
-    masks = [(np.asarray(mask.weight), np.asarray(mask.bias)) for mask in parameter_mask(plan)]
-    return [(weight * of_weight, bias * of_bias) for (weight, bias), (of_weight, of_bias) in zip(layers, masks)]
+    return [(weight * of_weight, bias * of_bias) for (weight, bias), (of_weight, of_bias) in zip(layers, _masks(plan))]

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..activations import activate
-from ..surrogate import Surrogate, numpy_layers
+from ..surrogate import Surrogate, numpy_layers, numpy_skip
 from .jets import Jets, activated, affine, columns
 from .plan import Plan
 from .regression import fitted, stacked
@@ -25,14 +25,14 @@ def fold_onto_survivors(surrogate: Surrogate, plan: Plan, inputs: Jets) -> Numpy
     removal stay as they are.
     """
     layers = numpy_layers(surrogate)
-    _, targets = _forward(layers, surrogate.activation, inputs)
+    _, targets = _forward(layers, surrogate.activations, inputs)
     folded = silenced(layers, plan)
     survivors = [list(kept) for kept in plan.kept] + [list(range(surrogate.widths[-1]))]
     jets = inputs
     changed = False
     for number, kept in enumerate(survivors[:-1]):
         weight, bias = folded[number]
-        jets = activated(affine(jets, weight, bias), surrogate.activation)
+        jets = activated(affine(jets, weight, bias), surrogate.activations[number])
         changed = changed or len(kept) < surrogate.widths[number + 1]
         if changed:
             rows = survivors[number + 1]
@@ -55,12 +55,12 @@ def choose_survivors(
     rise or fall.
     """
     layers = numpy_layers(surrogate)
-    nodes, targets = _forward(layers, surrogate.activation, inputs)
-    survivors, metrics = _select_backwards(surrogate, counts, nodes, targets)
+    nodes, targets = _forward(layers, surrogate.activations, inputs)
+    survivors, metrics = _select_backwards(surrogate, counts, inputs, nodes, targets)
     kept, gains = [], []
     jets, (weight, bias) = inputs, layers[0]
     for number, count in enumerate(counts):
-        jets = activated(affine(jets, weight, bias), surrogate.activation)
+        jets = activated(affine(jets, weight, bias), surrogate.activations[number])
         metric = metrics[number]
         left, right = stacked(jets, columns(targets[number + 1], survivors[number + 1]), metric)
         kept.append(select(left, right @ metric, count))
@@ -79,9 +79,9 @@ def layer_gains(surrogate: Surrogate, inputs: Jets) -> tuple[np.ndarray, ...]:
     The gains of a layer sum to at most the number of derivative orders fitted, so they compare across layers.
     """
     layers = numpy_layers(surrogate)
-    nodes, targets = _forward(layers, surrogate.activation, inputs)
+    nodes, targets = _forward(layers, surrogate.activations, inputs)
     everyone = [len(bias) for _, bias in layers[:-1]]
-    _, metrics = _select_backwards(surrogate, everyone, nodes, targets)
+    _, metrics = _select_backwards(surrogate, everyone, inputs, nodes, targets)
     gains = []
     for number in range(len(layers) - 1):
         left, right = stacked(nodes[number], targets[number + 1], metrics[number])
@@ -89,19 +89,22 @@ def layer_gains(surrogate: Surrogate, inputs: Jets) -> tuple[np.ndarray, ...]:
     return tuple(gains)
 
 
-def _forward(layers: NumpyLayers, activation: str, inputs: Jets) -> tuple[list[Jets], list[Jets]]:
-    """Jets of the nodes of each hidden layer, and of the pre-activations of every layer."""
+def _forward(layers: NumpyLayers, activations: Sequence[str], inputs: Jets) -> tuple[list[Jets], list[Jets]]:
+    """Jets of the nodes of each hidden layer, and of the pre-activations of every layer, without a skip of the last:
+    that part stays what it is."""
     nodes, before = [], []
     jets = inputs
     for number, (weight, bias) in enumerate(layers):
         before.append(affine(jets, weight, bias))
         if number < len(layers) - 1:
-            jets = activated(before[-1], activation)
+            jets = activated(before[-1], activations[number])
             nodes.append(jets)
     return nodes, before
 
 
-def _select_backwards(surrogate: Surrogate, counts: Sequence[int], nodes: list[Jets], targets: list[Jets]):
+def _select_backwards(
+    surrogate: Surrogate, counts: Sequence[int], inputs: Jets, nodes: list[Jets], targets: list[Jets]
+):
     """Survivors of every layer (outputs last), and for each hidden layer the metric on what the next survivors receive.
 
     The metric is a square root of `mean A' A`, `A` the derivatives of the outputs with respect to those pre-activations
@@ -111,7 +114,9 @@ def _select_backwards(surrogate: Surrogate, counts: Sequence[int], nodes: list[J
     n, k = targets[-1][0].shape
     survivors = [list(range(k))]
     metrics: list[np.ndarray] = []
-    sensitivity = np.broadcast_to(np.eye(k), (n, k, k))
+    received, skip = targets[-1][0], numpy_skip(surrogate)
+    slope = _slope(received if skip is None else received + inputs[0] @ skip.T, surrogate.activations[-1])
+    sensitivity = np.eye(k) * slope[:, None]
     for number in reversed(range(len(nodes))):
         metric = _square_root(np.einsum("nki,nkj->ij", sensitivity, sensitivity) / n)
         received = columns(targets[number + 1], survivors[0])
@@ -123,11 +128,15 @@ def _select_backwards(surrogate: Surrogate, counts: Sequence[int], nodes: list[J
         )
         start = layers[number + 1][0][np.ix_(survivors[0], kept)]
         weight, _ = fitted(columns(nodes[number], kept), received, metric, start)
-        slope = np.asarray(activate(jnp.asarray(targets[number][0][:, kept]), surrogate.activation, 1))
+        slope = _slope(targets[number][0][:, kept], surrogate.activations[number])
         sensitivity = (sensitivity @ weight) * slope[:, None]
         survivors.insert(0, kept)
         metrics.insert(0, metric)
     return survivors, metrics
+
+
+def _slope(before: np.ndarray, activation: str) -> np.ndarray:
+    return np.asarray(activate(jnp.asarray(before), activation, 1))
 
 
 def _square_root(matrix: np.ndarray) -> np.ndarray:

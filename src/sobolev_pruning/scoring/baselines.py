@@ -200,8 +200,8 @@ def _gauss_newton_diagonal(surrogate, labels):
         nodes, adjoints = nodes_and_adjoints(surrogate, x)
         inputs = [(x - surrogate.scaling.x_shift) / surrogate.scaling.x_scale, *nodes]
         found = []
-        for layer, h, adjoint in zip(surrogate.layers[:-1], inputs, adjoints):
-            slope = activate(layer.weight @ h + layer.bias, surrogate.activation, order=1)
+        for layer, name, h, adjoint in zip(surrogate.layers[:-1], surrogate.activations, inputs, adjoints):
+            slope = activate(layer.weight @ h + layer.bias, name, order=1)
             delta = jnp.mean((adjoint * slope[None]) ** 2 / spread[:, None], axis=0)
             found.append((delta, h**2))
         return found

@@ -7,7 +7,6 @@ from .._foundation.arrays import ArrayOrList, as_points
 from .._foundation.errors import InputError
 from .._foundation.precision import require_float64
 from .._foundation.samples import Samples
-from ..activations import activation
 from ..enclosure import Interval
 from ..sampling import quantile_box
 from ..surrogate import Surrogate
@@ -98,7 +97,7 @@ def _refuse_kinks(network: Network, box: Interval, order: int) -> None:
 
     The enclosure would find that out too, after long computing.
     """
-    if not isinstance(network, Surrogate) or order <= activation(network.activation).smoothness:
+    if not isinstance(network, Surrogate) or order <= network.smoothness:
         return
     unit = np.random.default_rng(0).random((_KINK_POINTS, network.widths[0]))
     lower, upper = np.asarray(box.lower), np.asarray(box.upper)

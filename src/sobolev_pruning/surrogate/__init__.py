@@ -9,6 +9,7 @@ from .network import Surrogate as Surrogate
 from .network import TrainingRange as TrainingRange
 from .network import initial_spread as initial_spread
 from .network import numpy_layers as numpy_layers
+from .network import numpy_skip as numpy_skip
 from .network import operation_count as operation_count
 from .network import parameter_count as parameter_count
 from .network import random_layers as random_layers

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import jax.numpy as jnp
@@ -42,16 +43,20 @@ def from_tensors(tensors: dict[str, np.ndarray], header: object, where: str) -> 
     """The surrogate that `to_tensors` took apart; raises `InputError` naming `where` the parts come from."""
     if not isinstance(header, dict) or header.get("format") != FORMAT:
         raise InputError(f"{where} has no surrogate header; give a file written by Surrogate.save.")
-    if not _is_integer(header.get("schema")) or header["schema"] not in (1, SCHEMA):
+    if not _is_integer(header.get("schema")) or header["schema"] not in range(1, SCHEMA + 1):
         raise InputError(
             f"{where} has schema {header.get('schema')}; this version of sobolev-pruning reads up to schema {SCHEMA}."
         )
-    widths, activation, scalar_output = (header.get(key) for key in ("widths", "activation", "scalar_output"))
+    if header["schema"] < 3:  # one name for all hidden layers, no skip
+        header = header | {"activations": header.get("activation"), "skip": False}
+    keys = ("widths", "activations", "skip", "scalar_output")
+    widths, activations, skip, scalar_output = (header.get(key) for key in keys)
     wrong = {
         "widths": not isinstance(widths, (list, tuple))
         or len(widths) < 2
         or not all(_is_integer(width) and width > 0 for width in widths),
-        "activation": not isinstance(activation, str),
+        "activations": not isinstance(activations, (str, list, tuple)),
+        "skip": not isinstance(skip, bool),
         "scalar_output": not isinstance(scalar_output, bool),
     }
     for key in (key for key, is_wrong in wrong.items() if is_wrong):
@@ -69,6 +74,8 @@ def from_tensors(tensors: dict[str, np.ndarray], header: object, where: str) -> 
         Dense(tensor(f"layers.{number}.weight", (n_out, n_in)), tensor(f"layers.{number}.bias", (n_out,)))
         for number, (n_in, n_out) in enumerate(itertools.pairwise(widths))
     ]
+    if skip:
+        layers[-1] = replace(layers[-1], skip=tensor("skip", (widths[-1], widths[0])))
     shapes = dict(zip(SCALING, ((widths[0],), (widths[0],), (widths[-1],), (widths[-1],))))
     scaling = Scaling(**{name: tensor(name, shape) for name, shape in shapes.items()})
     if (scaling.x_scale <= 0).any() or (scaling.y_scale <= 0).any():
@@ -77,7 +84,7 @@ def from_tensors(tensors: dict[str, np.ndarray], header: object, where: str) -> 
     training_range = tuple(tensor(name, (widths[0],)) for name in RANGE) if known else None
     names = [_variables(header, key, where) for key in ("inputs", "outputs")]
     try:
-        return Surrogate(layers, scaling, activation, scalar_output, training_range, *names)
+        return Surrogate(layers, scaling, activations, scalar_output, training_range, *names)
     except InputError as error:
         raise InputError(f"{where}: {error}") from None
 

@@ -99,7 +99,7 @@ def guarded(surrogate: Surrogate, outside: Literal["warn", "refuse"] = "refuse")
     if surrogate.training_range is None:
         raise InputError(
             "The network holds no training range; train it, or give the range to the constructor: "
-            "Surrogate(net.layers, net.scaling, net.activation, net.scalar_output, (lowest, highest))."
+            "Surrogate(net.layers, net.scaling, net.activations, net.scalar_output, (lowest, highest))."
         )
     return GuardedSurrogate(surrogate, outside)
 

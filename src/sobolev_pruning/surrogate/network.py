@@ -3,6 +3,7 @@
 import itertools
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -17,8 +18,7 @@ from .._foundation.errors import InputError
 from .._foundation.precision import require_float64
 from .._foundation.samples import Samples
 from .._foundation.variables import Variable, as_variables, numbered_inputs, numbered_outputs
-from ..activations import activate
-from ..activations import activation as activation_called
+from ..activations import activate, activation
 from .saving import save
 from .scaling import Scaling
 
@@ -26,10 +26,11 @@ TrainingRange: TypeAlias = tuple[Float[Array, "d"], Float[Array, "d"]]
 
 
 class Dense(eqx.Module):
-    """An affine layer `h -> weight h + bias`."""
+    """An affine layer `h -> weight h + bias`; the last of a network may add `skip x` of its scaled inputs x."""
 
     weight: Float[Array, "out in"]
     bias: Float[Array, "out"]
+    skip: Float[Array, "out d"] | None = None
 
 
 def parameter_count(widths: Sequence[int]) -> int:
@@ -77,11 +78,13 @@ def random_layers(widths: Sequence[int], key: PRNGKey) -> tuple[Dense, ...]:
 
 
 class Surrogate(eqx.Module):
-    """A feed-forward network `f(x) = y_shift + y_scale * A_L(act(... act(A_1((x - x_shift) / x_scale))))`.
+    """A feed-forward network `f(x) = y_shift + y_scale * act_L(A_L(... act_1(A_1((x - x_shift) / x_scale))))`.
 
-    `A_l` are the affine `layers`, `act` the activation between them, and `scaling` holds the shifts and scales, which
-    are not trained and not counted as parameters. One network type serves every stage of the method: surgery builds a
-    new one through this constructor. `training_range` holds the smallest and the largest value of every input it was
+    `A_l` are the affine `layers` and `act_l` their `activations`, of which the last is that of the outputs; one name
+    stands for all hidden layers, with outputs as they are ("identity"). The last layer may add a linear term in the
+    scaled inputs, its `skip`. `scaling` holds the shifts and scales, which are not trained and not counted as
+    parameters. One network type serves every stage of the method: surgery builds a new one through this constructor.
+    `training_range` holds the smallest and the largest value of every input it was
     trained on last, `(d,)` each, or is None where that is not known. `inputs` and `outputs` are names and units, by
     default `x0`, `x1`, ... and `y`, or `y0`, `y1`, ... of several. Neither changes a value; both travel with the
     network.
@@ -92,7 +95,7 @@ class Surrogate(eqx.Module):
 
     layers: tuple[Dense, ...]
     scaling: Scaling
-    activation: str = eqx.field(static=True)
+    activations: tuple[str, ...] = eqx.field(static=True)
     scalar_output: bool = eqx.field(static=True)
     training_range: TrainingRange | None
     inputs: tuple[Variable, ...] = eqx.field(static=True)
@@ -102,16 +105,16 @@ class Surrogate(eqx.Module):
         self,
         layers: Sequence[Dense],
         scaling: Scaling,
-        activation: str,
+        activations: str | Sequence[str],
         scalar_output: bool,
         training_range: TrainingRange | None = None,
         inputs: Sequence[Variable | str] | None = None,
         outputs: Sequence[Variable | str] | None = None,
     ):
         require_float64("A surrogate")
-        activation = activation_called(activation).name
         if not layers:
             raise InputError("A surrogate needs at least one layer.")
+        self.activations = _of_every_layer(activations, len(layers))
         expected = scaling.x_shift.shape[0]
         for number, layer in enumerate(layers, start=1):
             if layer.weight.ndim != 2 or layer.weight.shape[1] != expected or layer.weight.shape[0] == 0:
@@ -121,6 +124,7 @@ class Surrogate(eqx.Module):
             expected = layer.weight.shape[0]
             if layer.bias.shape != (expected,):
                 raise InputError(f"The bias of layer {number} has shape {layer.bias.shape}; it must be ({expected},).")
+        _expect_skip(layers, scaling)
         if scaling.y_shift.shape != (expected,):
             raise InputError(f"The last layer has {expected} outputs, the scaling {scaling.y_shift.shape[0]}.")
         if scalar_output and expected != 1:
@@ -129,18 +133,21 @@ class Surrogate(eqx.Module):
             raise InputError(f"training_range must be two arrays of {scaling.x_shift.shape[0]} numbers each.")
         self.layers = tuple(layers)
         self.scaling = scaling
-        self.activation = activation
         self.scalar_output = scalar_output
         self.training_range = training_range
         self.inputs = as_variables(inputs, numbered_inputs(scaling.x_shift.shape[0]), "inputs")
         self.outputs = as_variables(outputs, numbered_outputs(expected), "outputs")
 
     @staticmethod
-    def create(widths: Sequence[int], samples: Samples, activation: str = "silu", *, key: PRNGKey) -> "Surrogate":
+    def create(
+        widths: Sequence[int], samples: Samples, activation: str | Sequence[str] = "silu", *, key: PRNGKey
+    ) -> "Surrogate":
         """A network of the given `widths` (inputs first, outputs last), scaled to the spread of `samples`,
         whose names it takes.
 
-        Weights and biases are those of `random_layers`.
+        Weights and biases are those of `random_layers`. `activation` is one name for all hidden layers, or one for
+        every layer, the output's last; with one at the outputs these are not scaled, as its values are meant as they
+        are.
 
         >>> import jax
         >>> samples = Samples(x=[[0.0], [1.0], [2.0]], y=[0.0, 1.0, 4.0])
@@ -157,7 +164,11 @@ class Surrogate(eqx.Module):
             )
         layers = random_layers(widths, key)
         known = range_of(samples), samples.inputs, samples.outputs
-        return Surrogate(layers, Scaling.of(samples), activation, samples.is_scalar, *known)
+        scaling, activations = Scaling.of(samples), _of_every_layer(activation, len(layers))
+        if activations[-1] != "identity":
+            k = len(scaling.y_shift)
+            scaling = replace(scaling, y_shift=jnp.asarray(np.zeros(k)), y_scale=jnp.asarray(np.ones(k)))
+        return Surrogate(layers, scaling, activations, samples.is_scalar, *known)
 
     @property
     def widths(self) -> tuple[int, ...]:
@@ -167,7 +178,19 @@ class Surrogate(eqx.Module):
     @property
     def n_parameters(self) -> int:
         """Weights and biases, scaling not counted."""
-        return sum(layer.weight.size + layer.bias.size for layer in self.layers)
+        return sum(leaf.size for leaf in jax.tree.leaves(self.layers))
+
+    @property
+    def activation(self) -> str:
+        """The activations as text: "silu", or what each layer has, as "relu, tanh; outputs sigmoid"."""
+        *hidden, last = self.activations
+        text = ", ".join(hidden if len(set(hidden)) > 1 else hidden[:1]) or "identity"
+        return text if last == "identity" else f"{text}; outputs {last}"
+
+    @property
+    def smoothness(self) -> float:
+        """How often the network is continuously differentiable for sure: as often as the least smooth activation."""
+        return min(activation(name).smoothness for name in self.activations)
 
     def __call__(self, x: Float[Array, "d"]) -> Float[Array, "..."]:
         return self.with_node_offsets(x, None)[0]
@@ -180,12 +203,14 @@ class Surrogate(eqx.Module):
         The derivative of the output with respect to `offsets` at 0 is the adjoint of every hidden node.
         """
         scaling = self.scaling
-        h = (x - scaling.x_shift) / scaling.x_scale
+        h = inputs = (x - scaling.x_shift) / scaling.x_scale
         nodes = []
-        for number, layer in enumerate(self.layers):
+        for number, (layer, name) in enumerate(zip(self.layers, self.activations)):
             h = layer.weight @ h + layer.bias
+            if layer.skip is not None:
+                h = h + layer.skip @ inputs
+            h = activate(h, name)
             if number < len(self.layers) - 1:
-                h = activate(h, self.activation)
                 if offsets is not None:
                     h = h + offsets[number]
                 nodes.append(h)
@@ -242,6 +267,28 @@ class Surrogate(eqx.Module):
         save(self, path)
 
 
+def _of_every_layer(activations: str | Sequence[str], n_layers: int) -> tuple[str, ...]:
+    """The names that every layer's activation goes by; raises `InputError` for one that does not exist."""
+    if isinstance(activations, str):
+        return (activation(activations).name,) * (n_layers - 1) + ("identity",)
+    if len(activations) != n_layers:
+        raise InputError(
+            f"There are {len(activations)} activations for {n_layers} layers; give one name for all hidden layers, or "
+            'one for every layer, the output\'s last ("identity" for none).'
+        )
+    return tuple(activation(name).name for name in activations)
+
+
+def _expect_skip(layers: Sequence[Dense], scaling: Scaling) -> None:
+    *before, last = layers
+    if any(layer.skip is not None for layer in before) or (last.skip is not None and not before):
+        raise InputError("Only the last of several layers can have a skip from the inputs.")
+    if last.skip is not None and last.skip.shape != (last.weight.shape[0], scaling.x_shift.shape[0]):
+        raise InputError(
+            f"The skip has shape {last.skip.shape}; it must be ({last.weight.shape[0]}, {scaling.x_shift.shape[0]})."
+        )
+
+
 def range_of(samples: Samples) -> TrainingRange:
     """The smallest and the largest value of every input."""
     x = np.asarray(samples.x)
@@ -275,8 +322,14 @@ def _nodes(surrogate, points):
 
 
 def numpy_layers(surrogate: Surrogate) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Weight and bias of each layer as NumPy arrays, for code that does surgery or writes files."""
+    """Weight and bias of each layer as NumPy arrays, the skip left out, for code that does surgery or writes files."""
     return [(np.asarray(layer.weight), np.asarray(layer.bias)) for layer in surrogate.layers]
+
+
+def numpy_skip(surrogate: Surrogate) -> np.ndarray | None:
+    """The linear term from the scaled inputs to the outputs, `(k, d)`, before their activation; None where none is."""
+    skip = surrogate.layers[-1].skip
+    return None if skip is None else np.asarray(skip)
 
 
 @eqx.filter_jit

@@ -10,7 +10,7 @@ from safetensors.numpy import save as to_safetensors
 from .._foundation.files import write_result
 
 FORMAT = "sobolev_pruning.surrogate"
-SCHEMA = 2
+SCHEMA = 3
 SCALING = ("x_shift", "x_scale", "y_shift", "y_scale")
 RANGE = ("x_lowest", "x_highest")
 
@@ -18,8 +18,8 @@ RANGE = ("x_lowest", "x_highest")
 def save(surrogate, path: str | Path) -> None:
     """Writes `surrogate` to `path` as safetensors, written aside and renamed.
 
-    The header holds `{"format", "schema", "widths", "activation", "scalar_output", "inputs", "outputs"}` as JSON under
-    the key `surrogate`; inputs and outputs are lists of `{"name", "unit"}`.
+    The header holds `{"format", "schema", "widths", "activations", "skip", "scalar_output", "inputs", "outputs"}` as
+    JSON under the key `surrogate`; inputs and outputs are lists of `{"name", "unit"}`.
     """
     tensors, header = to_tensors(surrogate)
     write_result(path, to_safetensors(tensors, metadata={"surrogate": json.dumps(header)}))
@@ -33,11 +33,14 @@ def to_tensors(surrogate) -> tuple[dict[str, np.ndarray], dict]:
     for number, layer in enumerate(surrogate.layers):
         tensors[f"layers.{number}.weight"] = np.ascontiguousarray(layer.weight)
         tensors[f"layers.{number}.bias"] = np.asarray(layer.bias)
+    if surrogate.layers[-1].skip is not None:
+        tensors["skip"] = np.ascontiguousarray(surrogate.layers[-1].skip)
     header = {
         "format": FORMAT,
         "schema": SCHEMA,
         "widths": surrogate.widths,
-        "activation": surrogate.activation,
+        "activations": surrogate.activations,
+        "skip": surrogate.layers[-1].skip is not None,
         "scalar_output": surrogate.scalar_output,
         "inputs": [asdict(variable) for variable in surrogate.inputs],
         "outputs": [asdict(variable) for variable in surrogate.outputs],

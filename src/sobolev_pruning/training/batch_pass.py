@@ -22,16 +22,18 @@ def values_and_gradients(
     Can be differentiated in reverse mode, in the weights too.
     """
     nodes, slopes = _forward(surrogate, x, with_slopes=True)
-    scaling = surrogate.scaling
+    scaling, layers = surrogate.scaling, surrogate.layers
     n, d = x.shape
     k = nodes.shape[0]
     # The adjoints of the k outputs stand beside each other, n columns each.
-    adjoint = jnp.repeat(jnp.diag(scaling.y_scale), n, axis=1)
-    for number in reversed(range(len(surrogate.layers))):
-        adjoint = _product(*reversed(_with_transpose(surrogate.layers[number].weight)), adjoint)
-        if number > 0:
-            adjoint = adjoint * jnp.tile(slopes[number - 1], (1, k))
-    gradient = (adjoint / scaling.x_scale[:, None]).reshape(d, k, n).transpose(2, 1, 0)
+    adjoint, beside = jnp.repeat(jnp.diag(scaling.y_scale), n, axis=1), 0.0
+    for layer, slope in zip(reversed(layers), reversed(slopes)):
+        if slope is not None:
+            adjoint = adjoint * jnp.tile(slope, (1, k))
+        if layer.skip is not None:
+            beside = _product(*reversed(_with_transpose(layer.skip)), adjoint)
+        adjoint = _product(*reversed(_with_transpose(layer.weight)), adjoint)
+    gradient = ((adjoint + beside) / scaling.x_scale[:, None]).reshape(d, k, n).transpose(2, 1, 0)
     return _output(surrogate, nodes), gradient
 
 
@@ -47,34 +49,43 @@ def values_gradients_and_products(
 
     on the way back, where `a'` at the inputs is the Hessian times the direction.
     """
-    scaling, layers, activation = surrogate.scaling, surrogate.layers, surrogate.activation
+    scaling, layers = surrogate.scaling, surrogate.layers
     n, m, _ = directions.shape
     k = scaling.y_scale.shape[0]
-    nodes = ((x - scaling.x_shift[None, :]) / scaling.x_scale[None, :]).T
-    tangents = (directions / scaling.x_scale[None, None, :]).transpose(2, 1, 0)
-    slopes, curvatures, sum_tangents = [], [], []
-    for number, layer in enumerate(layers):
+    nodes = inputs = ((x - scaling.x_shift[None, :]) / scaling.x_scale[None, :]).T
+    tangents = along = (directions / scaling.x_scale[None, None, :]).transpose(2, 1, 0)
+    bends: list[tuple | None] = []
+    for layer, name in zip(layers, surrogate.activations):
         weight = _with_transpose(layer.weight)
         nodes = _product(*weight, nodes) + layer.bias[:, None]
         tangents = _product(*weight, tangents.reshape(-1, m * n)).reshape(-1, m, n)
-        if number < len(layers) - 1:
-            slopes.append(activate(nodes, activation, order=1))
-            curvatures.append(activate(nodes, activation, order=2))
-            sum_tangents.append(tangents)
-            nodes, tangents = activate(nodes, activation), slopes[-1][:, None, :] * tangents
+        if layer.skip is not None:
+            skip = _with_transpose(layer.skip)
+            nodes = nodes + _product(*skip, inputs)
+            tangents = tangents + _product(*skip, along.reshape(-1, m * n)).reshape(-1, m, n)
+        if name == "identity":
+            bends.append(None)
+            continue
+        bends.append((activate(nodes, name, order=1), activate(nodes, name, order=2), tangents))
+        nodes, tangents = activate(nodes, name), bends[-1][0][:, None, :] * tangents
     # Of every adjoint one for each output, `(width, k, n)`, and its tangents, `(width, m, k, n)`.
     adjoint = jnp.broadcast_to(jnp.diag(scaling.y_scale)[:, :, None], (k, k, n))
     adjoint_tangents = jnp.zeros((k, m, k, n))
-    for number in reversed(range(len(layers))):
-        weight = tuple(reversed(_with_transpose(layers[number].weight)))
-        adjoint = _product(*weight, adjoint.reshape(-1, k * n)).reshape(-1, k, n)
-        adjoint_tangents = _product(*weight, adjoint_tangents.reshape(-1, m * k * n)).reshape(-1, m, k, n)
-        if number > 0:
-            slope, curvature, tangent = slopes[number - 1], curvatures[number - 1], sum_tangents[number - 1]
+    beside = beside_tangents = 0.0
+    for layer, found in zip(reversed(layers), reversed(bends)):
+        if found is not None:
+            slope, curvature, tangent = found
             bend = (curvature[:, None, :] * adjoint)[:, None] * tangent[:, :, None]
             adjoint, adjoint_tangents = slope[:, None] * adjoint, slope[:, None, None] * adjoint_tangents + bend
-    gradient = (adjoint / scaling.x_scale[:, None, None]).transpose(2, 1, 0)
-    products = (adjoint_tangents / scaling.x_scale[:, None, None, None]).transpose(3, 1, 2, 0)
+        if layer.skip is not None:
+            skip = tuple(reversed(_with_transpose(layer.skip)))
+            beside = _product(*skip, adjoint.reshape(-1, k * n)).reshape(-1, k, n)
+            beside_tangents = _product(*skip, adjoint_tangents.reshape(-1, m * k * n)).reshape(-1, m, k, n)
+        weight = tuple(reversed(_with_transpose(layer.weight)))
+        adjoint = _product(*weight, adjoint.reshape(-1, k * n)).reshape(-1, k, n)
+        adjoint_tangents = _product(*weight, adjoint_tangents.reshape(-1, m * k * n)).reshape(-1, m, k, n)
+    gradient = ((adjoint + beside) / scaling.x_scale[:, None, None]).transpose(2, 1, 0)
+    products = ((adjoint_tangents + beside_tangents) / scaling.x_scale[:, None, None, None]).transpose(3, 1, 2, 0)
     return _output(surrogate, nodes), gradient, products
 
 
@@ -84,15 +95,16 @@ def values(surrogate: Surrogate, x: Float[Array, "n d"]) -> Float[Array, "n k"]:
 
 
 def _forward(surrogate: Surrogate, x, with_slopes: bool):
+    """The outputs in the network's scale, and the slopes of every layer's activation, None where it has none."""
     scaling = surrogate.scaling
-    nodes = ((x - scaling.x_shift[None, :]) / scaling.x_scale[None, :]).T
-    slopes = []
-    for number, layer in enumerate(surrogate.layers):
+    nodes = inputs = ((x - scaling.x_shift[None, :]) / scaling.x_scale[None, :]).T
+    slopes: list[Array | None] = []
+    for layer, name in zip(surrogate.layers, surrogate.activations):
         nodes = _product(*_with_transpose(layer.weight), nodes) + layer.bias[:, None]
-        if number < len(surrogate.layers) - 1:
-            if with_slopes:
-                slopes.append(activate(nodes, surrogate.activation, order=1))
-            nodes = activate(nodes, surrogate.activation)
+        if layer.skip is not None:
+            nodes = nodes + _product(*_with_transpose(layer.skip), inputs)
+        slopes.append(activate(nodes, name, order=1) if with_slopes and name != "identity" else None)
+        nodes = activate(nodes, name)
     return nodes, slopes
 
 

@@ -57,7 +57,7 @@ def _predictions_and_jacobians(surrogate: Surrogate, batch: Batch, order: int) -
     """`f` `(n, k)`, `df/dx` `(n, k, d)`, the Hessian-vector products `(n, m, k, d)`, and their derivatives in the
     parameters, `(p, k, n)`, `(p, d, k, n)` and `(p, m, d, k, n)`: as many as the order says.
     """
-    layers, scaling, activation = surrogate.layers, surrogate.scaling, surrogate.activation
+    layers, scaling, activations = surrogate.layers, surrogate.scaling, surrogate.activations
     n, d = batch.x.shape
     k = scaling.y_scale.shape[0]
     inputs = jnp.diag(1.0 / scaling.x_scale) if order > 0 else jnp.zeros((d, 0))
@@ -71,14 +71,19 @@ def _predictions_and_jacobians(surrogate: Surrogate, batch: Batch, order: int) -
         nodes.append((h, h_c, h_v, h_vc))
         z, z_c, z_v, z_vc = (_times(layer.weight, each) for each in nodes[-1])
         z = z + layer.bias[:, None]
+        if layer.skip is not None:
+            beside = (_times(layer.skip, each) for each in nodes[0])
+            z, z_c, z_v, z_vc = (each + more for each, more in zip((z, z_c, z_v, z_vc), beside))
         sums.append((z, z_c, z_v, z_vc))
-        if number < len(layers) - 1:
-            slope, curvature = activate(z, activation, 1)[:, None], activate(z, activation, 2)[:, None]
-            h, h_c, h_v = activate(z, activation), slope * z_c, slope * z_v
-            h_vc = slope[:, None] * z_vc + curvature[:, None] * z_v[:, :, None] * z_c[:, None]
+        if activations[number] == "identity":
+            h, h_c, h_v, h_vc = z, z_c, z_v, z_vc
+            continue
+        slope, curvature = (activate(z, activations[number], derivative)[:, None] for derivative in (1, 2))
+        h, h_c, h_v = activate(z, activations[number]), slope * z_c, slope * z_v
+        h_vc = slope[:, None] * z_vc + curvature[:, None] * z_v[:, :, None] * z_c[:, None]
     scale = scaling.y_scale
-    f = scaling.y_shift[:, None] + scale[:, None] * z
-    gradient, products = scale[:, None, None] * z_c, scale[:, None, None, None] * z_vc
+    f = scaling.y_shift[:, None] + scale[:, None] * h
+    gradient, products = scale[:, None, None] * h_c, scale[:, None, None, None] * h_vc
 
     # One adjoint per output, (node, k, n), and its tangents (node, c, k, n), (node, v, k, n), (node, v, c, k, n).
     a = jnp.broadcast_to(jnp.diag(scale)[:, :, None], (k, k, n))
@@ -86,21 +91,10 @@ def _predictions_and_jacobians(surrogate: Surrogate, batch: Batch, order: int) -
     a_vc = jnp.zeros((k, h_v.shape[1], h_c.shape[1], k, n))
     rows: list[list[Array]] = [[], [], []]
     for number in reversed(range(len(layers))):
-        h, h_c, h_v, h_vc = (jnp.expand_dims(each, -2)[None] for each in nodes[number])
-        value_rows = a[:, None] * h
-        gradient_rows = a_c[:, None] * h[:, :, None] + a[:, None, None] * h_c
-        product_rows = (
-            a_vc[:, None] * h[:, :, None, None]
-            + a_v[:, None, :, None] * h_c[:, :, None]
-            + a_c[:, None, None] * h_v[:, :, :, None]
-            + a[:, None, None, None] * h_vc
-        )
-        blocks = ((value_rows, a), (gradient_rows, a_c), (product_rows, a_vc))
-        rows = [[*block, *kind] for block, kind in zip(blocks, rows)]
-        if number > 0:
-            z, z_c, z_v, z_vc = (jnp.expand_dims(each, -2) for each in sums[number - 1])
-            slope, curvature, third = (activate(z, activation, derivative) for derivative in (1, 2, 3))
-            b, b_c, b_v, b_vc = (_times(layers[number].weight.T, each) for each in (a, a_c, a_v, a_vc))
+        if activations[number] != "identity":
+            z, z_c, z_v, z_vc = (jnp.expand_dims(each, -2) for each in sums[number])
+            slope, curvature, third = (activate(z, activations[number], derivative) for derivative in (1, 2, 3))
+            b, b_c, b_v, b_vc = a, a_c, a_v, a_vc
             a = slope * b
             a_c = slope[:, None] * b_c + (curvature * b)[:, None] * z_c
             a_v = slope[:, None] * b_v + (curvature * b)[:, None] * z_v
@@ -110,9 +104,30 @@ def _predictions_and_jacobians(surrogate: Surrogate, batch: Batch, order: int) -
                 + curvature[:, None, None] * bend
                 + (third * b)[:, None, None] * z_v[:, :, None] * z_c[:, None]
             )
+        adjoints = (a, a_c, a_v, a_vc)
+        blocks = list(zip(_weight_rows(adjoints, nodes[number]), (a, a_c, a_vc)))
+        if layers[number].skip is not None:
+            blocks = [(*block, rows_of) for block, rows_of in zip(blocks, _weight_rows(adjoints, nodes[0]))]
+        rows = [[*block, *kind] for block, kind in zip(blocks, rows)]
+        if number > 0:
+            a, a_c, a_v, a_vc = (_times(layers[number].weight.T, each) for each in adjoints)
     predictions = f.T, gradient.transpose(2, 0, 1), products.transpose(3, 1, 0, 2)
     jacobians = tuple(_stacked(kind, trailing) for kind, trailing in zip(rows[: order + 1], (2, 3, 4)))
     return predictions[: order + 1], jacobians
+
+
+def _weight_rows(adjoints: tuple[Array, ...], nodes: tuple[Array, ...]) -> tuple[Array, Array, Array]:
+    """Derivatives of value, first derivatives and products in the weights from `nodes` to where the adjoints stand."""
+    a, a_c, a_v, a_vc = adjoints
+    h, h_c, h_v, h_vc = (jnp.expand_dims(each, -2)[None] for each in nodes)
+    return (
+        a[:, None] * h,
+        a_c[:, None] * h[:, :, None] + a[:, None, None] * h_c,
+        a_vc[:, None] * h[:, :, None, None]
+        + a_v[:, None, :, None] * h_c[:, :, None]
+        + a_c[:, None, None] * h_v[:, :, :, None]
+        + a[:, None, None, None] * h_vc,
+    )
 
 
 def _times(weight: Float[Array, "out in"], nodes: Float[Array, "in ..."]) -> Float[Array, "out ..."]:

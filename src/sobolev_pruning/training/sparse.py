@@ -67,6 +67,8 @@ def fit_sparse(
         raise InputError(f"regrowth is {regrowth!r}; choose one of {', '.join(REGROWTHS)}.")
     if updates < 1 or not 0 < fraction < 1:
         raise InputError(f"There are {updates} updates of {fraction}; give at least 1, of a share between 0 and 1.")
+    if surrogate.layers[-1].skip is not None:
+        raise InputError("A network with a skip from the inputs cannot be trained sparsely; take one without.")
     optimiser = Adam() if optimiser is None else optimiser
     generator = generator_of(jax.random.fold_in(key, updates))
     connections = random_connections(surrogate.widths, n_nonzero, generator)

@@ -1,6 +1,7 @@
 """Several starts: small networks have several valleys, and training finds the nearest."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Protocol
 
 import jax
@@ -46,7 +47,8 @@ def best_start(
     few = samples if n >= len(samples) else split(samples, n / len(samples), part_key)[1]
     best = train(surrogate, few, 0)
     for number, start_key in enumerate(keys, start=1):
-        drawn = random_layers(surrogate.widths, start_key)
+        *drawn, last = random_layers(surrogate.widths, start_key)
+        drawn = (*drawn, replace(last, skip=surrogate.layers[-1].skip))
         layers = jax.tree.map(lambda m, new, old: jnp.where(m > 0, new, old), mask, drawn, surrogate.layers)
         try:
             found = train(with_layers(surrogate, layers), few, number)

@@ -11,7 +11,7 @@ import numpy as np
 from ..._foundation.arrays import ArrayOrList
 from ..._foundation.errors import InputError
 from ..._foundation.files import write_result
-from ...surrogate import Surrogate, numpy_layers
+from ...surrogate import Surrogate
 from ..box import exported_range
 from ..expression import in_order
 from ..formulas import formulas
@@ -19,6 +19,7 @@ from .c_elementary import FORMATS, elementary_functions
 from .c_kernels import functions
 from .c_text import HEAD, IN_RANGE
 from .c_variables import enumerations
+from .layers import WrittenLayers, written_layers
 from .representable import expect_representable
 
 KINDS = {0: ("value",), 1: ("value", "gradient"), 2: ("value", "gradient", "curvature", "hvp", "hessian")}
@@ -75,11 +76,12 @@ def save_c(
     corners = exported_range(surrogate, box)
     number_type = "double" if dtype == "float64" else "float"
 
-    operations = {term.operation for term in in_order(formulas(surrogate.activation))}
-    pieces = [_head(surrogate, corners), *_constants(surrogate, number_type, corners)]
+    layers = written_layers(surrogate)
+    operations = {term.operation for name in layers.activations for term in in_order(formulas(name))}
+    pieces = [_head(surrogate, corners), *_constants(surrogate, layers, number_type, corners)]
     pieces += elementary_functions(operations, number_type)
     for kind in KINDS[derivatives]:
-        pieces.append(functions(surrogate, kind, lambda number: constant(number, number_type)))
+        pieces.append(functions(layers, kind, lambda number: constant(number, number_type)))
     if corners is not None:
         pieces.append(IN_RANGE.format(**vars(FORMATS[number_type])))
     pieces.append("#endif\n")
@@ -108,19 +110,14 @@ def _head(surrogate: Surrogate, corners: list[list[float]] | None) -> str:
     )
 
 
-def _constants(surrogate: Surrogate, number_type: str, corners: list[list[float]] | None) -> list[str]:
-    scaling = surrogate.scaling
-    layers = numpy_layers(surrogate)
-    # The scales go into the first and the last layer. The shift of the inputs stays: its product with the weights may
-    # be far larger than what is left of it.
-    with np.errstate(over="ignore", divide="ignore"):  # what overflows is refused below
-        layers[0] = (layers[0][0] / np.asarray(scaling.x_scale), layers[0][1])
-        weight, bias = layers[-1]
-        scale = np.asarray(scaling.y_scale)
-        layers[-1] = (scale[:, None] * weight, np.asarray(scaling.y_shift) + scale * bias)
-    arrays = {"x_shift": np.asarray(scaling.x_shift)}
-    for number, (weight, bias) in enumerate(layers, start=1):
+def _constants(
+    surrogate: Surrogate, layers: WrittenLayers, number_type: str, corners: list[list[float]] | None
+) -> list[str]:
+    arrays = {"x_shift": np.asarray(surrogate.scaling.x_shift)}
+    for number, (weight, bias) in enumerate(layers.layers, start=1):
         arrays |= {f"w{number}": weight, f"b{number}": bias}
+    if layers.skip is not None:
+        arrays["skip"] = layers.skip
     if corners is not None:
         arrays |= {"lower": np.asarray(corners[0]), "upper": np.asarray(corners[1])}
     for key, array in arrays.items():

@@ -10,9 +10,9 @@ type, and `w1`, `b1` and so on for the layers with the scales of inputs and outp
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ...surrogate import Surrogate
 from ..formulas import formulas
 from .c_text import WORDS, assignment, loops_around
+from .layers import WrittenLayers
 from .text import assignments
 
 BLOCK = 32
@@ -34,15 +34,15 @@ DIRECTED = ("curvature", "hvp")
 """The functions that take a direction too: one for the whole batch, or one for each point."""
 
 
-def functions(surrogate: Surrogate, kind: str, number: Callable[[float], str]) -> str:
+def functions(network: WrittenLayers, kind: str, number: Callable[[float], str]) -> str:
     """`NAME_KIND` for one point and `NAME_KIND_batch` for many; `number` writes a constant."""
-    single, block = _Kernel(surrogate, kind, number, points=1), _Kernel(surrogate, kind, number, points=BLOCK)
-    return "\n".join([*single.text(), *block.text(), *_batch(surrogate, kind)])
+    single, block = _Kernel(network, kind, number, points=1), _Kernel(network, kind, number, points=BLOCK)
+    return "\n".join([*single.text(), *block.text(), *_batch(network, kind)])
 
 
-def _sizes(surrogate: Surrogate) -> dict[str, int]:
+def _sizes(network: WrittenLayers) -> dict[str, int]:
     """How many numbers each argument holds for one point."""
-    d, k = surrogate.widths[0], surrogate.widths[-1]
+    d, k = network.widths[0], network.widths[-1]
     return {"x": d, "direction": d, "value": k, "gradient": k * d, "curvature": k, "hvp": k * d, "hessian": k * d * d}
 
 
@@ -55,7 +55,7 @@ def _parameters(kind: str) -> str:
 class _Kernel:
     """The function for `points` points, from inputs to outputs."""
 
-    surrogate: Surrogate
+    network: WrittenLayers
     kind: str
     number: Callable[[float], str]
     points: int
@@ -79,7 +79,7 @@ class _Kernel:
 
     @property
     def _widths(self) -> tuple[int, ...]:
-        return self.surrogate.widths
+        return self.network.widths
 
     @property
     def _hidden(self) -> range:
@@ -93,7 +93,7 @@ class _Kernel:
 
     def _argument(self, name: str, index: str) -> str:
         """An entry of an argument, which holds one point after the other."""
-        size = _sizes(self.surrogate)[name]
+        size = _sizes(self.network)[name]
         if self.points == 1 or (name == "direction" and self.kind == "curvature"):
             return f"{name}[{index}]"
         return f"{name}[p]" if size == 1 else f"{name}[p * {size} + {index}]"
@@ -151,13 +151,29 @@ class _Kernel:
 
     def _affine(self, layer: int, target: str) -> list[str]:
         widths, at = self._widths, self._at
-        return self._sum(
+        lines = self._sum(
             target,
             lambda j: f"NAME_w{layer}[i][{j}] * n{layer - 1}[{j}]{at}",
             widths[layer - 1],
             {"i": widths[layer]},
             start=f"NAME_b{layer}[i]",
         )
+        return lines + self._beside(layer, target, lambda j: f"NAME_skip[i][{j}] * n0[{j}]{at}", {"i": widths[layer]})
+
+    def _beside(
+        self,
+        layer: int,
+        target: str,
+        term: Callable[[str], str],
+        outer: dict[str, int | str],
+        inner: dict[str, int | str] | None = None,
+        count: int | None = None,
+    ) -> list[str]:
+        """What goes past the hidden layers, where it enters at `layer`: a sum over the inputs, or over `count`."""
+        count = self._widths[0] if count is None else count
+        if self.network.skip is None or layer != self.network.skip_layer or not count:
+            return []
+        return self._sum(target, term, count, outer, inner, onto=True)
 
     def _tangents(self, layer: int) -> list[str]:
         """`d`, the derivatives of the layer along the direction, before its activation."""
@@ -167,12 +183,15 @@ class _Kernel:
             below = self._argument("direction", j) if layer == 1 else f"d{layer - 1}[{j}]{at}"
             return f"NAME_w{layer}[i][{j}] * {below}"
 
-        declared = self._arrays([f"d{layer}"], widths[layer])
-        return [declared, *self._sum(f"d{layer}[i]{at}", term, widths[layer - 1], {"i": widths[layer]})]
+        target, each = f"d{layer}[i]{at}", {"i": widths[layer]}
+        lines = [self._arrays([f"d{layer}"], widths[layer]), *self._sum(target, term, widths[layer - 1], each)]
+        return lines + self._beside(
+            layer, target, lambda j: f"NAME_skip[i][{j}] * {self._argument('direction', j)}", each
+        )
 
     def _activation(self, layer: int, names: list[str]) -> list[str]:
         at = self._at
-        wanted = formulas(self.surrogate.activation)[: len(names)]
+        wanted = formulas(self.network.activations[layer - 1])[: len(names)]
         words, results = assignments(wanted, "z", WORDS, self.number)
         body = [f"const TYPE z = n{layer}[i]{at};"]
         body += [f"const TYPE {name} = {text};" for name, text in words]
@@ -192,7 +211,7 @@ class _Kernel:
         d, k = self._widths[0], self._widths[-1]
         lines = self._each({"o": k, "i": d}, f"{self._argument('gradient', f'o * {d} + i')} = NAME_w1[o][i];")
         if self.kind in DIRECTED:
-            size = _sizes(self.surrogate)[self.kind]
+            size = _sizes(self.network)[self.kind]
             lines += self._each({"i": size}, f"{self._argument(self.kind, 'i')} = 0;")
             lines.append("    (void)direction;")
         return lines
@@ -221,10 +240,19 @@ class _Kernel:
                 body.append(f"{change} = " + (bent if layer == top else f"{change} * s{layer}[i]{at} + {bent}") + ";")
             body.append(f"a{layer}[o][i]{at} = {adjoint.format('i')} * s{layer}[i]{at};")
             lines += self._each({"o": k, "i": widths[layer]}, *body)
-        lines += self._pulled("a", 0, self._argument("gradient", f"o * {d} + i"))
+        lines += self._to_inputs("a", self._argument("gradient", f"o * {d} + i"))
         if self.kind == "hvp":
-            lines += self._pulled("h", 0, self._argument("hvp", f"o * {d} + i"))
+            lines += self._to_inputs("h", self._argument("hvp", f"o * {d} + i"))
         return lines
+
+    def _to_inputs(self, name: str, target: str) -> list[str]:
+        """`name` of the first layer, back to the inputs, and that of the layer that they reach directly."""
+        widths, at, layer = self._widths, self._at, self.network.skip_layer
+        lines, outer, inner = self._pulled(name, 0, target), {"o": widths[-1]}, {"i": widths[0]}
+        if layer in self._hidden:
+            term = f"{name}{layer}[o][{{0}}]{at} * NAME_skip[{{0}}][i]"
+            return lines + self._beside(layer, target, term.format, outer, inner, count=widths[layer])
+        return lines + self._beside(layer, target, lambda j: "NAME_skip[o][i]", outer, inner, count=int(name == "a"))
 
     def _pulled(self, name: str, layer: int, target: str) -> list[str]:
         """`name` of the layer above, back through its weights."""
@@ -275,18 +303,20 @@ class _Kernel:
     def _all_tangents(self, layer: int) -> list[str]:
         widths, at = self._widths, self._at
         below = "NAME_w1[{}][a]" if layer == 2 else f"t{layer - 1}[{{}}][a]{at}"
-        return self._sum(
-            f"t{layer}[i][a]{at}",
+        target, outer, inner = f"t{layer}[i][a]{at}", {"i": widths[layer]}, {"a": widths[0]}
+        lines = self._sum(
+            target,
             lambda j: f"NAME_w{layer}[i][{j}] * s{layer - 1}[{j}]{at} * {below.format(j)}",
             widths[layer - 1],
-            {"i": widths[layer]},
-            {"a": widths[0]},
+            outer,
+            inner,
         )
+        return lines + self._beside(layer, target, lambda j: "NAME_skip[i][a]", outer, inner, count=1)
 
 
-def _batch(surrogate: Surrogate, kind: str) -> list[str]:
+def _batch(network: WrittenLayers, kind: str) -> list[str]:
     """Whole blocks in place; the points after the last through arrays of a block, filled up by repeating them."""
-    sizes = _sizes(surrogate)
+    sizes = _sizes(network)
     if kind == "curvature":
         sizes["direction"] = 0
     inputs = ["x", "direction"] if kind in DIRECTED else ["x"]

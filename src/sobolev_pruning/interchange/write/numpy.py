@@ -9,9 +9,10 @@ import numpy as np
 from ..._foundation.arrays import ArrayOrList
 from ..._foundation.files import write_result
 from ..._foundation.variables import Variable
-from ...surrogate import Surrogate, numpy_layers
+from ...surrogate import Surrogate
 from ..box import exported_range
 from ..formulas import formulas
+from .layers import written_layers
 from .text import assignments
 
 _WORDS = {
@@ -48,15 +49,15 @@ BOX = {box}
 """Lower and upper corner of the inputs it was trained for, where they are known."""
 
 X_SHIFT = np.array({x_shift})
-X_SCALE = np.array({x_scale})
-Y_SHIFT = np.array({y_shift})
-Y_SCALE = np.array({y_scale})
 WEIGHTS = [
 {weights}
 ]
 BIASES = [
 {biases}
 ]
+SKIP = {skip}
+"""What goes from the inputs past the hidden layers, to layer SKIP_LAYER (from 0) before its activation."""
+SKIP_LAYER = {skip_layer}
 SCALAR_OUTPUT = {scalar}
 
 
@@ -68,18 +69,20 @@ def value(points):
 def gradient(points):
     """First derivatives at each point, (n, d) or (n, k, d)."""
     _, slopes, bends = _forward(_checked(points))
-    return _squeezed(_adjoints(slopes)[0] / X_SCALE + np.zeros((len(points), 1, 1)))
+    return _squeezed(_adjoints(slopes)[0] + np.zeros((len(points), 1, 1)))
 
 
 def hessian(points):
     """Second derivatives at each point, (n, d, d) or (n, k, d, d)."""
     _, slopes, bends = _forward(_checked(points))
     adjoints = _adjoints(slopes)
-    d = len(X_SCALE)
-    total = np.zeros((len(points), len(Y_SCALE), d, d))
-    tangents = np.diag(1.0 / X_SCALE)[None]
-    for weight, slope, bend, adjoint in zip(WEIGHTS, slopes, bends, adjoints[1:]):
-        tangents = weight @ tangents
+    d = len(X_SHIFT)
+    total = np.zeros((len(points), len(BIASES[-1]), d, d))
+    tangents = np.eye(d)[None]
+    for number, (slope, bend, adjoint) in enumerate(zip(slopes, bends, adjoints[1:])):
+        tangents = WEIGHTS[number] @ tangents
+        if SKIP is not None and number == SKIP_LAYER:
+            tangents = tangents + SKIP
         curved = (adjoint * bend[:, None, :])[..., None] * tangents[:, None]
         total += np.swapaxes(tangents, 1, 2)[:, None] @ curved
         tangents = slope[:, :, None] * tangents
@@ -90,17 +93,21 @@ def hvp(points, directions):
     """The Hessian times a direction at each point, (n, d) or (n, k, d)."""
     _, slopes, bends = _forward(_checked(points))
     adjoints = _adjoints(slopes)
-    tangent = _checked(directions) / X_SCALE
+    tangent = directions = _checked(directions)
     bent = []
-    for weight, slope, bend in zip(WEIGHTS, slopes, bends):
-        tangent = tangent @ weight.T
+    for number, (slope, bend) in enumerate(zip(slopes, bends)):
+        tangent = tangent @ WEIGHTS[number].T
+        if SKIP is not None and number == SKIP_LAYER:
+            tangent = tangent + directions @ SKIP.T
         bent.append(bend * tangent)
         tangent = slope * tangent
-    change = np.zeros((len(points), len(Y_SCALE), WEIGHTS[-1].shape[1]))
-    layers = zip(WEIGHTS[-2::-1], slopes[::-1], bent[::-1], adjoints[:0:-1])
-    for weight, slope, bend, adjoint in layers:
-        change = (change * slope[:, None, :] + adjoint * bend[:, None, :]) @ weight
-    return _squeezed(change / X_SCALE)
+    change, beside = np.zeros((len(points), len(BIASES[-1]), WEIGHTS[-1].shape[1])), 0.0
+    for number in range(len(slopes) - 1, -1, -1):
+        change = change * slopes[number][:, None, :] + adjoints[number + 1] * bent[number][:, None, :]
+        if SKIP is not None and number == SKIP_LAYER:
+            beside = change @ SKIP
+        change = change @ WEIGHTS[number]
+    return _squeezed(change + beside)
 
 
 def in_range(points):
@@ -113,8 +120,8 @@ def in_range(points):
 
 def _checked(points):
     points = np.asarray(points, dtype=np.float64)
-    if points.ndim != 2 or points.shape[1] != len(X_SCALE):
-        raise ValueError(f"The points have shape {{points.shape}}; give (n, {{len(X_SCALE)}}), one row per point.")
+    if points.ndim != 2 or points.shape[1] != len(X_SHIFT):
+        raise ValueError(f"The points have shape {{points.shape}}; give (n, {{len(X_SHIFT)}}), one row per point.")
     return points
 
 
@@ -123,20 +130,30 @@ def _squeezed(array):
 
 
 def _forward(points):
-    nodes = (points - X_SHIFT) / X_SCALE
+    nodes = inputs = points - X_SHIFT
     slopes, bends = [], []
-    for weight, bias in zip(WEIGHTS[:-1], BIASES[:-1]):
-        nodes, slope, bend = _activation(nodes @ weight.T + bias)
-        slopes.append(slope)
-        bends.append(bend)
-    return Y_SHIFT + Y_SCALE * (nodes @ WEIGHTS[-1].T + BIASES[-1]), slopes, bends
+    for number, (weight, bias) in enumerate(zip(WEIGHTS, BIASES)):
+        nodes = nodes @ weight.T + bias
+        if SKIP is not None and number == SKIP_LAYER:
+            nodes = nodes + inputs @ SKIP.T
+        if number < len(ACTIVATIONS):
+            nodes, slope, bend = ACTIVATIONS[number](nodes)
+            slopes.append(slope)
+            bends.append(bend)
+    return nodes, slopes, bends
 
 
 def _adjoints(slopes):
-    """Derivatives of the outputs by the scaled inputs and by every hidden layer, (n, k, width)."""
-    adjoints = [(WEIGHTS[-1] * Y_SCALE[:, None])[None]]
-    for weight, slope in zip(WEIGHTS[-2::-1], slopes[::-1]):
-        adjoints.insert(0, (adjoints[0] * slope[:, None, :]) @ weight)
+    """Derivatives of the outputs by the inputs and by every hidden layer, (n, k, width)."""
+    adjoints, beside = [WEIGHTS[-1][None]], 0.0
+    if SKIP is not None and SKIP_LAYER == len(slopes):
+        beside = SKIP[None]
+    for number in range(len(slopes) - 1, -1, -1):
+        before = adjoints[0] * slopes[number][:, None, :]
+        if SKIP is not None and number == SKIP_LAYER:
+            beside = before @ SKIP
+        adjoints.insert(0, before @ WEIGHTS[number])
+    adjoints[0] = adjoints[0] + beside
     return adjoints
 
 
@@ -145,7 +162,14 @@ def _sigmoid(x):
     return np.where(x > 0, 1.0, small) / (1.0 + small)
 
 
-def _activation(x):
+{functions}
+
+ACTIVATIONS = [{names}]
+"""Of every layer but the last, each with its first two derivatives."""
+'''
+
+_FUNCTION = '''
+def {name}(x):
     """{activation} with its first two derivatives."""
 {formulas}
     return {results}
@@ -178,9 +202,8 @@ def save_numpy(surrogate: Surrogate, path: str | Path, *, box: Sequence[ArrayOrL
     (2, 1, 1)
     """
     corners = exported_range(surrogate, box)
-    lines, results = assignments(formulas(surrogate.activation), "x", _WORDS, repr)
-    layers = numpy_layers(surrogate)
-    scaling = {name: np.asarray(array).tolist() for name, array in vars(surrogate.scaling).items()}
+    layers = written_layers(surrogate)
+    names = {activation: f"_activation_{number}" for number, activation in enumerate(dict.fromkeys(layers.activations))}
     text = _TEMPLATE.format(
         d=surrogate.widths[0],
         k=surrogate.widths[-1],
@@ -190,11 +213,19 @@ def save_numpy(surrogate: Surrogate, path: str | Path, *, box: Sequence[ArrayOrL
         inputs=_names(surrogate.inputs),
         outputs=_names(surrogate.outputs),
         box=corners,
-        weights="\n".join(f"    np.array({weight.tolist()})," for weight, _ in layers),
-        biases="\n".join(f"    np.array({bias.tolist()})," for _, bias in layers),
+        x_shift=np.asarray(surrogate.scaling.x_shift).tolist(),
+        weights="\n".join(f"    np.array({weight.tolist()})," for weight, _ in layers.layers),
+        biases="\n".join(f"    np.array({bias.tolist()})," for _, bias in layers.layers),
+        skip=None if layers.skip is None else f"np.array({layers.skip.tolist()})",
+        skip_layer=layers.skip_layer - 1,
         scalar=surrogate.scalar_output,
-        formulas="\n".join(f"    {name} = {formula}" for name, formula in lines),
-        results=", ".join(results),
-        **scaling,
+        functions="\n".join(_function(name, activation) for activation, name in names.items()),
+        names=", ".join(names[activation] for activation in layers.activations),
     )
     write_result(path, text)
+
+
+def _function(name: str, activation: str) -> str:
+    lines, results = assignments(formulas(activation), "x", _WORDS, repr)
+    body = "\n".join(f"    {name} = {formula}" for name, formula in lines)
+    return _FUNCTION.format(name=name, activation=activation, formulas=body, results=", ".join(results))

@@ -22,7 +22,7 @@ import numpy as np
 from ..._foundation.arrays import ArrayOrList
 from ..._foundation.errors import InputError
 from ..._foundation.files import write_result
-from ...surrogate import Surrogate, numpy_layers
+from ...surrogate import Surrogate, numpy_layers, numpy_skip
 from ..box import exported_range
 from ..formulas import formulas
 from .onnx_graph import GraphBuilder
@@ -99,9 +99,14 @@ _MEANINGS = {
 
 @dataclass
 class _Hidden:
-    """The weight of a hidden layer and the names of `f'(z)` and `f''(z)`, `(n, w)`."""
+    """A layer with an activation: its weight, what reaches it directly from the inputs, and the names of `f'(z)` and
+    `f''(z)`, `(n, w)`. Weights and skips from the inputs are for these in the user's units.
+
+    The scales of the inputs are no operation of their own in the derivatives, for the reason that `_times` gives.
+    """
 
     weight: np.ndarray
+    skip: np.ndarray | None
     slope: str
     bend: str
 
@@ -126,30 +131,27 @@ def _write_outputs(graph: GraphBuilder, surrogate: Surrogate, derivatives: int, 
 
 
 def _forward(graph: GraphBuilder, surrogate: Surrogate, x: str) -> tuple[str, list[_Hidden]]:
-    scaling, layers = surrogate.scaling, numpy_layers(surrogate)
+    """The outputs, and all layers with an activation: one of the outputs is among them."""
+    scaling, x_scale = surrogate.scaling, np.asarray(surrogate.scaling.x_scale)
     with np.errstate(over="ignore", divide="ignore"):
-        expect_representable(1.0 / np.asarray(scaling.x_scale, graph.dtype), "1 / x_scale", graph.dtype.type)
+        expect_representable(1.0 / np.asarray(x_scale, graph.dtype), "1 / x_scale", graph.dtype.type)
     h = graph.operation("Sub", x, graph.constant(scaling.x_shift))
-    h = graph.operation("Div", h, graph.constant(scaling.x_scale))
-    hidden = []
-    for weight, bias in layers[:-1]:
-        z = graph.operation("Gemm", h, graph.constant(weight), graph.constant(bias), transB=1)
-        h, slope, bend = graph.evaluate(formulas(surrogate.activation), z)
-        hidden.append(_Hidden(weight, slope, bend))
-    weight, bias = layers[-1]
-    y = graph.operation("Gemm", h, graph.constant(weight), graph.constant(bias), transB=1)
-    y = graph.operation("Mul", y, graph.constant(scaling.y_scale))
+    h = inputs = graph.operation("Div", h, graph.constant(scaling.x_scale))
+    hidden: list[_Hidden] = []
+    numbered = list(zip(numpy_layers(surrogate), surrogate.activations))
+    for number, ((weight, bias), name) in enumerate(numbered, start=1):
+        skip = numpy_skip(surrogate) if number == len(numbered) else None
+        h = graph.operation("Gemm", h, graph.constant(weight), graph.constant(bias), transB=1)
+        if skip is not None:
+            h = graph.operation("Gemm", inputs, graph.constant(skip), h, transB=1)
+        if number == len(numbered) and name == "identity":
+            continue
+        h, slope, bend = graph.evaluate(formulas(name), h)
+        with np.errstate(over="ignore", divide="ignore"):  # what overflows is refused as a constant
+            weight = weight / x_scale if number == 1 else weight
+            hidden.append(_Hidden(weight, None if skip is None else skip / x_scale, slope, bend))
+    y = graph.operation("Mul", h, graph.constant(scaling.y_scale))
     return graph.operation("Add", y, graph.constant(scaling.y_shift)), hidden
-
-
-def _weights(surrogate: Surrogate, hidden: list[_Hidden]) -> list[np.ndarray]:
-    """The weights of the hidden layers, the first for inputs in the user's units.
-
-    The scales of the inputs are no operation of their own in the derivatives, for the reason that `_times` gives.
-    """
-    weights = [layer.weight for layer in hidden]
-    with np.errstate(over="ignore", divide="ignore"):  # what overflows is refused as a constant
-        return [weights[0] / np.asarray(surrogate.scaling.x_scale), *weights[1:]] if weights else []
 
 
 def _times(graph: GraphBuilder, value: str, factor: str, one_number: bool) -> str:
@@ -162,15 +164,27 @@ def _times(graph: GraphBuilder, value: str, factor: str, one_number: bool) -> st
 
 
 def _adjoints(graph: GraphBuilder, surrogate: Surrogate, hidden: list[_Hidden]) -> list[str]:
-    """`dy/dh_l`, `(n, k, w_l)`, for the inputs and every hidden layer; the last is the same for every point."""
-    last = np.asarray(surrogate.layers[-1].weight) * np.asarray(surrogate.scaling.y_scale)[:, None]
+    """`dy/dh_l`, `(n, k, w_l)`, for the inputs and what every layer with an activation gives; the last is the same for
+    every point."""
+    x_scale, y_scale = np.asarray(surrogate.scaling.x_scale), np.asarray(surrogate.scaling.y_scale)
+    skip, beside = numpy_skip(surrogate), None
+    if surrogate.activations[-1] != "identity":
+        last = np.diag(y_scale)
+    else:
+        last = np.asarray(surrogate.layers[-1].weight) * y_scale[:, None]
+        with np.errstate(over="ignore", divide="ignore"):
+            beside = None if skip is None else graph.constant((y_scale[:, None] * skip / x_scale)[None])
     if not hidden:
-        return [graph.constant(last[None] / np.asarray(surrogate.scaling.x_scale))]
+        return [graph.constant(last[None] / x_scale)]
     adjoints = [graph.constant(last[None])]
-    for layer, weight in zip(reversed(hidden), reversed(_weights(surrogate, hidden))):
+    for layer in reversed(hidden):
         constant = len(adjoints) == 1
         before = _times(graph, graph.unsqueeze(layer.slope, 1), adjoints[0], constant and last.size == 1)
-        adjoints.insert(0, graph.operation("MatMul", before, graph.constant(weight)))
+        if layer.skip is not None:
+            beside = graph.operation("MatMul", before, graph.constant(layer.skip))
+        adjoints.insert(0, graph.operation("MatMul", before, graph.constant(layer.weight)))
+    if beside is not None:
+        adjoints[0] = graph.operation("Add", adjoints[0], beside)
     return adjoints
 
 
@@ -178,11 +192,13 @@ def _hessian(graph: GraphBuilder, surrogate: Surrogate, hidden: list[_Hidden], a
     d, k = surrogate.widths[0], surrogate.widths[-1]
     total = graph.constant(np.zeros((1, k, d, d)))
     tangents = None
-    for layer, weight, adjoint in zip(hidden, _weights(surrogate, hidden), adjoints[1:]):
+    for layer, adjoint in zip(hidden, adjoints[1:]):
         if tangents is None:
-            tangents = graph.constant(weight[None])
+            tangents = graph.constant(layer.weight[None])
         else:
-            tangents = graph.operation("MatMul", graph.constant(weight), tangents)
+            tangents = graph.operation("MatMul", graph.constant(layer.weight), tangents)
+        if layer.skip is not None:
+            tangents = graph.operation("Add", tangents, graph.constant(layer.skip[None]))
         curvature = graph.operation("Mul", adjoint, graph.unsqueeze(layer.bend, 1))
         one_number = layer is hidden[0] and layer.weight.size == 1
         weighted = _times(graph, graph.unsqueeze(curvature, 3), graph.unsqueeze(tangents, 1), one_number)
@@ -195,18 +211,25 @@ def _hessian(graph: GraphBuilder, surrogate: Surrogate, hidden: list[_Hidden], a
 def _product(
     graph: GraphBuilder, surrogate: Surrogate, hidden: list[_Hidden], adjoints: list[str], direction: str
 ) -> str:
-    weights = _weights(surrogate, hidden)
     tangent, bent = direction, []
-    for layer, weight in zip(hidden, weights):
-        tangent = graph.operation("MatMul", tangent, graph.constant(weight.T))
+    for layer in hidden:
+        tangent = graph.operation("MatMul", tangent, graph.constant(layer.weight.T))
+        if layer.skip is not None:
+            beside = graph.operation("MatMul", direction, graph.constant(layer.skip.T))
+            tangent = graph.operation("Add", tangent, beside)
         bent.append(graph.operation("Mul", layer.bend, tangent))
         tangent = graph.operation("Mul", layer.slope, tangent)
-    change = graph.constant(np.zeros((1, surrogate.widths[-1], surrogate.widths[-2])))
-    for layer, weight, adjoint, bend in zip(*map(reversed, (hidden, weights, adjoints[1:], bent))):
+    width = hidden[-1].weight.shape[0] if hidden else surrogate.widths[0]
+    change = graph.constant(np.zeros((1, surrogate.widths[-1], width)))
+    past = None
+    for layer, adjoint, bend in zip(*map(reversed, (hidden, adjoints[1:], bent))):
         carried = graph.operation("Mul", change, graph.unsqueeze(layer.slope, 1))
         arisen = graph.operation("Mul", adjoint, graph.unsqueeze(bend, 1))
-        change = graph.operation("MatMul", graph.operation("Add", carried, arisen), graph.constant(weight))
-    return change
+        change = graph.operation("Add", carried, arisen)
+        if layer.skip is not None:
+            past = graph.operation("MatMul", change, graph.constant(layer.skip))
+        change = graph.operation("MatMul", change, graph.constant(layer.weight))
+    return change if past is None else graph.operation("Add", change, past)
 
 
 def _for_every_point(graph: GraphBuilder, x: str, value: str, shape: tuple[int, ...]) -> str:
