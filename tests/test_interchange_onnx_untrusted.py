@@ -82,10 +82,10 @@ def test_data_elsewhere_are_refused(tmp_path, tensor, message):
     ("shape", "kind", "message"),
     [
         ((2**50, 2), TensorProto.DOUBLE, "fixes a batch of 1125899906842624"),
-        (("n", 2**40), TensorProto.DOUBLE, "declares 1099511627776 inputs"),
-        (("n", "d"), TensorProto.DOUBLE, "the second number fixed"),
-        (("n", 2, 2), TensorProto.DOUBLE, "the second number fixed"),
-        ((), TensorProto.DOUBLE, "the second number fixed"),
+        (("n", 2**40), TensorProto.DOUBLE, "has 1099511627776 inputs"),
+        (("n", "d"), TensorProto.DOUBLE, "all numbers but the first fixed"),
+        (("n", 2, 2), TensorProto.DOUBLE, "its nodes lie on several axes, .n, 2, 2.; flatten them before"),
+        ((), TensorProto.DOUBLE, "all numbers but the first fixed"),
         (("n", 2), TensorProto.INT64, "neither float32 nor float64"),
     ],
 )

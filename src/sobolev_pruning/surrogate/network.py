@@ -184,8 +184,10 @@ class Surrogate(eqx.Module):
     def activation(self) -> str:
         """The activations as text: "silu", or what each layer has, as "relu, tanh; outputs sigmoid"."""
         *hidden, last = self.activations
-        text = ", ".join(hidden if len(set(hidden)) > 1 else hidden[:1]) or "identity"
-        return text if last == "identity" else f"{text}; outputs {last}"
+        text = ", ".join(hidden if len(set(hidden)) > 1 else hidden[:1])
+        return (
+            text or "identity" if last == "identity" else "; ".join(part for part in (text, f"outputs {last}") if part)
+        )
 
     @property
     def smoothness(self) -> float:

@@ -18,6 +18,7 @@ class Call:
     inputs: list[Value | None]
     attributes: dict[str, object]
     opset: int
+    results: int = 1
 
     def input(self, number: int) -> Value | None:
         return self.inputs[number] if number < len(self.inputs) else None

@@ -3,6 +3,7 @@
 It accepts nothing, as the structure of the graph does that; it only refuses.
 """
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,18 +35,16 @@ def compare_with_graph(surrogate: Surrogate, model: "onnx.ModelProto", batch: in
 
     model = in_double(model)
     named = {tensor.name for tensor in model.graph.initializer}
-    entry = next(entry for entry in model.graph.input if entry.name not in named)
+    entries = [entry for entry in model.graph.input if entry.name not in named]
     n = _POINTS if batch == OPEN_BATCH else batch
     count = n * -(-_POINTS // n)
     distances = np.resize(_DISTANCES, count)
     x = np.random.default_rng(0).normal(size=(count, surrogate.widths[0]))
     x = np.asarray(surrogate.scaling.x_shift) + np.asarray(surrogate.scaling.x_scale) * distances[:, None] * x
-    fed = x if len(entry.type.tensor_type.shape.dim) == 2 else x.reshape(-1)
-    size = len(fed) // (count // n)
     try:
         evaluator = ReferenceEvaluator(model)
         with np.errstate(all="ignore"):
-            parts = [evaluator.run(None, {entry.name: fed[i : i + size]})[0] for i in range(0, len(fed), size)]
+            parts = [evaluator.run(None, _fed(entries, x[i : i + n]))[0] for i in range(0, count, n)]
         expected = np.concatenate([np.asarray(part, np.float64).reshape(n, -1) for part in parts])
     except Exception as error:  # whatever the evaluator stumbles over, the file could not be confirmed
         raise InputError(f"{path} cannot be evaluated by the onnx package ({type(error).__name__}).") from None
@@ -61,6 +60,18 @@ def compare_with_graph(surrogate: Surrogate, model: "onnx.ModelProto", batch: in
                 f"{path} was read as a network of widths {surrogate.widths}, but that differs from the graph's own "
                 f"values by {np.max(difference):.1e}; please report this file."
             )
+
+
+def _fed(entries: "list[onnx.ValueInfoProto]", points: np.ndarray) -> dict[str, np.ndarray]:
+    """The points in the shapes that the inputs of the graph have, each taking the columns that are next."""
+    fed, start = {}, 0
+    for entry in entries:
+        lengths = [dim.dim_value for dim in entry.type.tensor_type.shape.dim]
+        shape = lengths if len(lengths) == 1 else [len(points), *lengths[1:]]
+        size = math.prod(shape) // len(points)
+        fed[entry.name] = points[:, start : start + size].reshape(shape)
+        start += size
+    return fed
 
 
 def in_double(model: "onnx.ModelProto") -> "onnx.ModelProto":

@@ -227,6 +227,9 @@ def _is_approximate(call: Call) -> bool:
 
 ELEMENTWISE: dict[str, Callable[[Call], Value]] = {
     **{operation: _rule(operation, 3 if operation == "Where" else 2) for operation in _OPERATORS},
+    "Sum": lambda call: functools.reduce(
+        functools.partial(on, "Add"), [call.needed(i) for i in range(len(call.inputs))]
+    ),
     "Max": _extreme("Max"),
     "Min": _extreme("Min"),
     "Clip": _clip,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from .faults import NotFeedForward
-from .symbols import ElementwiseFunction
+from .symbols import ElementwiseFunction, selected
 from .untrusted_onnx import MOST_DIMENSIONS
 
 BATCH, NODES, ONE = "batch", "nodes", "one"
@@ -21,12 +21,14 @@ computed shapes can be told from mixing batch and nodes."""
 class DependentTensor:
     """A tensor that depends on the input: what it is for one point, and the meaning of its axes.
 
-    `axes` holds `BATCH` and `NODES` at most once each, else `ONE`; an axis of length 1 may be left out.
+    `axes` holds `BATCH` at most once, `NODES` once, or several times where the nodes lie on a `grid` of these lengths,
+    row by row, else `ONE`; an axis of length 1 may be left out.
     """
 
     curve: ElementwiseFunction
     axes: tuple[str, ...]
     n: int
+    grid: tuple[int, ...] = ()
 
     @property
     def size(self) -> int:
@@ -35,8 +37,8 @@ class DependentTensor:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        lengths = {BATCH: self.n, NODES: self.size, ONE: 1}
-        return tuple(lengths[axis] for axis in self.axes)
+        along = iter(self.grid or (self.size,))
+        return tuple({BATCH: self.n, ONE: 1}[axis] if axis != NODES else next(along) for axis in self.axes)
 
     @property
     def described(self) -> str:
@@ -44,12 +46,21 @@ class DependentTensor:
         return described(self.shape)
 
     def with_curve(self, curve: ElementwiseFunction) -> "DependentTensor":
+        """The same axes; another number of nodes needs one axis for them."""
+        if self.grid and curve.anchor.size != self.size:
+            raise NotFeedForward("its nodes lie on several axes; flatten them before")
         return replace(self, curve=curve)
 
     def transposed(self, order: list[int]) -> "DependentTensor":
         if sorted(order) != list(range(len(self.axes))):
             raise NotFeedForward("its order of axes is no permutation")
-        return replace(self, axes=tuple(self.axes[i] for i in order))
+        axes = tuple(self.axes[i] for i in order)
+        if not self.grid:
+            return replace(self, axes=axes)
+        nodes = [i for i, axis in enumerate(self.axes) if axis == NODES]
+        new = [nodes.index(i) for i in order if i in nodes]
+        places = np.arange(self.size).reshape(self.grid).transpose(new)
+        return replace(self, axes=axes, grid=places.shape, curve=selected(self.curve, places.reshape(-1)))
 
     def squeezed(self, places: list[int] | None) -> "DependentTensor":
         rank, shape = len(self.axes), self.shape
@@ -80,19 +91,21 @@ class DependentTensor:
         target = [math.prod(shape) // max(known, 1) if t == -1 else t for t in target]
         if math.prod(target) != math.prod(shape):
             raise NotFeedForward(f"it reshapes {described(shape)} to {described(target)}")
-        axes, start = [ONE] * len(target), 0
-        for axis, length in zip(self.axes, shape):
-            if length == 1:
-                continue
-            place = next((i for i in range(start, len(target)) if target[i] == length), None)
+        axes = [ONE] * len(target)
+        if BATCH in self.axes and self.n > 1:
+            before = math.prod(shape[: self.axes.index(BATCH)])
+            fitting = (i for i, t in enumerate(target) if t == self.n and math.prod(target[:i]) == before)
+            place = next(fitting, None)
             if place is None:
                 raise NotFeedForward(f"it mixes batch and nodes, reshaping {described(shape)} to {described(target)}")
-            axes[place], start = axis, place + 1
+            axes[place] = BATCH
+        grid = [t for t, axis in zip(target, axes) if axis == ONE and t > 1]
+        axes = [NODES if axis == ONE and t > 1 else axis for t, axis in zip(target, axes)]
         # An axis of length 1 goes where a free one is, in no matter which order.
         free = [i for i, length in enumerate(target) if length == 1]
         for axis, place in zip((axis for axis, length in zip(self.axes, shape) if length == 1 and axis != ONE), free):
             axes[place] = axis
-        return replace(self, axes=tuple(axes))
+        return replace(self, axes=tuple(axes), grid=tuple(grid) if len(grid) > 1 else ())
 
     def constant_along_nodes(self, constant: np.ndarray) -> "tuple[DependentTensor, np.ndarray]":
         """This tensor with as many axes as `constant` needs, and `constant` as one number or one for each node."""
@@ -100,15 +113,18 @@ class DependentTensor:
         if constant.ndim > len(self.axes):
             laid = self.unsqueezed(list(range(constant.ndim - len(self.axes))))
         constant = constant.reshape((1,) * (len(laid.axes) - constant.ndim) + constant.shape)
-        whole = described(constant.shape)
+        whole, shape = described(constant.shape), laid.shape
         for place, axis in enumerate(laid.axes):
             length, first = constant.shape[place], np.take(constant, [0], axis=place)
             if axis == BATCH and length == self.n and (constant == first).all():
                 constant = first
             elif axis == BATCH and 1 < length == self.n:
                 raise NotFeedForward(f"its constant of shape {whole} differs from point to point of the batch")
-            elif length not in ((1, self.size) if axis == NODES else (1,)):
+            elif length not in ((1, shape[place]) if axis == NODES else (1,)):
                 raise NotFeedForward(f"its constant of shape {whole} does not go with {laid.described}")
+        if constant.size > 1 and laid.grid:
+            along = [length if axis == NODES else 1 for axis, length in zip(laid.axes, shape)]
+            constant = np.broadcast_to(constant, along)
         return laid, constant.reshape(-1)
 
 
@@ -120,6 +136,10 @@ def described(shape: Sequence[int]) -> str:
 
 def aligned(first: DependentTensor, second: DependentTensor) -> DependentTensor:
     """The layout of an elementwise operation on both; raises where their axes mean different things."""
+    if first.grid or second.grid:
+        if (first.axes, first.grid) != (second.axes, second.grid):
+            raise NotFeedForward("batch and nodes of its operands do not match")
+        return first
     rank = max(len(first.axes), len(second.axes))
     axes = []
     for one, two in zip(*((ONE,) * (rank - len(laid.axes)) + laid.axes for laid in (first, second))):

@@ -9,8 +9,8 @@ from ...activations import ACTIVATIONS
 from .call import Call, Value, refuse_if_large
 from .elementwise import ELEMENTWISE, on
 from .faults import NotFeedForward
-from .layout import BATCH, NODES, DependentTensor
-from .symbols import apply_matrix
+from .layout import BATCH, NODES, ONE, DependentTensor, described
+from .symbols import apply_matrix, joined, selected
 
 
 def _matmul_on(first: Value, second: Value) -> Value:
@@ -27,6 +27,8 @@ def _matmul_on(first: Value, second: Value) -> Value:
         return reduced.squeezed([len(reduced.axes) + max(place, -len(reduced.axes))])
     if len(laid.axes) == 1:
         place = -1
+    if laid.grid:
+        raise NotFeedForward(f"its nodes lie on several axes, {laid.described}; flatten them before")
     if matrix.ndim != 2 or not laid.axes or laid.axes[place] != NODES:
         raise NotFeedForward("its matrix is not applied to the nodes of one layer")
     matrix = matrix.astype(np.float64)
@@ -146,29 +148,105 @@ def _gather(call: Call) -> Value:
     if chosen.ndim > 1 or (value.axes[axis] == BATCH and value.n != 1):
         raise NotFeedForward("it picks points of the batch")
     if value.axes[axis] == NODES:
-        refuse_if_large(value.size * chosen.size)
-        picking = np.zeros((chosen.size, value.size))
-        picking[np.arange(chosen.size), chosen.reshape(-1)] = 1.0
-        value = value.with_curve(apply_matrix(picking, value.curve))
+        value = value.with_curve(selected(value.curve, np.arange(value.size)[chosen.reshape(-1)]))
     elif np.any(chosen % value.shape[axis]) or chosen.size != 1:
         raise NotFeedForward("it repeats nodes")
     return value.squeezed([axis]) if chosen.ndim == 0 else value
 
 
 def _slice(call: Call) -> Value:
-    value = call.constant(0)
+    value = call.needed(0)
     starts, ends = call.integers("starts", 1), call.integers("ends", 2)
     axes, steps = call.integers("axes", 3) or list(range(len(starts))), call.integers("steps", 4) or [1] * len(starts)
-    cuts = [slice(None)] * value.ndim
+    cuts = [slice(None)] * len(value.shape)
     for start, end, axis, step in zip(starts, ends, axes, steps):
         cuts[axis] = slice(start, end, step)
-    return value[tuple(cuts)]
+    return value[tuple(cuts)] if isinstance(value, np.ndarray) else _cut(value, cuts)
+
+
+def _cut(value: DependentTensor, cuts: list[slice]) -> DependentTensor:
+    """Some of the nodes; the batch stays whole."""
+    for place, (axis, length) in enumerate(zip(value.axes, value.shape)):
+        nodes = np.arange(length)[cuts[place]]
+        if len(nodes) == length and (nodes == np.arange(length)).all():
+            continue
+        if axis != NODES or value.grid or not len(nodes):
+            raise NotFeedForward("it cuts something else than a part of the nodes out")
+        value = value.with_curve(selected(value.curve, nodes))
+    return value
+
+
+def _split(call: Call) -> tuple[Value, ...]:
+    value, axis = call.needed(0), int(call.attributes.get("axis", 0))
+    axis %= len(value.shape)
+    length, parts = value.shape[axis], call.integers("split", 1)
+    if parts is None:
+        count = int(call.attributes.get("num_outputs", call.results))
+        whole = -(-length // count)
+        parts = [min(whole, length - start) for start in range(0, length, whole)]
+    ends = np.cumsum(parts)
+    if min(parts) < 1 or ends[-1] != length:
+        raise NotFeedForward(f"it splits {length} into parts of {parts}")
+    cuts = [slice(None)] * len(value.shape)
+    found = []
+    for start, end in zip(ends - parts, ends):
+        cuts[axis] = slice(int(start), int(end))
+        found.append(value[tuple(cuts)] if isinstance(value, np.ndarray) else _cut(value, cuts))
+    return tuple(found)
 
 
 def _concat(call: Call) -> Value:
-    parts = [call.constant(i) for i in range(len(call.inputs))]
-    refuse_if_large(sum(part.size for part in parts))
-    return np.concatenate(parts, axis=int(call.attributes["axis"]))
+    parts = [call.needed(i) for i in range(len(call.inputs))]
+    axis = int(call.attributes["axis"])
+    if all(isinstance(part, np.ndarray) for part in parts):
+        refuse_if_large(sum(part.size for part in parts))
+        return np.concatenate(parts, axis=axis)
+    if len(parts) == 1:
+        return parts[0]
+    if not all(isinstance(part, DependentTensor) for part in parts):
+        raise NotFeedForward("it joins nodes with constants")
+    first = parts[0]
+    place = axis % len(first.axes)
+    along = [tuple("nodes" if i == place and a in (ONE, NODES) else a for i, a in enumerate(p.axes)) for p in parts]
+    if any(p.grid or p.n != first.n for p in parts) or any(a != along[0] or a.count(NODES) > 1 for a in along):
+        raise NotFeedForward("its parts are not nodes side by side")
+    return DependentTensor(joined([part.curve for part in parts]), along[0], first.n)
+
+
+def _batch_normalization(call: Call) -> Value:
+    """With the means and variances of training, as a network is used."""
+    value = call.needed(0)
+    if call.attributes.get("training_mode", 0):
+        raise NotFeedForward("it normalises by the batch it is given; export the network for inference")
+    scale, offset, mean, variance = (call.constant(number).astype(np.float64) for number in range(1, 5))
+    epsilon = call.number("epsilon", float(np.float32(1e-5)))
+    if (variance + epsilon <= 0).any():
+        raise NotFeedForward("its variances are not above 0")
+    shape = (-1, *(1,) * (len(value.shape) - 2))  # one number for each channel, which axis 1 counts
+    factor = (scale / np.sqrt(variance + epsilon)).reshape(shape)
+    centred = on("Sub", value, mean.reshape(shape))
+    return on("Add", on("Mul", centred, factor), offset.reshape(shape))
+
+
+def _conv(call: Call) -> Value:
+    """A convolution whose window is all there is: a matrix."""
+    value, kernel = call.needed(0), call.constant(1).astype(np.float64)
+    if isinstance(value, np.ndarray) or value.axes[:1] == (NODES,):
+        raise NotFeedForward("it is not applied to the nodes of a layer")
+    moved = any(call.attributes.get("pads", [])) or call.attributes.get("auto_pad", b"NOTSET") in (
+        b"SAME_UPPER",
+        b"SAME_LOWER",
+    )
+    if kernel.shape[1:] != value.shape[1:] or moved or int(call.attributes.get("group", 1)) != 1:
+        raise NotFeedForward(
+            f"its window {described(kernel.shape[2:])} moves over {described(value.shape[2:])} places; only one that "
+            "covers all of them is a layer of a feed-forward network"
+        )
+    flat = value.reshaped([value.shape[0], value.size])
+    flat = flat.with_curve(apply_matrix(kernel.reshape(len(kernel), -1), flat.curve))
+    bias = call.constant(2)
+    flat = flat if bias is None else on("Add", flat, bias.astype(np.float64))
+    return flat.unsqueezed(list(range(2, kernel.ndim)))
 
 
 def _expand(call: Call) -> Value:
@@ -199,7 +277,10 @@ RULES: dict[str, Callable[[Call], Value]] = {
     "Shape": _shape,
     "Gather": _gather,
     "Slice": _slice,
+    "Split": _split,
     "Concat": _concat,
+    "BatchNormalization": _batch_normalization,
+    "Conv": _conv,
     "Expand": _expand,
 }
 """The operations a feed-forward network may be written in; `Constant` is read with the file."""
@@ -209,12 +290,12 @@ _ADVICE = {
         ("Shrink", "ThresholdedRelu", "Cos", "Tan", "Sinh", "Cosh", "Asin", "Acos", "Atan", "Asinh", "Acosh", "Atanh"),
         f"{{}} is none of the activations read, which are {', '.join(ACTIVATIONS)}; train it with one of these",
     ),
-    "BatchNormalization": "{} is not read; fold its numbers into the layer beside it and export again",
     **dict.fromkeys(
         ("Softmax", "LogSoftmax", "LayerNormalization"),
-        "{} mixes the nodes of a layer and is not read; export the network without it",
+        "{} mixes the nodes of a layer and is not read; choose the tensor before it by output=",
     ),
-    "Conv": "{} is not read; write it as a matrix and export again",
+    **dict.fromkeys(("RNN", "LSTM", "GRU"), "{} remembers what came before; only networks of one point are read"),
+    **dict.fromkeys(("MaxPool", "AveragePool"), "{} moves over places; only layers that are matrices are read"),
 }
 
 

@@ -21,7 +21,10 @@ from .untrusted_onnx import LARGEST_ARRAY
 
 @dataclass(frozen=True, eq=False)
 class Inputs:
-    """The network's inputs, scaled: `(x - shift) / scale`; `single` where the file computes in float32."""
+    """The network's inputs, scaled: `(x - shift) / scale`; `single` where the file computes in float32.
+
+    A graph has one vector x of inputs, so all these are of the same.
+    """
 
     shift: np.ndarray
     scale: np.ndarray
@@ -38,7 +41,10 @@ class HiddenLayer:
 
 @dataclass(frozen=True, eq=False)
 class Affine:
-    """`scale * (weight h + bias) + shift` of `source` h; no weight means the identity, no bias 0."""
+    """`scale * (weight h + bias + skip x) + shift` of `source` h; no weight means the identity, no bias or skip 0.
+
+    `skip` is what comes from the inputs x, as the file has them, past the hidden layers.
+    """
 
     source: Inputs | HiddenLayer
     size: int
@@ -46,6 +52,7 @@ class Affine:
     bias: np.ndarray | float | None = None
     scale: np.ndarray | float = 1.0
     shift: np.ndarray | float = 0.0
+    skip: np.ndarray | None = None
 
     @property
     def inputs(self) -> Inputs:
@@ -65,13 +72,24 @@ class Affine:
         )
 
     def matrix_and_bias(self) -> tuple[np.ndarray, np.ndarray]:
-        """The whole of it as `(W, b)`."""
+        """All but the skip as `(W, b)`."""
         if self.weight is None and self.size**2 > LARGEST_ARRAY:
             raise NotFeedForward(f"it is {self.size} wide")
         weight = np.eye(self.size) if self.weight is None else self.weight
         bias = np.broadcast_to(0.0 if self.bias is None else self.bias, (self.size,))
         scale = np.broadcast_to(self.scale, (self.size,))
         return scale[:, None] * weight, scale * bias + self.shift
+
+    @property
+    def whole_skip(self) -> np.ndarray | None:
+        """The skip with the scale in it."""
+        return None if self.skip is None else np.broadcast_to(self.scale, (self.size,))[:, None] * self.skip
+
+    def of_raw_inputs(self) -> tuple[np.ndarray, np.ndarray]:
+        """`(A, a)` with `A x + a`, for one whose source are the inputs."""
+        (weight, bias), inputs = self.matrix_and_bias(), self.inputs
+        weight = weight / inputs.scale
+        return weight, bias - weight @ inputs.shift
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,14 +124,106 @@ def apply_matrix(matrix: np.ndarray, curve: ElementwiseFunction) -> ElementwiseF
         raise NotFeedForward(f"a matrix with {columns} columns meets {before.size} numbers")
     if rows * max(columns, before.size if before.weight is None else before.weight.shape[1]) > LARGEST_ARRAY:
         raise NotFeedForward("its matrices are too large")
-    if before.weight is None and isinstance(before.source, Inputs):
-        # Scaling of the inputs, kept apart from the first weight as our networks do.
-        scale = np.broadcast_to(before.scale, (columns,)).astype(np.float64)
-        if (scale > 0).all():
-            shift = -np.broadcast_to(0.0 if before.bias is None else before.bias, (columns,)) - before.shift / scale
-            return straight(Affine(Inputs(shift, 1.0 / scale, before.source.single), rows, matrix))
-    weight, bias = before.matrix_and_bias()
-    return straight(Affine(before.source, rows, matrix @ weight, matrix @ bias if bias.any() else None))
+    if isinstance(before.source, HiddenLayer) and before.source.before.skip is not None:
+        raise NotFeedForward(
+            "the layer before it receives the inputs past a hidden layer, and only the outputs can; "
+            "train it without that skip connection"
+        )
+    scaled = _with_scaled_inputs(matrix, before)
+    if scaled is not None:
+        return straight(scaled)
+    scale, skip = np.broadcast_to(before.scale, (columns,)), before.whole_skip
+    bias = scale * (0.0 if before.bias is None else before.bias) + before.shift
+    weight = matrix * scale if before.weight is None else matrix @ (scale[:, None] * before.weight)
+    bias = matrix @ bias if bias.any() else None
+    return straight(Affine(before.source, rows, weight, bias, skip=None if skip is None else matrix @ skip))
+
+
+def _with_scaled_inputs(matrix: np.ndarray, before: Affine) -> Affine | None:
+    """`matrix @ before` with the scaling of the inputs kept apart from the weight, as our networks do; None where
+    `before` is no scaling of some of the inputs, each taken once."""
+    if not isinstance(before.source, Inputs):
+        return None
+    inputs, columns = before.source, before.size
+    d = len(inputs.shift)
+    chosen = np.arange(d)
+    if before.weight is not None:
+        chosen = np.argmax(before.weight, axis=1)
+        ones = before.weight[np.arange(columns), chosen]
+        if len(set(chosen)) < columns or (ones != 1).any() or np.count_nonzero(before.weight) != columns:
+            return None
+    scale = np.broadcast_to(before.scale, (columns,)).astype(np.float64)
+    if (
+        len(matrix) * d > LARGEST_ARRAY
+        or not (scale > 0).all()
+        or (inputs.shift != 0).any()
+        or (inputs.scale != 1).any()
+    ):
+        return None
+    shifts, scales, weight = np.zeros(d), np.ones(d), np.zeros((len(matrix), d))
+    shifts[chosen] = -np.broadcast_to(0.0 if before.bias is None else before.bias, (columns,)) - before.shift / scale
+    scales[chosen] = 1.0 / scale
+    weight[:, chosen] = matrix
+    return Affine(Inputs(shifts, scales, inputs.single), len(matrix), weight)
+
+
+def selected(curve: ElementwiseFunction, nodes: np.ndarray) -> ElementwiseFunction:
+    """Some of the nodes of `curve`, in this order."""
+    anchor = curve.anchor
+    size = len(nodes)
+    if size * max(anchor.size, 1) > LARGEST_ARRAY:
+        raise NotFeedForward("it picks too many nodes")
+
+    def of_those(part):
+        return part if part is None or np.isscalar(part) or np.ndim(part) == 0 else part[nodes]
+
+    if anchor.weight is None:
+        weight = np.zeros((size, anchor.size))
+        weight[np.arange(size), nodes] = 1.0
+    else:
+        weight = anchor.weight[nodes]
+    parts = {name: of_those(getattr(anchor, name)) for name in ("bias", "scale", "shift", "skip")}
+    return replace(curve, anchor=Affine(anchor.source, size, weight, **parts))
+
+
+def joined(curves: list[ElementwiseFunction]) -> ElementwiseFunction:
+    """The nodes of all `curves`, one after the other; they must be affine in one and the same layer, or in the
+    inputs."""
+    parts = [to_affine(curve) for curve in curves]
+    if all(isinstance(part.source, Inputs) for part in parts):
+        same = all(part.source is parts[0].source for part in parts)
+        return straight(_stacked(parts) if same else _of_raw(parts, np.concatenate))
+    if any(part.source is not parts[0].source or part.skip is not None for part in parts):
+        raise NotFeedForward("it joins different layers side by side, and each layer read has one before it")
+    return straight(_stacked(parts))
+
+
+def _stacked(parts: list[Affine]) -> Affine:
+    size = sum(part.size for part in parts)
+
+    def side_by_side(name):
+        given = (getattr(part, name) for part in parts)
+        filled = [0.0 if value is None else value for value in given]
+        return np.concatenate([np.broadcast_to(value, (part.size,)) for value, part in zip(filled, parts)])
+
+    weights = [np.eye(part.size) if part.weight is None else part.weight for part in parts]
+    return Affine(
+        parts[0].source,
+        size,
+        np.concatenate(weights),
+        side_by_side("bias"),
+        side_by_side("scale"),
+        side_by_side("shift"),
+    )
+
+
+def _of_raw(parts: list[Affine], together: Callable) -> Affine:
+    """Affine functions of the inputs, whatever scaling they had, as one of the inputs as they are."""
+    inputs = parts[0].inputs
+    weights, biases = zip(*(part.of_raw_inputs() for part in parts))
+    weight, bias = together(weights), together(biases)
+    d = len(inputs.shift)
+    return Affine(Inputs(np.zeros(d), np.ones(d), inputs.single), len(bias), weight, bias)
 
 
 def with_bias(curve: ElementwiseFunction, bias: np.ndarray) -> ElementwiseFunction | None:
@@ -150,11 +260,33 @@ def combine(operation: str, function: Callable[..., Pieces], *curves: Elementwis
         return ElementwiseFunction(first.anchor, function(*(curve.function for curve in curves)), makers)
     if operation in ("Add", "Sub"):
         one, two = map(to_affine, curves)
-        if one.source is two.source and one.size == two.size:
-            (weight, bias), (other_weight, other_bias) = one.matrix_and_bias(), two.matrix_and_bias()
-            sign = 1.0 if operation == "Add" else -1.0
-            return straight(Affine(one.source, one.size, weight + sign * other_weight, bias + sign * other_bias))
-    raise NotFeedForward("it joins two branches of the network")
+        if operation == "Sub":
+            two = replace(two, scale=-1.0 * two.scale, shift=-1.0 * two.shift)
+        if one.size == two.size:
+            found = _sum(one, two) or _sum(two, one)
+            if found is not None:
+                return straight(found)
+    raise NotFeedForward(
+        "it joins two branches of the network that are more than linear terms from the inputs; "
+        "train it without that connection"
+    )
+
+
+def _sum(one: Affine, two: Affine) -> Affine | None:
+    """`one + two`: of the same layer, of the inputs, or `two` of the inputs and past the layers of `one`."""
+    if one.source is two.source:
+        (weight, bias), (other_weight, other_bias) = one.matrix_and_bias(), two.matrix_and_bias()
+        skips = [part.whole_skip for part in (one, two) if part.skip is not None]
+        return Affine(
+            one.source, one.size, weight + other_weight, bias + other_bias, skip=sum(skips) if skips else None
+        )
+    if not isinstance(two.source, Inputs):
+        return None
+    if isinstance(one.source, Inputs):
+        return _of_raw([one, two], sum)
+    (weight, bias), (past, constant) = one.matrix_and_bias(), two.of_raw_inputs()
+    skip = past if one.skip is None else one.whole_skip + past
+    return Affine(one.source, one.size, weight, bias + constant, skip=skip)
 
 
 def to_affine(curve: ElementwiseFunction) -> Affine:

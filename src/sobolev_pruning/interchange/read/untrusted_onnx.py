@@ -61,7 +61,7 @@ def needed_part(model: "onnx.ModelProto", output: str, folder: Path) -> "onnx.Mo
         node=nodes[::-1],
         initializer=[_with_data_inside(tensor, folder) for tensor in model.graph.initializer if tensor.name in needed],
         input=[entry for entry in model.graph.input if entry.name in needed],
-        output=[entry for entry in model.graph.output if entry.name == output],
+        output=[entry for entry in model.graph.output if entry.name == output] or [onnx.ValueInfoProto(name=output)],
     )
     for node in graph.node:
         for attribute in node.attribute:
