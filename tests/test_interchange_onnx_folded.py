@@ -7,7 +7,8 @@ from onnx.reference import ReferenceEvaluator
 
 from onnx_graphs import node
 from sobolev_pruning import InputError
-from sobolev_pruning.interchange import load_onnx
+from sobolev_pruning.interchange import load_onnx, save_onnx
+from surrogates import LAYERED, layered_surrogate
 from tolerances import EXPORT_FLOAT64, READ_FLOAT32
 
 RNG = np.random.default_rng(8)
@@ -294,3 +295,15 @@ def test_layers_side_by_side_are_refused(tmp_path):
     nodes = [*FIRST, node("Tanh", "z", "p"), node("Relu", "z", "q"), node("Concat", "p q", "y", axis=1)]
     with pytest.raises(InputError, match=r"\(Concat\) does not fit, because it joins different layers side by side"):
         read(tmp_path, model_of(nodes, DENSE, {"x": X2}))
+
+
+@pytest.mark.parametrize("kind", LAYERED)
+def test_what_we_write_of_layers_and_skips_comes_back(tmp_path, kind):
+    surrogate = layered_surrogate(*LAYERED[kind])
+    save_onnx(surrogate, tmp_path / "s.onnx")
+    found = load_onnx(tmp_path / "s.onnx")
+    merged = {"everything": (3, 5, 3, 2)}.get(kind, surrogate.widths)  # an identity between two layers is no layer
+    assert found.widths == merged
+    points = 3.0 + np.random.default_rng(0).normal(size=(9, 3))
+    expected = np.asarray(surrogate.value(points))
+    np.testing.assert_allclose(found.value(points), expected, atol=1e-13 * np.abs(expected).max())
