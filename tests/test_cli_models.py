@@ -158,11 +158,11 @@ def test_every_output_is_shown(capsys, tmp_path):
     x = np.random.default_rng(2).uniform(1.0, 4.0, (30, 2))
     evaluation = sp.evaluate(one, two.label(x, order=0))
     network = NetworkRecord("two.onnx", (2, 3, 2), "tanh", 17, numbered_inputs(2), numbered_outputs(2))
-    lines = as_text(evaluation_table(EvaluationRecord((network,), (evaluation,), "data.csv", ()))).splitlines()
+    lines = as_text(evaluation_table(EvaluationRecord((network,), (evaluation,), ((),), "data.csv", ()))).splitlines()
     for name, r2 in (
         ("two.onnx", min(output.value.r2 for output in evaluation.outputs)),
-        ("output 0", evaluation.outputs[0].value.r2),
-        ("output 1", evaluation.outputs[1].value.r2),
+        ("y0", evaluation.outputs[0].value.r2),
+        ("y1", evaluation.outputs[1].value.r2),
     ):
         assert any(name in line and r2_text(r2) in line for line in lines[1:])
     limits = {"value of output 0": 0.1, "value of output 1": 0.5}

@@ -285,11 +285,17 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Measure the errors of networks against a reference or against data."""
-    from .commands import evaluate_models, evaluation_table
+    from .commands import entries_tables, evaluate_models, evaluation_table
+    from .drawing import fitted
 
     with waiting("evaluating"):
         record = evaluate_models(models, reference=reference, data=_data(data, x, y))
     _show(record, evaluation_table, as_json)
+    if not as_json:
+        console = Console()
+        for table in entries_tables(record):
+            console.print()
+            console.print(fitted(table, console))
 
 
 @app.command()

@@ -102,6 +102,25 @@ def numbered_outputs(n: int) -> tuple[Variable, ...]:
     return (Variable("y"),) if n == 1 else tuple(Variable(f"y{j}") for j in range(n))
 
 
+def derivative_unit(of: Variable, by: Sequence[Variable]) -> str | None:
+    """The unit of the derivative of `of` by each of `by`, one after the other; None where one is not known.
+
+    >>> derivative_unit(Variable("price", "USD"), [Variable("volatility", "1/sqrt(year)")])
+    'USD/(1/sqrt(year))'
+    >>> derivative_unit(Variable("price", "USD"), [Variable("spot", "USD")] * 2)
+    'USD/USD^2'
+    """
+    units = [variable.unit for variable in (of, *by)]
+    if None in units:
+        return None
+    top, *below = [unit if unit.isalnum() else f"({unit})" for unit in units]
+    if not below:
+        return units[0]
+    if len(set(below)) < len(below):
+        return f"{top}/{below[0]}^{len(below)}"
+    return f"{top}/{below[0]}" if len(below) == 1 else f"{top}/({' '.join(below)})"
+
+
 def are_named(variables: Sequence[Variable]) -> bool:
     """Whether somebody named them: they are not the numbered ones."""
     n = len(variables)

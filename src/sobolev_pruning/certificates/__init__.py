@@ -9,7 +9,6 @@ from .claims import Monotone as Monotone
 from .claims import Range as Range
 from .claims import Within as Within
 from .claims import basket_claims as basket_claims
-from .entry_names import entry_name as entry_name
 from .reading import load_certificate as load_certificate
 from .record import Answer as Answer
 from .record import Certificate as Certificate

@@ -3,13 +3,13 @@
 import re
 from collections.abc import Sequence
 
+from .._foundation.entry_names import RESERVED, read_entry
 from .._foundation.errors import InputError
 from .._foundation.spelling import NAME, unquoted
 from .._foundation.variables import Variable, position_of
 from ..reference import AbstractReference, GaussianBasket
 from ..surrogate import Surrogate
 from .claims import Claim, Convex, Distance, Monotone, Range, Within, basket_claims
-from .entry_names import RESERVED, read_entry
 
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?"
 _MARGIN = rf"(?:\s*~\s*(?P<margin>{_NUMBER}))?"

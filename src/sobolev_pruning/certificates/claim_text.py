@@ -2,11 +2,11 @@
 
 import numpy as np
 
+from .._foundation.entry_names import entry_name
 from .._foundation.spelling import spelled
 from .._foundation.variables import Variable, numbered_inputs
 from ..surrogate import Surrogate
 from .claims import Claim, Convex, Distance, Monotone, Range
-from .entry_names import entry_name
 from .record import Certificate
 
 

@@ -13,6 +13,7 @@ from .prune import prune_model as prune_model
 from .sample import sample_function as sample_function
 from .shrink import shrink_model as shrink_model
 from .significance import score_model as score_model
+from .tables import entries_tables as entries_tables
 from .tables import evaluation_table as evaluation_table
 from .tables import pruning_table as pruning_table
 from .tables import sampling_table as sampling_table

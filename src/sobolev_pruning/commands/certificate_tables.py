@@ -5,8 +5,9 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from .._foundation.entry_names import entry_name
 from .._foundation.variables import named_first, numbered_inputs, numbered_outputs
-from ..certificates import Answer, Range, claim_text, entry_name
+from ..certificates import Answer, Range, claim_text
 from ..drawing.numbers import MISSING, OUTWARD_DIGITS, count_text, error_text, outward_text
 from .boxes import box_text, point_text
 from .records import CertificateRecord, ComparisonRecord

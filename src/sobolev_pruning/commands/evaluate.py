@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from .._foundation.errors import InputError
-from ..evaluation import Evaluator, evaluate
+from ..evaluation import Evaluator
 from ..running import read_config
 from ..running.builders import build_reference
 from ..surrogate import Surrogate
@@ -24,7 +24,7 @@ def evaluate_models(
         raise InputError("Say what to compare with by exactly one of --reference CONFIG.toml and --data FILE.")
     networks = {path: read_model(path) for path in models}
     warnings: list[str] = []
-    evaluations = []
+    evaluations, entries = [], []
     if reference is not None:
         truth = build_reference(read_config(reference))
         for path, network in networks.items():
@@ -37,15 +37,19 @@ def evaluate_models(
         evaluator = Evaluator.of(truth, points)
         for path, network in networks.items():
             evaluations.append(evaluator(network))
+            entries.append(evaluator.by_name(network))
             warnings += _warnings(path, network, points)
     else:
         for path, network in networks.items():
             samples = read_data(network, data)
-            evaluations.append(evaluate(network, samples))
+            evaluator = Evaluator.on(samples)
+            evaluations.append(evaluator(network))
+            entries.append(evaluator.by_name(network))
             warnings += _warnings(path, network, samples.x)
     return EvaluationRecord(
         networks=tuple(describe(network, path) for path, network in networks.items()),
         evaluations=tuple(evaluations),
+        entries=tuple(entries),
         against=str(reference if data is None else data.path),
         warnings=tuple(warnings),
     )

@@ -6,7 +6,7 @@ import numpy as np
 
 from .._foundation.variables import Variable
 from ..certificates import Certificate
-from ..evaluation import Evaluation
+from ..evaluation import EntryScores, Evaluation
 
 
 @dataclass(frozen=True)
@@ -116,10 +116,13 @@ class ShrinkingRecord:
 
 @dataclass(frozen=True)
 class EvaluationRecord:
-    """The errors of some networks against one truth, which `against` names."""
+    """The errors of some networks against one truth, which `against` names; `entries` are those of every value and
+    derivative by name.
+    """
 
     networks: tuple[NetworkRecord, ...]
     evaluations: tuple[Evaluation, ...]
+    entries: tuple[tuple[EntryScores, ...], ...]
     against: str
     warnings: tuple[str, ...]
 

@@ -1,16 +1,17 @@
 """Tables on the terminal about networks in files: their nodes, what pruning made of them, their errors."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from rich import box
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from .._foundation.errors import printable
-from .._foundation.variables import in_short
+from .._foundation.variables import Variable, in_short
 from ..drawing.numbers import count_text, error_text, outward_text, r2_text, widths_text
-from ..evaluation import Evaluation
+from ..evaluation import EntryScores, Evaluation
 from ..running.tables import REPORTED_QUANTITIES
 from .records import (
     EvaluationRecord,
@@ -24,6 +25,9 @@ from .records import (
 
 _MOST_OUTPUTS = 8
 """Of a network with more outputs the worst are shown."""
+
+_MOST_ENTRIES = 48
+"""Of more values and derivatives those with the largest relative errors are shown."""
 
 _MOST_NODES = 24
 """A network with more hidden nodes is shown layer by layer."""
@@ -109,7 +113,8 @@ def significance_table(record: SignificanceRecord) -> Table:
 def pruning_table(record: PruningRecord) -> Table:
     """Before and after, and how well the small network imitates the large one."""
     title = f"{network_text(record.before)}\n{network_text(record.after)}"
-    table = _errors_table(title, {f"fold {record.fold}": record.evaluation}, record.before.path)
+    rows = {f"fold {record.fold}": record.evaluation}
+    table = _errors_table(title, rows, record.before.path, record.before.outputs)
     if record.proved_difference is not None:
         proved, reached = outward_text(record.proved_difference, up=True), error_text(record.reached_difference)
         table.caption += f"\nProved: over the whole box values differ by at most {proved}; {reached} was found."
@@ -200,10 +205,35 @@ def _with_stderr(trial: TrialRecord, name: str, limit: float) -> str:
 def evaluation_table(record: EvaluationRecord) -> Table:
     """R2 and the largest errors of every network."""
     rows = {network.path: found for network, found in zip(record.networks, record.evaluations)}
-    return _errors_table("\n".join(network_text(network) for network in record.networks), rows, record.against)
+    title = "\n".join(network_text(network) for network in record.networks)
+    return _errors_table(title, rows, record.against, record.networks[0].outputs)
 
 
-def _errors_table(title: str, rows: dict[str, Evaluation], against: str) -> Table:
+def entries_tables(record: EvaluationRecord) -> list[Table]:
+    """Of every network the errors of its values and derivatives by name: in their units, and relative to their size."""
+    return [_entries_table(network, entries) for network, entries in zip(record.networks, record.entries)]
+
+
+def _entries_table(network: NetworkRecord, entries: tuple[EntryScores, ...]) -> Table:
+    shown = sorted(sorted(entries, key=_relative, reverse=True)[:_MOST_ENTRIES], key=entries.index)
+    caption = "Relative: the root mean square error as a part of the root mean square of what is true."
+    if len(shown) < len(entries):
+        caption += f" Shown are the {len(shown)} of {len(entries)} with the largest; --json has all."
+    table = plain_table(
+        escape(f"{network.path} by name"), ["Of", "Unit"], ["R²", "RMSE", "Relative", "Largest"], caption
+    )
+    for entry in shown:
+        scores = entry.scores
+        figures = r2_text(scores.r2), error_text(scores.rmse), error_text(entry.relative), error_text(scores.max_abs)
+        table.add_row(Text(entry.name), Text(entry.unit or ""), *figures)
+    return table
+
+
+def _relative(entry: EntryScores) -> float:
+    return np.inf if entry.relative is None else entry.relative
+
+
+def _errors_table(title: str, rows: dict[str, Evaluation], against: str, outputs: Sequence[Variable]) -> Table:
     first = next(iter(rows.values()))
     truth = "" if first.against in ("samples", against) else f" ({first.against})"
     caption = f"Against {against}{truth} at {count_text(first.n_points)} points; gamma is the second derivative "
@@ -215,7 +245,7 @@ def _errors_table(title: str, rows: dict[str, Evaluation], against: str) -> Tabl
         _add_figures(table, name, evaluation)
         if len(evaluation.outputs) > 1:
             for j in _worst_outputs(evaluation):
-                _add_figures(table, f"output {j}", evaluation.outputs[j])
+                _add_figures(table, escape(outputs[j].name), evaluation.outputs[j])
     return table
 
 

@@ -1,3 +1,4 @@
+from .entries import EntryScores as EntryScores
 from .evaluate import Evaluation as Evaluation
 from .evaluate import Evaluator as Evaluator
 from .evaluate import evaluate as evaluate

@@ -1,6 +1,6 @@
 """A surrogate's errors in value, delta, gamma and Hessian, against a reference's truth or against samples."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import equinox as eqx
@@ -13,8 +13,17 @@ from .._foundation.arrays import Points
 from .._foundation.errors import InputError
 from .._foundation.precision import require_float64
 from .._foundation.samples import Samples
+from .._foundation.variables import (
+    Variable,
+    as_variables,
+    expect_same,
+    named_first,
+    numbered_inputs,
+    numbered_outputs,
+)
 from ..reference import AbstractReference, Truth
 from ..surrogate import Surrogate
+from .entries import EntryScores, entry_scores
 from .scores import Scores, scorer_for
 
 _MODEL_SEED = 20_25
@@ -61,28 +70,51 @@ class Evaluation:
 class Evaluator:
     """Scores any number of models at the same points against one truth, which is worked out once.
 
-    `truth` holds the truth at `points`, `(n, d)`; gamma is taken along `direction`, `(d,)`.
+    `truth` holds the truth at `points`, `(n, d)`, of the variables `inputs` and `outputs`; gamma is taken along
+    `direction`, `(d,)`, where there is one.
     """
 
-    def __init__(self, truth: Truth, points: Points, direction: Float[Array, "d"]):
+    def __init__(
+        self,
+        truth: Truth,
+        points: Points,
+        direction: Float[Array, "d"] | None = None,
+        inputs: Sequence[Variable] | None = None,
+        outputs: Sequence[Variable] | None = None,
+    ):
         self.truth = truth
         self.points = points
         self.direction = direction
+        k = int(np.prod(np.shape(truth.value)[1:]))
+        self.inputs = as_variables(inputs, numbered_inputs(points.shape[1]), "inputs")
+        self.outputs = as_variables(outputs, numbered_outputs(k), "outputs")
 
     @staticmethod
     def of(reference: AbstractReference, points: Points) -> "Evaluator":
         """The one that knows what `reference` says at `points`."""
-        return Evaluator(reference.truth(points), points, reference.gamma_direction)
+        found = reference.truth(points)
+        return Evaluator(found, points, reference.gamma_direction, reference.inputs, reference.outputs)
+
+    @staticmethod
+    def on(samples: Samples, name: str = "samples") -> "Evaluator":
+        """The one that takes the labels of `samples`, called `name`, for the truth, less the noise that they state."""
+        known = samples.dydx is not None and not np.isnan(samples.dydx).all()
+        gradient, stderr = (samples.dydx, samples.dydx_stderr) if known else (None, None)
+        truth = Truth(samples.y, gradient, None, None, name, samples.y_stderr, stderr)
+        return Evaluator(truth, samples.x, None, samples.inputs, samples.outputs)
 
     def said_by(self, model: Surrogate | AbstractReference) -> Truth:
         """What `model` says at the points of all that the truth knows."""
         return _said_by(model, self.points, self.truth, self.direction)
 
     def __call__(self, model: Surrogate | AbstractReference) -> Evaluation:
-        """The errors of `model`, a surrogate or another reference."""
+        """The errors of `model`, a surrogate or another reference.
+
+        Raises `InputError` where it has other inputs or outputs than the truth, by number or by name.
+        """
         truth, points = self.truth, self.points
-        found = self.said_by(model)
-        score = _scorer(found.value, truth.value, truth.source)
+        found = self._comparable(model)
+        score = _scorer(truth.value)
 
         def scored(name: str) -> Scores | None:
             predicted, true = getattr(found, name), getattr(truth, name)
@@ -94,8 +126,35 @@ class Evaluator:
         scores |= {"delta": None, "delta_scaled": None}
         if truth.gradient is not None:
             stderr = _stderr_of_both(found, truth, "gradient")
-            scores |= _delta_scores(score, found.gradient, truth.gradient, stderr, points)
+            known = ~np.isnan(truth.gradient)
+            scores |= _delta_scores(score, found.gradient, truth.gradient, stderr, points, known)
         return Evaluation(**scores, n_points=len(points), against=truth.source)
+
+    def by_name(self, model: Surrogate | AbstractReference) -> tuple[EntryScores, ...]:
+        """The errors of `model` in every value and derivative by its name, see `entry_scores`.
+
+        >>> from sobolev_pruning.reference import GaussianBasket
+        >>> basket = GaussianBasket.random(n_assets=2, seed=0)
+        >>> evaluator = Evaluator.of(basket, basket.test_points(jax.random.key(0), 64))
+        >>> [entry.name for entry in evaluator.by_name(basket)[:4]]
+        ['price', 'dprice/dspot[0]', 'dprice/dspot[1]', 'd2price/dspot[0]2']
+        """
+        found = self._comparable(model)
+        stderr = {name: _stderr_of_both(found, self.truth, name) for name in ("value", "gradient", "hessian")}
+        names = named_first(self.inputs, model.inputs), named_first(self.outputs, model.outputs)
+        return entry_scores(found, self.truth, stderr, *names)
+
+    def _comparable(self, model: Surrogate | AbstractReference) -> Truth:
+        expect_same(model.inputs, self.inputs, "the truth", "inputs")
+        found = self.said_by(model)
+        ours, theirs = (int(np.prod(np.shape(values)[1:])) for values in (found.value, self.truth.value))
+        if ours != theirs:
+            raise InputError(
+                f"The model has {ours} outputs and the truth ({self.truth.source}) has {theirs}; compare it with its "
+                "own model."
+            )
+        expect_same(model.outputs, self.outputs, "the truth", "outputs")
+        return found
 
 
 def evaluate(
@@ -124,7 +183,7 @@ def evaluate(
     if isinstance(truth, Samples):
         if points is not None:
             raise InputError("points belong to a reference; samples bring their own inputs, so leave points out.")
-        return _against_samples(surrogate, truth)
+        return Evaluator.on(truth)(surrogate)
     points = truth.test_points(jax.random.key(seed)) if points is None else jnp.asarray(points)
     return Evaluator.of(truth, points)(surrogate)
 
@@ -144,14 +203,18 @@ def _curvature(surrogate: Surrogate, points: Points, direction: Float[Array, "d"
     return jax.vmap(lambda x: jax.jvp(slope, (x,), (direction,))[1])(points)
 
 
-def _said_by(model: Surrogate | AbstractReference, points: Points, truth: Truth, direction: Float[Array, "d"]) -> Truth:
+def _said_by(
+    model: Surrogate | AbstractReference, points: Points, truth: Truth, direction: Float[Array, "d"] | None
+) -> Truth:
     """What `model` says of all that `truth` knows; of another estimate with its standard errors."""
     derivatives = truth.gradient is not None, truth.gamma is not None or truth.hessian is not None
     if isinstance(model, AbstractReference):
         found = _told_by(model, points, 2 if derivatives[1] else int(derivatives[0]))
+        if direction is None:
+            return replace(found, gamma=None, gamma_stderr=None)
         if found.hessian is not None:
             return replace(found, gamma=second_derivative_along(found.hessian, direction))
-        same = np.array_equal(model.gamma_direction, direction)
+        same = model.gamma_direction is not None and np.array_equal(model.gamma_direction, direction)
         return found if same else replace(found, gamma=None, gamma_stderr=None)
     hessian = None if truth.hessian is None else model.hessian(points)
     gamma = None
@@ -183,36 +246,11 @@ def _stderr_of_both(found: Truth, truth: Truth, name: str) -> np.ndarray | None:
     return np.sqrt(sum(error**2 for error in known)).reshape(np.shape(getattr(truth, name))) if known else None
 
 
-def _against_samples(model: Surrogate | AbstractReference, samples: Samples) -> Evaluation:
-    known = np.zeros(0, bool) if samples.dydx is None else ~np.isnan(samples.dydx)
-    gradient, stderr = (samples.dydx, samples.dydx_stderr) if known.any() else (None, None)
-    truth = Truth(samples.y, gradient, None, None, "samples", samples.y_stderr, stderr)
-    found = _said_by(model, samples.x, truth, jnp.ones(samples.n_inputs))
-    score = _scorer(found.value, samples.y, "samples")
-    derivatives = {"delta": None, "delta_scaled": None}
-    if truth.gradient is not None:
-        stderr = _stderr_of_both(found, truth, "gradient")
-        derivatives = _delta_scores(score, found.gradient, gradient, stderr, samples.x, known)
-    return Evaluation(
-        value=score(found.value, samples.y, _stderr_of_both(found, truth, "value")),
-        **derivatives,
-        gamma=None,
-        hessian=None,
-        n_points=len(samples),
-        against="samples",
-    )
+def _scorer(truth: Array) -> Callable[..., Scores]:
+    """What scores arrays of a model against those of one with the values `truth`, output by output.
 
-
-def _scorer(predicted: Array, truth: Array, name: str) -> Callable[..., Scores]:
-    """What scores a model with values `predicted` against one with values `truth`, output by output.
-
-    The axis of a single output may be there in one and not in the other. Raises `InputError` for other outputs.
+    The axis of a single output may be there in one and not in the other.
     """
-    ours, theirs = (int(np.prod(np.shape(values)[1:])) for values in (predicted, truth))
-    if ours != theirs:
-        raise InputError(
-            f"The model has {ours} outputs and the truth ({name}) has {theirs}; compare it with its own model."
-        )
     scorer = scorer_for(truth)
 
     def score(predicted, truth, stderr=None, known=None) -> Scores:

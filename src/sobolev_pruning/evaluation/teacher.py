@@ -22,4 +22,5 @@ def evaluator_against(original: Surrogate, points: Points, name: str) -> Evaluat
     direction = jnp.ones(points.shape[1])
     hessian = original.hessian(points)
     gamma = second_derivative_along(hessian, direction)
-    return Evaluator(Truth(original.value(points), original.gradient(points), gamma, hessian, name), points, direction)
+    truth = Truth(original.value(points), original.gradient(points), gamma, hessian, name)
+    return Evaluator(truth, points, direction, original.inputs, original.outputs)

@@ -3,9 +3,9 @@
 import re
 from collections.abc import Sequence
 
-from .._foundation.errors import InputError
-from .._foundation.spelling import NAME, QUOTED, quoted, spelled, unquoted
-from .._foundation.variables import Variable, position_of
+from .errors import InputError
+from .spelling import NAME, QUOTED, quoted, spelled, unquoted
+from .variables import Variable, position_of
 
 RESERVED = ("value", "gradient", "hessian", "gamma")
 """Words that mean all entries; an output of such a name stands in quotes."""
