@@ -84,9 +84,10 @@ def test_two_estimates_are_compared_less_the_noise_of_both():
     """Paths of one law under two seeds of noise: no error but noise, which is taken out."""
 
     def model(shift, paths):
-        return from_function(
-            lambda x, z: jax.numpy.sin(x[0]) * x[1] + x[0] * z[0] + shift, inputs=BOX, noise=1, paths=paths
-        )
+        def simulate(x, z):
+            return jax.numpy.sin(x[0]) * x[1] + x[0] * z[0] + shift
+
+        return from_function(simulate, inputs=BOX, noise=1, paths=paths, gamma_direction=[1.0, 1.0])
 
     points = model(0.0, 2).test_points(jax.random.key(0), 64)
     found = evaluate(model(0.25, 128), model(0.0, 128), points)

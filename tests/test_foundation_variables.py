@@ -95,6 +95,14 @@ def test_training_refuses_other_names_and_gives_names_to_a_network_without():
     expect_same(INPUTS, (Variable("spot"), Variable("volatility")), "samples", "inputs")
 
 
+def test_names_that_nobody_gave_agree_with_any_but_for_another_order():
+    some = (Variable("x1"), Variable("x2"))  # what is left of a network without names
+    expect_same(some, INPUTS, "samples", "inputs")
+    expect_same(INPUTS, some, "samples", "inputs")
+    with pytest.raises(InputError, match="are x1, x2, those of samples x2, x1; give them in one order"):
+        expect_same(some, some[::-1], "samples", "inputs")
+
+
 def test_a_wrong_name_is_answered_with_the_nearest():
     assert position_of("volatility", INPUTS, "--box") == 1
     with pytest.raises(InputError, match="--box names 'volatilty', which is none of the 2; did you mean 'volatility'"):

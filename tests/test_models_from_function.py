@@ -86,7 +86,7 @@ def test_the_mean_of_paths_has_the_stated_standard_error(order):
 
 
 def test_the_estimated_truth_agrees_with_the_closed_form_within_its_standard_error():
-    reference = from_function(two_outputs, inputs=BOX, noise=2, paths=20_000)
+    reference = from_function(two_outputs, inputs=BOX, noise=2, paths=20_000, gamma_direction=[1.0, 1.0])
     exact = from_function(two_outputs, inputs=BOX, noise=2, exact=two_means, gamma_direction=[1.0, 0.0])
     points = reference.test_points(KEY, 6)
     found, known = reference.truth(points), exact.truth(points)

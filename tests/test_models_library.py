@@ -120,7 +120,7 @@ def test_inputs_and_fixed_parameters_are_recorded():
     assert "strike" in fixed and "spot" not in fixed
     np.testing.assert_array_equal(model.gamma_direction, [1.0, 1.0, 0.0])
     no_spot = black_scholes(payoffs.call, inputs={"volatility": (0.1, 0.2), "rate": (0.0, 0.1)})
-    np.testing.assert_array_equal(no_spot.gamma_direction, [1.0, 1.0])
+    assert no_spot.gamma_direction is None and no_spot.gamma_name is None
     assert model.kind == "call on 2 Black-Scholes asset(s)"
 
 
@@ -408,3 +408,14 @@ def test_a_thousand_inputs_cost_two_cumulative_sums():
 def test_mistakes_get_one_sentence(types_unchecked, make, message):
     with pytest.raises(InputError, match=message):
         make()
+
+
+def test_gamma_has_a_direction_only_where_its_step_means_something():
+    calls = {1: {"spot": (80, 120), "maturity": (0.5, 1)}, 2: {"spot": (80, 120)}}
+    assert [black_scholes(payoffs.call, inputs=calls[n], assets=n).gamma_name for n in (1, 2)] == ["spot", "all spots"]
+    rates = gene_expression(inputs={"transcription": (10, 30), "translation": (5, 15)}, paths=64)
+    assert rates.gamma_direction is None and rates.gamma_name is None
+    points = rates.test_points(jax.random.key(0), 3)
+    assert rates.truth(points).gamma is None and rates.truth(points).hessian is not None
+    estimate = rates.estimate(points, jax.random.key(1), paths=64)
+    assert estimate.gamma is None and estimate.gradient is not None

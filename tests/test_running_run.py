@@ -224,9 +224,9 @@ def test_a_run_imitates_a_reference_of_the_users_own(own, tmp_path):
     assert result.record.reference == "My wave, a function of size, angle"
     assert oversized.widths == (2, 8, 2) and pruned.widths == (2, 6, 2)
     assert oversized.evaluation.value.r2 > 0.99 and len(oversized.evaluation.outputs) == 2
-    assert oversized.predictions.axis_label == "angle" and oversized.predictions.direction == "all inputs"
+    assert oversized.predictions.axis_label == "angle" and oversized.predictions.direction == "angle"
     page = (tmp_path / "out" / "report.html").read_text()
-    assert "along a shift of all inputs" in page and "antithetic" not in page and result.record.published == {}
+    assert "along a shift of angle" in page and "antithetic" not in page and result.record.published == {}
     run(own("own_model:model"), tmp_path / "out", resume=True)
     (tmp_path / "own_model.py").write_text(OWN.replace("0.05 * z", "0.06 * z"))
     sys.modules.pop("own_model")
@@ -235,7 +235,7 @@ def test_a_run_imitates_a_reference_of_the_users_own(own, tmp_path):
 
 
 def test_where_no_truth_is_known_fewer_points_are_estimated(own, tmp_path):
-    (tmp_path / "own_model.py").write_text(OWN.replace("exact=truth", "paths=64"))
+    (tmp_path / "own_model.py").write_text(OWN.replace("exact=truth", "paths=64, gamma_direction=[1.0, 1.0]"))
     (first, _) = run(own("own_model:model"), tmp_path / "out").record.stages
     assert first.evaluation.n_points == first.exposure.n_points == 512 == len(first.predictions.true_gamma)
     assert first.evaluation.against.startswith("Monte Carlo") and np.isfinite(first.predictions.true_gamma).all()

@@ -11,8 +11,8 @@ sobolev-pruning evaluate price.onnx --data quotes.csv --x forward,deviation --y 
 # Which of its nodes matter?
 sobolev-pruning significance price.onnx --box 0.6:1.5,0.1:0.5 -o out/significance.csv
 
-# The smallest network that is as good as asked for, in values, deltas and gammas.
-sobolev-pruning shrink price.onnx --box 0.6:1.5,0.1:0.5 --tolerance value=0.9999,delta=0.999,gamma=0.98 -o out/small.safetensors
+# The smallest network that is as good as asked for, in values, first and second derivatives.
+sobolev-pruning shrink price.onnx --box 0.6:1.5,0.1:0.5 --tolerance value=0.9999,delta=0.999,hessian=0.98 -o out/small.safetensors
 
 # By how much does it differ from the original, at points and at most?
 sobolev-pruning compare price.onnx out/small.safetensors --box 0.6:1.5,0.1:0.5 --order 0

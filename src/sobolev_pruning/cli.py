@@ -231,7 +231,7 @@ def shrink(
     model: Model,
     out: Out,
     tolerance: Annotated[
-        str | None, typer.Option(metavar="LIMITS", help="Such as value=0.9999,delta=0.999,gamma=0.99.")
+        str | None, typer.Option(metavar="LIMITS", help="Such as value=0.9999,delta=0.999,hessian=0.99.")
     ] = None,
     max_parameters: Annotated[int | None, typer.Option(help="Instead: the most accurate network of that size.")] = None,
     figure: Annotated[str, typer.Option(help="What --tolerance limits: r2 (from below), rmse, p99 or max_abs.")] = "r2",

@@ -1,6 +1,7 @@
 """Inputs and outputs by name and unit: what tables, files, claims and errors call them."""
 
 import difflib
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -122,9 +123,19 @@ def derivative_unit(of: Variable, by: Sequence[Variable]) -> str | None:
 
 
 def are_named(variables: Sequence[Variable]) -> bool:
-    """Whether somebody named them: they are not the numbered ones."""
-    n = len(variables)
-    return tuple(variables) not in (numbered_inputs(n), numbered_outputs(n))
+    """Whether somebody named them: they are not the numbered ones, nor some of these in their order.
+
+    >>> are_named((Variable("x1"), Variable("x2"))), are_named((Variable("x2"), Variable("x1")))
+    (False, True)
+    """
+    letters = {variable.name[0] for variable in variables}
+    numbers = [variable.name[1:] for variable in variables]
+    if len(letters) != 1 or not letters <= {"x", "y"} or any(variable.unit is not None for variable in variables):
+        return True
+    if numbers == [""]:
+        return False
+    plain = all(number.isdecimal() and number.isascii() for number in numbers)
+    return not plain or any(int(a) >= int(b) for a, b in itertools.pairwise(numbers))
 
 
 def named_first(*choices: Sequence[Variable]) -> tuple[Variable, ...]:
@@ -142,10 +153,9 @@ def expect_same(own: Sequence[Variable], given: Sequence[Variable], whose: str, 
     Those that nobody named agree with any, and so does a unit that is not known. `whose` says what holds the given
     ones, `what` which variables they are, as in "samples" and "inputs".
     """
-    if not are_named(own) or not are_named(given):
-        return
     names, others = [variable.name for variable in own], [variable.name for variable in given]
-    if names != others:
+    known = are_named(own) and are_named(given)
+    if names != others and (known or sorted(names) == sorted(others)):
         advice = "give them in one order" if sorted(names) == sorted(others) else "give those of its own model"
         raise InputError(
             f"The {what} of the surrogate are {in_short(names)}, those of {whose} {in_short(others)}; {advice}."

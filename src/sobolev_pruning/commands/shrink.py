@@ -90,7 +90,7 @@ def shrink_model(
 
 
 def read_tolerance(text: str, figure: str) -> Tolerance:
-    """What `--tolerance` says: `value=0.9999,delta=0.999,gamma=0.99`, any of the three.
+    """What `--tolerance` says: `value=0.9999,delta=0.999,gamma=0.99`, any of value, delta, gamma and hessian.
 
     >>> read_tolerance("value=0.9999, delta=0.999", "r2").delta
     0.999

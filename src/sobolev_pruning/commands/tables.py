@@ -56,7 +56,7 @@ def plain_table(title: str, left: Iterable[str], right: Iterable[str], caption: 
 def network_text(network: NetworkRecord) -> str:
     """The network in one line.
 
-    >>> network_text(NetworkRecord("a.onnx", (7, 8, 8, 1), "silu", 145, numbered_inputs(7), numbered_outputs(1)))
+    >>> network_text(NetworkRecord("a.onnx", (7, 8, 8, 1), "silu", 145, (), ()))
     'a.onnx: 7–8×2–1 silu, 145 parameters'
     """
     parameters = count_text(network.n_parameters)
@@ -236,8 +236,8 @@ def _relative(entry: EntryScores) -> float:
 def _errors_table(title: str, rows: dict[str, Evaluation], against: str, outputs: Sequence[Variable]) -> Table:
     first = next(iter(rows.values()))
     truth = "" if first.against in ("samples", against) else f" ({first.against})"
-    caption = f"Against {against}{truth} at {count_text(first.n_points)} points; gamma is the second derivative "
-    caption += "along all ones."
+    caption = f"Against {against}{truth} at {count_text(first.n_points)} points"
+    caption += f"; gamma is the second derivative along {escape(first.direction)}." if first.gamma is not None else "."
     if len(first.outputs) > 1:
         caption += " Each output is measured about its own mean; the first rows are of the worst."
     table = plain_table(title, ["", "Figure"], [quantity.capitalize() for quantity in REPORTED_QUANTITIES], caption)

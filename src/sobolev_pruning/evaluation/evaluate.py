@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from .._foundation.arrays import Points
+from .._foundation.direction import direction_name
 from .._foundation.errors import InputError
 from .._foundation.precision import require_float64
 from .._foundation.samples import Samples
@@ -37,9 +38,9 @@ class Evaluation:
     """Scores of each quantity; None where the truth is not known.
 
     `delta` is the gradient array; in `delta_scaled` every component is multiplied by the spread of its input, for
-    inputs of mixed units; `gamma` is the second derivative along the reference's `gamma_direction`; `hessian` the full
-    array. `against` says what the truth is. For a model of several outputs every figure is that of the worst one (see
-    `Scores`); `outputs` has them one by one.
+    inputs of mixed units; `gamma` is the second derivative along the `direction` of that name, None where there is
+    none that means something; `hessian` the full array. `against` says what the truth is. For a model of several
+    outputs every figure is that of the worst one (see `Scores`); `outputs` has them one by one.
     """
 
     value: Scores
@@ -49,6 +50,7 @@ class Evaluation:
     hessian: Scores | None
     n_points: int
     against: str
+    direction: str | None = None
 
     def figures(self, figure: str) -> dict[str, float | None]:
         """One figure ("r2", "rmse", "p99", "max_abs") of every quantity by name."""
@@ -128,7 +130,8 @@ class Evaluator:
             stderr = _stderr_of_both(found, truth, "gradient")
             known = ~np.isnan(truth.gradient)
             scores |= _delta_scores(score, found.gradient, truth.gradient, stderr, points, known)
-        return Evaluation(**scores, n_points=len(points), against=truth.source)
+        direction = direction_name(self.direction, named_first(self.inputs, model.inputs))
+        return Evaluation(**scores, n_points=len(points), against=truth.source, direction=direction)
 
     def by_name(self, model: Surrogate | AbstractReference) -> tuple[EntryScores, ...]:
         """The errors of `model` in every value and derivative by its name, see `entry_scores`.

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 
 from .._foundation.arrays import Points, PRNGKey
+from .._foundation.direction import common_direction
 from ..enclosure import Interval
 from ..reference import Truth
 from ..surrogate import Surrogate
@@ -18,9 +19,13 @@ def uniform_points(box: Interval, key: PRNGKey, n: int = POINTS) -> Points:
 
 
 def evaluator_against(original: Surrogate, points: Points, name: str) -> Evaluator:
-    """What takes for the truth what `original`, called `name`, says at `points`; gamma is along all ones."""
-    direction = jnp.ones(points.shape[1])
-    hessian = original.hessian(points)
-    gamma = second_derivative_along(hessian, direction)
+    """What takes for the truth what `original`, called `name`, says at `points`; gamma is that of a step of all
+    inputs where they are of one kind, as several spots, and is left out where they are not.
+    """
+    direction = common_direction(original.inputs)
+    hessian, gamma = original.hessian(points), None
+    if direction is not None:
+        direction = jnp.asarray(direction)
+        gamma = second_derivative_along(hessian, direction)
     truth = Truth(original.value(points), original.gradient(points), gamma, hessian, name)
     return Evaluator(truth, points, direction, original.inputs, original.outputs)

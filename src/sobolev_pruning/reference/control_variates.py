@@ -38,8 +38,8 @@ class ControlledReference(AbstractReference):
         return self.model.outputs
 
     @property
-    def gamma_direction(self) -> Float[Array, "d"]:
-        """The direction of gamma, `(d,)`."""
+    def gamma_direction(self) -> Float[Array, "d"] | None:
+        """The direction of gamma, `(d,)`, where there is one."""
         return self.model.gamma_direction
 
     @property

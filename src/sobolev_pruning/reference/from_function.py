@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from .._foundation.arrays import ArrayOrList, Gradients, Hessians, Points, PRNGKey, Values, as_points, float64_array
+from .._foundation.direction import common_direction
 from .._foundation.errors import InputError
 from .._foundation.precision import require_float64
 from .._foundation.variables import Variable, as_variables, numbered_outputs
@@ -32,7 +33,7 @@ class FunctionReference(AbstractReference):
     noise_law: AbstractNoise
     exact: Callable | None
     control_variates: Callable | None
-    gamma_direction: Float[Array, "d"]
+    gamma_direction: Float[Array, "d"] | None
     design: Design = eqx.field(static=True)
     antithetic: bool = eqx.field(static=True)
     paths: int = eqx.field(static=True)
@@ -146,7 +147,9 @@ def from_function(
       points of inputs and noise together fill their space more evenly than "random" ones.
     - `outputs`: their names and units, as in `["price [USD]", "payout"]`; one text for several is numbered, `price[0]`,
       `price[1]`, ...; by default `y`, or `y0`, `y1`, ...
-    - `gamma_direction`: `(d,)`, all ones by default. `kind`: what it is, for titles. `fixed`: constants to be recorded.
+    - `gamma_direction`: `(d,)`; by default all ones where all inputs are of one kind, as `spot[0]`, `spot[1]`, and
+      none, which leaves gamma out, where they are not.
+    - `kind`: what it is, for titles. `fixed`: constants to be recorded.
 
     Raises `InputError` where `simulate` is not a JAX function of these shapes, or does not give float64.
 
@@ -172,11 +175,11 @@ def from_function(
         raise InputError("antithetic=True needs Normal or Uniform noise; a user's sampler has no mirror image.")
     if paths < 2:
         raise InputError(f"paths is {paths}; give at least 2, or there is no standard error.")
-    direction = (
-        jnp.ones(d) if gamma_direction is None else jnp.asarray(float64_array(gamma_direction, "gamma_direction"))
-    )
-    if direction.shape != (d,) or not bool(jnp.any(direction != 0)):
-        raise InputError(f"gamma_direction has shape {direction.shape}; give ({d},), not all 0.")
+    direction = common_direction(inputs.variables) if gamma_direction is None else gamma_direction
+    if direction is not None:
+        direction = jnp.asarray(float64_array(direction, "gamma_direction"))
+        if direction.shape != (d,) or not bool(jnp.any(direction != 0)):
+            raise InputError(f"gamma_direction has shape {direction.shape}; give ({d},), not all 0.")
     x = jax.ShapeDtypeStruct((d,), jnp.float64)
     z = jax.eval_shape(lambda key: jax.tree.map(lambda a: a[0], noise.sample(key, 1)), jax.random.key(0))
     output = _checked_output("simulate", simulate, x, z)

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from .._foundation.arrays import ArrayOrList, Gradients, Hessians, Points, PRNGKey, Values, as_points
+from .._foundation.direction import direction_name
 from .._foundation.errors import InputError
 from .._foundation.precision import require_float64
 from .._foundation.samples import Samples
@@ -29,11 +30,12 @@ class AbstractReference(eqx.Module):
     """A stochastic model `v(x, z)` of inputs `x`, `(d,)`, and noise `z`, whose mean over `z` is to be imitated.
 
     A model gives `label`, the laws of its inputs and its noise, its box, and the truth, exact or estimated; this class
-    turns them into samples with pathwise derivatives.
+    turns them into samples with pathwise derivatives. `gamma_direction` is the direction that gamma is taken along,
+    None where a step of several inputs at once means nothing.
     """
 
     n_inputs: eqx.AbstractVar[int]
-    gamma_direction: eqx.AbstractVar[Float[Array, "d"]]
+    gamma_direction: eqx.AbstractVar[Float[Array, "d"] | None]
 
     @property
     def n_outputs(self) -> int:
@@ -56,6 +58,11 @@ class AbstractReference(eqx.Module):
     def label_order(self) -> int:
         """The highest order of derivatives of labels that may be asked for."""
         return 2
+
+    @property
+    def gamma_name(self) -> str | None:
+        """What moves along `gamma_direction`, as "all spots"; None without a direction."""
+        return direction_name(self.gamma_direction, self.inputs)
 
     @abc.abstractmethod
     def label(self, x: Float[Array, "d"], z: Any) -> Float[Array, "..."]:

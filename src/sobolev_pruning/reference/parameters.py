@@ -70,7 +70,7 @@ def choose_inputs(
     return box, parameters, {name: value.tolist() for name, value in fixed.items()}
 
 
-def spot_direction(inputs: Sequence[Variable]) -> Float[np.ndarray, "d"]:
-    """1 for every spot and 0 elsewhere, so that gamma is what a shift of all spots sees; all ones without a spot."""
+def spot_direction(inputs: Sequence[Variable]) -> Float[np.ndarray, "d"] | None:
+    """1 for every spot and 0 elsewhere, so that gamma is what a shift of all spots sees; None without a spot."""
     spots = np.array([variable.name.split("[")[0] == "spot" for variable in inputs], np.float64)
-    return spots if spots.any() else np.ones(len(inputs))
+    return spots if spots.any() else None

@@ -198,7 +198,8 @@ def _study(reference: AbstractReference, order: int, key: PRNGKey) -> _Study:
     Along lines through points of the box, by five-point differences on the same paths, as in
     `differences.missing_mass`: a derivative is valid where the mean of `differences - derivative` is at most 5 standard
     errors, twice what halving the step moves it and a part in 500 of what it is. The second one is taken to be valid
-    only where along `gamma_direction` these are together at most half of what it is, so that the test can tell.
+    only where along `gamma_direction`, or the diagonal of the box, these are together at most half of what it is, so
+    that the test can tell.
     """
     split = lambda a: np.asarray(a).reshape(_POINTS, 2, *a.shape[1:])  # noqa: E731
     means, stderr, noise = jax.tree.map(split, _along_lines(reference, order, key))
@@ -217,7 +218,8 @@ def _study(reference: AbstractReference, order: int, key: PRNGKey) -> _Study:
 
 @eqx.filter_jit
 def _along_lines(reference: AbstractReference, order: int, key: PRNGKey):
-    """Along `gamma_direction`, and from corner to corner of the box: per point, line, order and output
+    """Along `gamma_direction` (the diagonal without one), and from corner to corner of the box, per point, line, order
+    and output:
 
     the means of differences less derivative, of what half the step moves it, and of the differences; the standard error
     of the first; variances of labels and slopes, of their differences and of their derivatives.
@@ -225,7 +227,8 @@ def _along_lines(reference: AbstractReference, order: int, key: PRNGKey):
     point_key, sign_key, noise_key = jax.random.split(key, 3)
     lower, upper = reference.box
     points = reference.test_points(point_key, _POINTS)
-    reach = 1.0 / jnp.max(jnp.abs(reference.gamma_direction) / (upper - lower))
+    direction = upper - lower if reference.gamma_direction is None else reference.gamma_direction
+    reach = 1.0 / jnp.max(jnp.abs(direction) / (upper - lower))
     signs = jax.random.rademacher(sign_key, points.shape, jnp.float64)
     z = reference.noise(noise_key, _PATHS)
 
@@ -252,7 +255,7 @@ def _along_lines(reference: AbstractReference, order: int, key: PRNGKey):
         variances = tuple(jnp.var(each, axis=0) for each in (here, whole, derivative))
         return means, jnp.std(off, axis=0, ddof=1) / np.sqrt(_PATHS), variances
 
-    parallel = jnp.broadcast_to(reach * reference.gamma_direction[None, :], points.shape)
+    parallel = jnp.broadcast_to(reach * direction[None, :], points.shape)
     lines = jnp.stack([parallel, signs * (upper - lower)[None, :]], axis=1)
     return jax.lax.map(one, (jnp.repeat(points, 2, axis=0), lines.reshape(-1, points.shape[1])))
 

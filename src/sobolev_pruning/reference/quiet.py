@@ -63,8 +63,8 @@ class QuietReference(AbstractReference):
         return self.model.outputs
 
     @property
-    def gamma_direction(self) -> Float[Array, "d"]:
-        """The direction of gamma, `(d,)`."""
+    def gamma_direction(self) -> Float[Array, "d"] | None:
+        """The direction of gamma, `(d,)`, where there is one."""
         return self.model.gamma_direction
 
     @property
@@ -175,8 +175,8 @@ def label_and_derivatives(reference: AbstractReference, x: Float[Array, "d"], z:
         return {"value": label(x)}
     value, gradient = value_and_jacobian(label, x)
     found = {"value": value, "gradient": gradient}
-    if order == 2:
-        direction = reference.gamma_direction
+    direction = reference.gamma_direction
+    if order == 2 and direction is not None:
         if reference.label_order == 2:
             found["gamma"] = hessian_vector_products(label, x, direction[None])[0] @ direction
         else:

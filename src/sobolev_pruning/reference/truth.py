@@ -30,7 +30,7 @@ class Truth:
     """Value, first derivatives and second derivatives at points, with standard errors where they are estimates.
 
     - `value` `(n,)` or `(n, k)`; `gradient` with a last axis `d`; `hessian` with two.
-    - `gamma`: the second derivative along the reference's `gamma_direction`, shaped as `value`.
+    - `gamma`: the second derivative along the reference's `gamma_direction`, shaped as `value`; None without one.
     - `..._stderr`: standard errors of the same shapes, None where there is none to speak of.
     - `source`: where the numbers come from, as "closed form" or "Monte Carlo, 65536 paths". It says where derivatives
       are differences of values, and where the model itself is smoothed: then the smoothed model is the truth, and its
@@ -51,12 +51,14 @@ class Truth:
 
 def exact_truth(reference, points: Points, order: int, source: str = "closed form") -> Truth:
     """The truth by the methods `value`, `gradient` and `hessian` of a reference that knows it."""
-    hessian = reference.hessian(points) if order > 1 else None
+    hessian, gamma = reference.hessian(points) if order > 1 else None, None
     direction = reference.gamma_direction
+    if hessian is not None and direction is not None:
+        gamma = jnp.einsum("...ab,a,b->...", hessian, direction, direction)
     return Truth(
         value=reference.value(points),
         gradient=reference.gradient(points) if order > 0 else None,
-        gamma=None if hessian is None else jnp.einsum("...ab,a,b->...", hessian, direction, direction),
+        gamma=gamma,
         hessian=hessian,
         source=source,
     )
@@ -78,6 +80,7 @@ def monte_carlo_truth(reference, points: Points, key: PRNGKey, paths: int, order
     """
     if paths < 2:
         raise InputError(f"paths is {paths}; give at least 2, or there is no standard error.")
+    order = order if reference.gamma_direction is not None else min(order, 1)
     by_differences = order > 0 and pathwise_misses(reference, points, key)
     mean, stderr = _estimate(reference, points, key, paths, order, by_differences)
     if order > 0 and not by_differences and not all(np.isfinite(found).all() for found in mean.values()):

@@ -114,6 +114,7 @@ class _Records:
         self.on_box, self.on_exposure = Evaluator.of(reference, self.points), Evaluator.of(reference, exposure)
         self.title = _title(reference)
         self.axis, self.axis_label = _axis(reference, self.points, self.on_box.truth)
+        self.direction = _direction(reference, self.axis_label)
 
     def record(self, name: str, description: str, stage: Stage) -> StageRecord:
         surrogate = stage.surrogate
@@ -148,12 +149,13 @@ class _Records:
         }
 
     def _predictions(self, model: Surrogate | GaussianBasket) -> Predictions:
-        direction, truth, said = self.reference.gamma_direction, self.on_box.truth, self.on_box.said_by(model)
+        truth, said = self.on_box.truth, self.on_box.said_by(model)
+        direction, moved = self.direction
         unknown = np.full(len(self.points), np.nan)
         return Predictions(
             axis=self.axis,
             axis_label=self.axis_label,
-            direction=_in_words(self.reference),
+            direction=moved,
             value=_first_output(said.value),
             true_value=_first_output(truth.value),
             delta=_first_output(np.asarray(said.gradient) @ direction),
@@ -177,12 +179,11 @@ def _names(reference: AbstractReference) -> tuple[str, ...]:
     return tuple(variable.name for variable in reference.inputs)
 
 
-def _in_words(reference: AbstractReference) -> str:
-    """The inputs that the reference's gamma direction moves."""
-    moved = np.asarray(reference.gamma_direction) != 0
-    if moved.all():
-        return "all inputs" if reference.n_inputs > 1 else _names(reference)[0]
-    return ", ".join(name for name, moves in zip(_names(reference), moved, strict=True) if moves)
+def _direction(reference: AbstractReference, axis_label: str) -> tuple[np.ndarray, str]:
+    """The direction of deltas and gammas in figures, with its name; without one of the reference's own, the axis."""
+    if reference.gamma_direction is not None:
+        return np.asarray(reference.gamma_direction), reference.gamma_name
+    return np.array([float(name == axis_label) for name in _names(reference)]), axis_label
 
 
 def _axis(reference: AbstractReference, points: Points, truth: Truth) -> tuple[np.ndarray, str]:

@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 from .._foundation.errors import InputError
 from ..evaluation import Evaluation, Scores
 
-LIMITED_QUANTITIES = ("value", "delta", "gamma")
+LIMITED_QUANTITIES = ("value", "delta", "gamma", "hessian")
 Figure = Literal["r2", "rmse", "p99", "max_abs"]
 
 QUIET = 0.1
@@ -79,7 +79,10 @@ class Measure:
 
 @dataclass(frozen=True)
 class Tolerance:
-    """Limits on the errors of value, delta and gamma; None leaves a quantity free.
+    """Limits on the errors of value, delta, gamma and Hessian; None leaves a quantity free.
+
+    Gamma, the second derivative along one direction, can be limited where that has a name (see `Evaluation.direction`),
+    the Hessian wherever it is known.
 
     With `figure` "r2" a limit is the smallest R2 that will do; with "rmse", "p99" or "max_abs" it is the largest error.
     With `relative` a limit is a factor instead: the error (1 - R2 for "r2") may be so many times that of the network
@@ -92,6 +95,7 @@ class Tolerance:
     value: float | None = None
     delta: float | None = None
     gamma: float | None = None
+    hessian: float | None = None
     figure: Figure = "r2"
     relative: bool = False
 
@@ -99,7 +103,7 @@ class Tolerance:
         if self.figure not in ("r2", "rmse", "p99", "max_abs"):
             raise InputError(f'figure is {self.figure!r}; choose "r2", "rmse", "p99" or "max_abs".')
         if not self._given():
-            raise InputError("The tolerance limits nothing; give at least one of value, delta and gamma.")
+            raise InputError("The tolerance limits nothing; give at least one of value, delta, gamma and hessian.")
         for name, limit in self._given().items():
             if self.figure == "r2" and not self.relative and not 0 < limit < 1:
                 raise InputError(f"The R2 asked of {name} is {limit}; give a number between 0 and 1, such as 0.9999.")
@@ -144,7 +148,8 @@ class Tolerance:
 
 def measure_of_all(start: Evaluation) -> Measure:
     """The errors 1 - R2 of everything that `start` could measure, nothing limited."""
-    scores = {name: getattr(start, name) for name in LIMITED_QUANTITIES}
+    curvature = "hessian" if start.gamma is None else "gamma"
+    scores = {name: getattr(start, name) for name in ("value", "delta", curvature)}
     found = {
         quantity: names_of(quantity, of)
         for quantity, of in scores.items()
@@ -158,6 +163,11 @@ def _measured(evaluation: Evaluation, quantity: str, figure: Figure) -> dict[str
     """The scores of every output; raises `InputError` for one that cannot be measured."""
     scores = getattr(evaluation, quantity)
     named = {quantity: None} if scores is None else names_of(quantity, scores)
+    if quantity == "gamma" and scores is None and evaluation.hessian is not None:
+        raise InputError(
+            "Gamma is the second derivative along a direction, and the inputs have none with a name, as all spots; "
+            "limit hessian instead, or leave gamma out of the tolerance."
+        )
     for name, found in named.items():
         if found is None or getattr(found, figure) is None:
             what = name if figure == "r2" else f"{figure} of {name}"
