@@ -10,7 +10,7 @@ import pyarrow.parquet
 import pytest
 
 from sobolev_pruning import InputError, Samples
-from sobolev_pruning.sampling import read_samples, write_samples
+from sobolev_pruning.sampling import read_inputs, read_samples, write_samples
 
 N, D, K = 40, 3, 2
 GENERATOR = np.random.default_rng(2)
@@ -119,6 +119,38 @@ def test_an_empty_cell_among_the_derivatives_is_not_known(tmp_path):
     assert data.missing == () and "1 of 4 derivatives are not known and left out" in data.note
 
 
+@pytest.mark.parametrize("missing", ["", "nan", " NA ", "#N/A", "-inf", "null"])
+def test_rows_of_runs_that_failed_are_left_out_and_counted(tmp_path, missing):
+    (tmp_path / "a.csv").write_text(f"x0,x1,y,dydx0\n1,2,3,1\n4,{missing},6,2\n7,8,{missing},\n1,1,1,\n")
+    with pytest.warns(
+        UserWarning, match=r"2 of 4 rows lack a finite input or output and are left out \(the first: row 2"
+    ):
+        data = read_samples(tmp_path / "a.csv")
+    np.testing.assert_array_equal(data.samples.x, [[1.0, 2.0], [1.0, 1.0]])
+    np.testing.assert_array_equal(data.samples.dydx, [[1.0, np.nan], [np.nan, np.nan]])
+    assert data.doubts.warnings[0].startswith("2 of 4 rows")
+    with pytest.warns(UserWarning, match="1 of 4 rows lacks"):
+        assert len(read_inputs(tmp_path / "a.csv")) == 3
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252"])
+@pytest.mark.parametrize("delimiter", [";", "\t"])
+def test_a_table_as_european_programs_write_it(tmp_path, encoding, delimiter):
+    rows = [
+        ["Höhe", "Zeit [s]", "Kraft", "Nr"],
+        ["m", "", "N", "-"],
+        ["1,5", "2", "-3,25e-1", "1"],
+        ["2", "-,5", "4", "2"],
+    ]
+    (tmp_path / "a.csv").write_bytes("\r\n".join(map(delimiter.join, rows)).encode(encoding))
+    samples = read_samples(tmp_path / "a.csv", x=["Höhe", "Zeit"], y=["Kraft"]).samples
+    np.testing.assert_array_equal(samples.x, [[1.5, 2.0], [2.0, -0.5]])
+    np.testing.assert_array_equal(samples.y, [-0.325, 4.0])
+    assert [str(variable) for variable in (*samples.inputs, *samples.outputs)] == ["Höhe [m]", "Zeit [s]", "Kraft [N]"]
+    with pytest.raises(InputError, match="'Nr'; name them, such as x=Höhe,Zeit and y=Kraft"):
+        read_samples(tmp_path / "a.csv")
+
+
 def test_the_split_is_a_partition_that_depends_on_the_seed(tmp_path):
     np.savez(tmp_path / "run.npz", x=X, y=Y[:, 0])
     data = read_samples(tmp_path / "run.npz")
@@ -156,19 +188,38 @@ GOOD = "x0,x1,y\n1,2,3\n4,5,6\n"
 @pytest.mark.parametrize(
     ("name", "content", "options", "message"),
     [
-        ("a.csv", "x0,x1,y\n1,2,3\n4,nan,6\n", {}, "row 2, column 'x1' holds nothing or NaN"),
-        ("a.csv", "x0,x1,y\n1,2,3\n4,,6\n", {}, "row 2, column 'x1' holds nothing or NaN"),
-        ("a.csv", "x0,x1,y\n1,2,inf\n4,nan,6\n", {}, r"row 1, column 'y' holds inf \(2 such rows in all\)"),
+        (
+            "a.csv",
+            "x0,x1,y\n1,2,inf\n4,nan,6\n",
+            {},
+            "every row lacks a number that is needed .the first: row 1, col",
+        ),
+        ("a.csv", "x0,y,dydx0\n1,2,inf\n4,5,6\n", {}, r"row 1, column 'dydx0' holds inf \(1 such rows in all\); corr"),
+        (
+            "a.csv",
+            "x0;y\n1,5;2\n2.5;3\n",
+            {},
+            "column 'x0' holds '1,5', a decimal comma, and decimal poi",
+        ),
+        ("a.csv", "x0;y\n1.234,5;2\n", {}, "row 1, column 'x0' holds '1.234,5', which is no number"),
+        ("a.csv", "x0,y\nm,s\n1,2\n2,z\n", {}, "row 3, column 'y' holds 'z', which is no number"),
+        ("a.csv", "x0,y\nm,s\nkg,K\n", {}, "row 1, column 'x0' holds 'm', which is no number"),
         ("a.csv", "x0,x1,y\n1,2,3\n4,5 m,6\n", {}, "row 2, column 'x1' holds '5 m', which is no number"),
         ("a.csv", "x0,x1,y\n1,2,3\n4,5\n", {}, "row 2 has 2 entries and the header 3"),
         ("a.csv", "x0,x0,y\n1,2,3\n", {}, "two columns named 'x0'"),
         ("a.csv", "x0 [m],x0 [s],y\n1,2,3\n", {}, "two columns named 'x0'"),
         ("a.csv", "x0,x1,y\n", {}, "no rows"),
         ("a.csv", "", {}, "no columns"),
-        ("a.csv", b"\xff\xfe\x00x", {}, "not text in UTF-8"),
+        ("a.csv", b"\xff\xfe\x00x", {}, "not text in UTF-8 or Latin-1"),
         ("a.txt", GOOD, {}, "ends in none of .csv, .npz, .h5, .hdf5, .parquet"),
         ("a.csv", None, {}, "There is no file"),
-        ("a.csv", GOOD, {"x": "in*"}, "no column matches x='in\\*'; there are 'x0', 'x1', 'y'"),
+        (
+            "a.csv",
+            GOOD,
+            {"x": "in*"},
+            "x='in\\*'; there are 'x0', 'x1', 'y'; name them, such as x=x0,x1 and y=y",
+        ),
+        ("a.csv", ",a b,c,t\n0,1,2,u\n1,3,5,u\n", {}, "'', 'a b', 'c', 't'; name them, such as x=\"a b\" and y=c"),
         ("a.csv", GOOD, {"x": ["x0", "x7"]}, "no column 'x7' for x"),
         ("a.csv", GOOD, {"x": ["x0", "x0"]}, "name each once"),
         ("a.csv", GOOD, {"x": ["y"]}, "x and y name the same columns"),

@@ -8,16 +8,17 @@ from pathlib import Path
 
 import jax
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from .._foundation.errors import InputError
 from .._foundation.precision import require_float64
 from .._foundation.samples import Samples
+from .._foundation.spelling import spelled
 from .._foundation.variables import Variable, name_and_unit
 from .doubts import Doubts, doubts_about
 from .split import quantile_box, split
 from .tables.read import read_table
-from .tables.table import Table, numbers
+from .tables.table import NotNumbers, Table, numbers
 
 _WEIGHTS = ("weight", "weights", "sample_weight", "sample_weights")
 
@@ -95,10 +96,10 @@ def read_samples(
       of the output and the input, or `{j}` and `{i}` for their numbers from 0. By default `d{y}/d{x}`, `d{y}_d{x}` and
       `dydx{j}_{i}` are tried (for one output `dydx{i}` too: an array `dydx` of an NPZ or HDF5 file).
 
-    Every number used must be finite; the row (from 1, below the header) and column of the first that is not is named.
-    An empty cell among the derivatives, or a derivative without a column, is one that is not known. Python's `warnings`
-    tell of columns whose slopes the values contradict, and of what else `doubts_about` finds; a column of weights is
-    told to be left out.
+    Rows where an input or output is empty, NaN or infinite, as those of runs that failed, are left out and counted in a
+    warning. An empty cell among the derivatives, or a derivative without a column, is one that is not known. Python's
+    `warnings` tell also of columns whose slopes the values contradict, and of what else `doubts_about` finds; a column
+    of weights is told to be left out.
 
     >>> from tempfile import mkdtemp
     >>> path = Path(mkdtemp()) / "pricer.csv"
@@ -118,12 +119,14 @@ def read_samples(
     partials = _partials(path, table, x_names, y_names, dydx)
     missing = tuple(name for row in partials for name, there in row if not there)
     columns = {name: numbers(path, name, table[name]) for name in (*x_names, *y_names)}
-    _check_finite(path, columns)
+    whole, dropped = _whole_rows(path, columns)
+    columns = {name: column[whole] for name, column in columns.items()}
     values = np.column_stack([columns[name] for name in y_names])
     slopes = None
     if len(missing) < len(x_names) * len(y_names):
         found = {name: numbers(path, name, table[name]) for row in partials for name, there in row if there}
-        _check_finite(path, found, may_be_empty=True)
+        _check_partials(path, found, whole)
+        found = {name: column[whole] for name, column in found.items()}
         unknown = np.full(len(values), np.nan)
         slopes = np.stack([np.column_stack([found.get(name, unknown) for name, _ in row]) for row in partials], axis=1)
     scalar = len(y_names) == 1
@@ -145,7 +148,7 @@ def read_samples(
         for name, role in roles.items()
     )
     doubts = doubts_about(samples, [[name for name, _ in row] for row in partials])
-    doubts = Doubts((*_not_used(table, samples), *doubts.warnings), doubts.noise)
+    doubts = Doubts((*dropped, *_not_used(table, samples), *doubts.warnings), doubts.noise)
     for sentence in doubts.warnings:
         warnings.warn(f"{path}: {sentence}", stacklevel=2)
     return DataFile(path, samples, missing, ranges, doubts)
@@ -161,8 +164,10 @@ def read_inputs(path: str | Path, *, x: str | Sequence[str] = "x*") -> Float[np.
     path = Path(path)
     table, _ = _columns(path)
     table = {name: numbers(path, name, table[name]) for name in _choose(path, table, x, "x")}
-    _check_finite(path, table)
-    return np.column_stack(list(table.values()))
+    whole, dropped = _whole_rows(path, table)
+    for sentence in dropped:
+        warnings.warn(f"{path}: {sentence}", stacklevel=2)
+    return np.column_stack(list(table.values()))[whole]
 
 
 def _not_used(table: Table, samples: Samples) -> list[str]:
@@ -194,7 +199,9 @@ def _choose(path: Path, table: Table, wanted: str | Sequence[str], what: str) ->
     if isinstance(wanted, str):
         chosen = tuple(name for name in table if fnmatch.fnmatchcase(name, wanted))
         if not chosen:
-            raise InputError(f"In {path} no column matches {what}={wanted!r}; there are {_some(table)}.")
+            raise InputError(
+                f"In {path} no column matches {what}={wanted!r}; there are {_some(table)}{_proposal(table)}."
+            )
         return chosen
     chosen = tuple(wanted)
     for name in chosen:
@@ -235,23 +242,47 @@ def _count(found) -> int:
     return sum(there for row in found for _, there in row)
 
 
-def _check_finite(path: Path, columns: dict[str, np.ndarray], may_be_empty: bool = False) -> None:
-    bad = np.zeros(len(next(iter(columns.values()))), bool)
-    first: tuple[int, str] | None = None
+def _whole_rows(path: Path, columns: dict[str, np.ndarray]) -> tuple[Bool[np.ndarray, "n"], list[str]]:
+    """Which rows have a number in every column, and a sentence on the others where there are any."""
+    faults = {name: ~np.isfinite(cells) for name, cells in columns.items()}
+    whole = ~np.logical_or.reduce(list(faults.values()))
+    lost = np.flatnonzero(~whole)
+    if not lost.size:
+        return whole, []
+    row = int(lost[0])
+    name = next(name for name, fault in faults.items() if fault[row])
+    value = columns[name][row]
+    first = f"row {row + 1}, column {name!r}, which holds {'nothing or NaN' if np.isnan(value) else value}"
+    if lost.size == len(whole):
+        raise InputError(f"In {path} every row lacks a number that is needed (the first: {first}); correct the file.")
+    lack, are = ("lacks", "is") if lost.size == 1 else ("lack", "are")
+    counted = f"{lost.size} of {len(whole)} rows {lack} a finite input or output and {are} left out"
+    return whole, [f"{counted} (the first: {first})."]
+
+
+def _check_partials(path: Path, columns: dict[str, np.ndarray], whole: Bool[np.ndarray, "n"]) -> None:
+    """Raises `InputError` for a derivative that is infinite; one that is not known is empty."""
     for name, cells in columns.items():
-        fault = ~(np.isfinite(cells) | (np.isnan(cells) & may_be_empty))
-        if fault.any():
-            row = int(np.argmax(fault))
-            first = (row, name) if first is None or row < first[0] else first
-            bad |= fault
-    if first is not None:
-        row, name = first
-        value = columns[name][row]
-        what = "nothing or NaN" if np.isnan(value) else value
-        raise InputError(
-            f"{path}, row {row + 1}, column {name!r} holds {what} ({int(bad.sum())} such rows in all); correct or "
-            "remove them."
-        )
+        wrong = np.flatnonzero(np.isinf(cells) & whole)
+        if wrong.size:
+            raise InputError(
+                f"{path}, row {wrong[0] + 1}, column {name!r} holds {cells[wrong[0]]} ({wrong.size} such rows in all); "
+                "correct it, or leave it empty where it is not known."
+            )
+
+
+def _proposal(table: Table) -> str:
+    """What to give for x and y, where neither names columns: the last column of numbers is taken for the output."""
+    columns = [name for name, column in table.items() if not isinstance(column, NotNumbers)]
+    columns = [name for name in columns if name and "/d" not in name and not _counts(table[name])]
+    if len(columns) < 2:
+        return ""
+    return f"; name them, such as x={','.join(map(spelled, columns[:-1][:8]))} and y={spelled(columns[-1])}"
+
+
+def _counts(column: np.ndarray) -> bool:
+    """Whether a column numbers the rows, as an index does."""
+    return bool(np.array_equal(column, np.arange(len(column))) or np.array_equal(column, 1 + np.arange(len(column))))
 
 
 def _some(table: Table) -> str:
