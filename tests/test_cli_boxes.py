@@ -76,6 +76,7 @@ def test_ranges_by_name_come_in_any_order_and_the_training_range_fills_the_rest(
     ("text", "message"),
     [
         ("spto=60:140", "--box names 'spto', which is none of the 2; did you mean 'spot'"),
+        ("vol=3:1", r"--box gives vol a range from 3 to 1; give finite ends"),
         ("spot=1:2,spot=1:3", "--box names 'spot' twice; give every input one range"),
         ("spot=1:2,0:1", r"--box names some inputs only \(spot\); give all ranges a name, or none"),
         ("x0=1:2", "--box says nothing of x1, and the network holds no training range; name every input"),
@@ -122,7 +123,7 @@ def test_a_data_file_needs_no_outputs(network, tmp_path):
         ("0:1,", "'' where a range"),
         ("0;1", "'0;1' where a range"),
         ("0:1,0:1,0:1", "gives 3 ranges, but the network has 2 inputs"),
-        ("0:1,1:0", "box of input 1 reaches from 1 to 0"),
+        ("0:1,1:0", "--box gives x1 a range from 1 to 0; give finite ends, the lower one first"),
         ("0:inf", "from 0 to inf; give finite ends"),
         ("nan:1", "from nan to 1"),
         ("2:2", "box is a single point"),

@@ -61,8 +61,7 @@ def read_box(text: str, surrogate: Surrogate, columns: str | None = None) -> Int
             "or one for each."
         )
     ends = [end for _, end in ranges]
-    lower, upper = np.asarray(ends * n_inputs if len(ranges) == 1 else ends).T
-    return as_box((lower, upper), n_inputs)
+    return _box(ends * n_inputs if len(ranges) == 1 else ends, surrogate.inputs)
 
 
 def _by_name(ranges: list[tuple[str | None, tuple[float, float]]], surrogate: Surrogate) -> Interval:
@@ -80,7 +79,18 @@ def _by_name(ranges: list[tuple[str | None, tuple[float, float]]], surrogate: Su
             f"--box says nothing of {in_short(missing)}, and the network holds no training range; name every input."
         )
     known = [] if surrogate.training_range is None else np.stack(surrogate.training_range, axis=1).tolist()
-    lower, upper = np.asarray([given.get(place) or known[place] for place in range(len(inputs))]).T
+    return _box([given.get(place) or known[place] for place in range(len(inputs))], inputs)
+
+
+def _box(ends: Sequence[Sequence[float]], inputs: Sequence[Variable]) -> Interval:
+    """The box of these ranges; raises `InputError` naming the input whose range is none."""
+    lower, upper = np.asarray(ends).T
+    wrong = np.flatnonzero(~(np.isfinite(lower) & np.isfinite(upper) & (lower <= upper)))
+    if wrong.size:
+        i = int(wrong[0])
+        raise InputError(
+            f"--box gives {inputs[i]} a range from {lower[i]:g} to {upper[i]:g}; give finite ends, the lower one first."
+        )
     return as_box((lower, upper), len(inputs))
 
 
