@@ -69,6 +69,20 @@ def test_of_samples_what_is_known_counts_and_the_noise_is_taken_out(networks):
     assert evaluate(networks[1], samples).value.noise_rmse == pytest.approx(0.1)
 
 
+def test_an_estimated_gamma_along_one_input_is_its_second_derivative(networks):
+    gamma = np.asarray(networks[0].hessian(POINTS))[..., 1, 1]
+    error = 0.01 * jax.numpy.ones((50, 2))
+    truth = Truth(networks[0].value(POINTS), None, jax.numpy.asarray(gamma), None, "paths", None, None, error)
+    along = jax.numpy.asarray([0.0, 1.0, 0.0])
+    entries = Evaluator(truth, POINTS, along, **NAMES).by_name(networks[1])
+    assert [entry.name for entry in entries] == ["price", "d2price/dvol2", "payout", "d2payout/dvol2"]
+    predicted = np.asarray(networks[1].hessian(POINTS))[:, 0, 1, 1]
+    expected = score(predicted, gamma[:, 0], error[:, 0])
+    np.testing.assert_allclose(entries[1].scores.rmse, expected.rmse, rtol=ALGEBRAIC)
+    assert entries[1].scores.noise_rmse == pytest.approx(0.01)
+    assert len(Evaluator(truth, POINTS, jax.numpy.ones(3), **NAMES).by_name(networks[1])) == 2
+
+
 def test_only_a_few_inputs_have_second_derivatives_one_by_one(evaluator):
     network = surrogate_of_shape([9, 2, 1], "tanh", True)
     x = jax.numpy.ones((4, 9))

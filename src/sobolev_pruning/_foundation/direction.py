@@ -41,6 +41,16 @@ def direction_name(
     return in_short([variable.name for variable in moved])
 
 
+def axis_of(direction: Float[np.ndarray, "d"] | Float[Array, "d"] | None) -> int | None:
+    """The input that a unit vector points along; None of another direction, and without one.
+
+    >>> axis_of(np.array([0.0, 1.0])), axis_of(np.ones(2))
+    (1, None)
+    """
+    moved = np.flatnonzero(np.zeros(0) if direction is None else np.asarray(direction))
+    return int(moved[0]) if len(moved) == 1 and direction[moved[0]] == 1.0 else None
+
+
 def _kind(variable: Variable) -> str:
     """What an indexed name is about: the part before its brackets."""
     return variable.name.split("[")[0]

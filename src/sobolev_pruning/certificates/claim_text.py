@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from .._foundation.direction import axis_of
 from .._foundation.entry_names import entry_name
 from .._foundation.spelling import spelled
 from .._foundation.variables import Variable, numbered_inputs
@@ -28,7 +29,7 @@ def claim_text(claim: Claim, of: Surrogate | Certificate | None = None) -> str:
     if isinstance(claim, Convex):
         if claim.directions is None:
             return f"convex{_margin_text(claim.margin)}"
-        places = [_axis(direction) for direction in claim.directions]
+        places = [axis_of(np.asarray(direction)) for direction in claim.directions]
         if inputs is not None and None not in places:
             return f"convex in {', '.join(spelled(inputs[i].name) for i in places)}{_margin_text(claim.margin)}"
         return ", ".join(f"{_curvature_name(direction)} >= {-claim.margin:.12g}" for direction in claim.directions)
@@ -50,12 +51,6 @@ def _entry_name(entry: tuple[int, ...], inputs, outputs) -> str:
         inputs = numbered_inputs(max(entry[1:], default=0) + 1)
         outputs = [Variable(f"y{j}") for j in range(entry[0] + 1)]
     return entry_name(entry, inputs, outputs)
-
-
-def _axis(direction: tuple[float, ...]) -> int | None:
-    """The input that a unit vector points along; None of another vector."""
-    places = [i for i, entry in enumerate(direction) if entry != 0]
-    return places[0] if len(places) == 1 and direction[places[0]] == 1.0 else None
 
 
 def _curvature_name(direction: tuple[float, ...]) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .._foundation.arrays import ArrayOrList
 from .._foundation.entry_names import entry_name
 from .._foundation.variables import Variable, derivative_unit
 from ..reference import Truth
@@ -39,11 +40,13 @@ def entry_scores(
     stderr: dict[str, np.ndarray | None],
     inputs: Sequence[Variable],
     outputs: Sequence[Variable],
+    gamma_axis: int | None = None,
 ) -> tuple[EntryScores, ...]:
     """The errors of what a model says, `found`, against the `truth`: of each output its value, every first derivative
     that is known somewhere, and for up to 8 inputs every second one.
 
-    `stderr` has standard errors of the difference by quantity, as arrays of the shape of the truth.
+    `stderr` has standard errors of the difference by quantity, as arrays of the shape of the truth. Where no Hessian is
+    known, as of an estimate, and gamma is along the input `gamma_axis` alone, gamma is that second derivative.
     """
     n, d, k = len(truth.value), len(inputs), len(outputs)
     shapes = {"value": (n, k), "gradient": (n, k, d), "hessian": (n, k, d, d)}
@@ -52,6 +55,11 @@ def entry_scores(
         given = getattr(found, name), getattr(truth, name), stderr.get(name)
         if given[0] is not None and given[1] is not None:
             arrays[name] = [None if array is None else np.asarray(array).reshape(shape) for array in given]
+    gammas = found.gamma, truth.gamma, stderr.get("gamma")
+    if "hessian" not in arrays and gamma_axis is not None and gammas[0] is not None and gammas[1] is not None:
+        arrays["hessian"] = [
+            None if gamma is None else _on_diagonal(gamma, shapes["hessian"], gamma_axis) for gamma in gammas
+        ]
     scored = []
     for quantity, entry in _entries(d, k):
         if quantity in arrays:
@@ -61,6 +69,13 @@ def entry_scores(
                 noise = None if noise is None else noise[known]
                 scored.append(_scored(entry, predicted[known], true[known], noise, inputs, outputs))
     return tuple(scored)
+
+
+def _on_diagonal(gamma: ArrayOrList, shape: tuple[int, ...], axis: int) -> np.ndarray:
+    """A Hessian of which no more is known than one second derivative."""
+    hessian = np.full(shape, np.nan)
+    hessian[..., axis, axis] = np.asarray(gamma).reshape(shape[:2])
+    return hessian
 
 
 def _entries(d: int, k: int) -> Iterator[tuple[str, tuple[int, ...]]]:

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from .._foundation.arrays import Points
-from .._foundation.direction import direction_name
+from .._foundation.direction import axis_of, direction_name
 from .._foundation.errors import InputError
 from .._foundation.precision import require_float64
 from .._foundation.samples import Samples
@@ -81,8 +81,8 @@ class Evaluator:
         truth: Truth,
         points: Points,
         direction: Float[Array, "d"] | None = None,
-        inputs: Sequence[Variable] | None = None,
-        outputs: Sequence[Variable] | None = None,
+        inputs: Sequence[Variable | str] | None = None,
+        outputs: Sequence[Variable | str] | None = None,
     ):
         self.truth = truth
         self.points = points
@@ -143,9 +143,9 @@ class Evaluator:
         ['price', 'dprice/dspot[0]', 'dprice/dspot[1]', 'd2price/dspot[0]2']
         """
         found = self._comparable(model)
-        stderr = {name: _stderr_of_both(found, self.truth, name) for name in ("value", "gradient", "hessian")}
+        stderr = {name: _stderr_of_both(found, self.truth, name) for name in ("value", "gradient", "gamma", "hessian")}
         names = named_first(self.inputs, model.inputs), named_first(self.outputs, model.outputs)
-        return entry_scores(found, self.truth, stderr, *names)
+        return entry_scores(found, self.truth, stderr, *names, gamma_axis=axis_of(self.direction))
 
     def _comparable(self, model: Surrogate | AbstractReference) -> Truth:
         expect_same(model.inputs, self.inputs, "the truth", "inputs")
