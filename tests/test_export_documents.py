@@ -85,3 +85,12 @@ def test_the_check_of_the_onnx_page_sees_a_point_outside(ranged, tmp_path):
     (code,) = blocks("export-onnx.md", "python")
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 1 and "outside of the training range" in done.stderr
+
+
+def test_the_networks_of_the_page_are_made(tmp_path):
+    (code,), (shown,) = blocks("networks.md", "python"), blocks("networks.md", "text")
+    found = printed(sys.executable, "-c", code, folder=tmp_path).splitlines()
+    for line, expected in zip(found, shown.splitlines(), strict=True):
+        name, value = line.rsplit(" ", 1)
+        assert name == expected.rsplit(" ", 1)[0]
+        assert float(value) == pytest.approx(float(expected.rsplit(" ", 1)[1]), rel=1e-5)

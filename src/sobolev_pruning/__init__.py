@@ -26,6 +26,9 @@ from . import certificates as certificates
 from .certificates import Certificate as Certificate
 from .certificates import certify as certify
 from .interchange import load_onnx as load_onnx
+from .interchange import from_equinox as from_equinox
+from .interchange import from_torch_state as from_torch_state
+from .interchange import from_keras_weights as from_keras_weights
 from .interchange import save_c as save_c
 from .interchange import save_numpy as save_numpy
 from .interchange import save_onnx as save_onnx
