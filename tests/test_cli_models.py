@@ -74,6 +74,19 @@ def test_a_criterion_looks_at_data(capsys):
     assert not record["guaranteed"] and record["range_widths"][0] == [None] * 4
 
 
+def test_names_of_data_go_through_pruning_into_an_export_and_come_back(capsys, tmp_path):
+    out, columns = tmp_path / "small.onnx", ("--x", "spot,vol", "--y", "price")
+    data = ("--data", "values.csv", *columns, "--box", "1:4", "--fold", "midpoint")
+    assert call(capsys, "prune", "net.onnx", "--keep", "3,2", "-o", out, *data).status == 0
+    small = sp.load_onnx(out)
+    assert [variable.name for variable in (*small.inputs, *small.outputs)] == ["spot", "vol", "price"]
+    record, _ = found(capsys, "evaluate", out, "--data", "values.csv")
+    assert [entry["name"] for entry in record["entries"][0]] == ["price"]
+    assert record["networks"][0]["inputs"][1] == {"name": "vol", "unit": None}
+    answer = call(capsys, "evaluate", out, "--data", "values.csv", "--x", "vol,spot", "--y", "price")
+    assert answer.status == 2 and "give them in one order" in " ".join(answer.errors.split())
+
+
 def test_prune_writes_a_smaller_network_and_its_errors(capsys, tmp_path, monkeypatch):
     out = tmp_path / "small.safetensors"
     record, _ = found(capsys, "prune", "net.onnx", "--keep", "3,0", "-o", out)

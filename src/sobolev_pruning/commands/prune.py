@@ -6,6 +6,7 @@ from pathlib import Path
 import jax
 
 from .._foundation.errors import InputError
+from .._foundation.variables import named_first
 from ..evaluation.teacher import evaluator_against, uniform_points
 from ..pruning import prune
 from ..scoring import significance
@@ -33,7 +34,7 @@ def prune_model(
     columns: str | None = None,
 ) -> PruningRecord:
     """Prunes as `prune` does and writes the smaller network to `out`, with the box as the range it is meant for; its
-    errors are those against the larger one.
+    errors are those against the larger one. A network without names takes those of the data.
 
     - `keep`: a number of nodes per hidden layer, a fraction of them (with a decimal point), or one number for each
       layer, separated by commas, 0 for a layer that goes as a whole.
@@ -50,6 +51,9 @@ def prune_model(
     small = prune(surrogate, kept, significance=scores, box=domain.box, samples=domain.samples, fold=fold)
     # Folded for this box: beyond it nothing was looked at.
     small = replace(small, training_range=(domain.box.lower, domain.box.upper))
+    if domain.samples is not None:
+        names = {of: named_first(getattr(small, of), getattr(domain.samples, of)) for of in ("inputs", "outputs")}
+        small = replace(small, **names)
     evaluator = evaluator_against(surrogate, uniform_points(domain.box, jax.random.key(0)), str(model))
     proved, reached = guaranteed_distance(surrogate, small, domain.box, pieces=_PIECES) if prove else (None, None)
     return PruningRecord(
