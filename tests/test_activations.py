@@ -1,5 +1,7 @@
 """Every activation and derivative order against ball arithmetic, finite differences and JAX's own transformations."""
 
+import runpy
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,6 +10,10 @@ import pytest
 from activation_names import EVERY
 from sobolev_pruning import InputError
 from sobolev_pruning.activations import Activation, activate, activation, register_activation
+from sobolev_pruning.enclosure import Interval, enclose
+from sobolev_pruning.enclosure.registry import user_rules_in
+from sobolev_pruning.interchange import save_numpy
+from surrogates import surrogate_of_shape
 from taylor import POINTS, taylor_derivative
 from tolerances import AD_AGAINST_DIFFERENCES, ELEMENTARY
 
@@ -119,3 +125,20 @@ def test_a_name_that_is_taken_is_refused():
         register_activation(Activation("silu", lambda x, order, f: x))
     with pytest.raises(InputError, match="needs a name in small letters"):
         register_activation(Activation("My own", lambda x, order, f: x))
+
+
+def test_an_activation_of_the_users_own_is_known_everywhere_and_named(tmp_path):
+    silu = activation("silu")
+    register_activation(Activation("own_silu", silu.derivative, extremes=silu.extremes))
+    box = Interval(jnp.asarray([-3.0, 0.1]), jnp.asarray([-1.0, 0.4]))
+    for order in range(3):
+        found, expected = (enclose(lambda x, n=name: activate(x, n, order))(box) for name in ("own_silu", "silu"))  # noqa: B023
+        np.testing.assert_array_equal(found.lower, expected.lower)
+        np.testing.assert_array_equal(found.upper, expected.upper)
+    program = lambda x: activate(x, "own_silu") + activate(x, "silu")  # noqa: E731
+    assert user_rules_in(program, jnp.asarray(0.0)) == ("activation own_silu (guaranteed by its author)",)
+    network = surrogate_of_shape([2, 3, 1], "own_silu", scalar=True)
+    save_numpy(network, tmp_path / "net.py")
+    points = np.array([[3.0, 2.0], [1.0, 4.0]])
+    exported = runpy.run_path(str(tmp_path / "net.py"))["value"](points)
+    np.testing.assert_allclose(exported, network.value(points), rtol=ELEMENTARY)
