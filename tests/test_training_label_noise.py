@@ -3,14 +3,17 @@
 from dataclasses import replace
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.flatten_util import ravel_pytree
 
 import sobolev_pruning as sp
 from sobolev_pruning import InputError, Samples
 from sobolev_pruning.training import SobolevLoss
 from sobolev_pruning.training.batches import Batch
 from sobolev_pruning.training.label_noise import FLOOR
+from sobolev_pruning.training.normal_equations import normal_equations
 from surrogates import surrogate_of_shape
 from tolerances import ALGEBRAIC
 
@@ -42,7 +45,7 @@ def test_the_covariance_is_that_of_the_noise(truth):
     samples = noisy(truth, 24_000, 0)
     noise = sp.label_noise(truth, samples)
     classes = noise.classes(samples)[:, 0]
-    floor = FLOOR * np.diag([np.var(samples.y), *np.var(samples.dydx, axis=0)])
+    floor = FLOOR * np.diag(mean_squares(truth, samples))
     counts = np.bincount(classes)
     assert counts.max() - counts.min() <= 1 and counts.sum() == 24_000
     for number, whitening in enumerate(np.asarray(noise.whitening)[0]):
@@ -52,6 +55,12 @@ def test_the_covariance_is_that_of_the_noise(truth):
         variances = np.diag(expected)
         stderr = np.sqrt((np.outer(variances, variances) + expected**2) / counts[number])
         assert np.all(np.abs(found - expected) < 5.0 * stderr)
+
+
+def mean_squares(truth, samples):
+    """Of the noise in value and derivatives, over all samples that have them."""
+    errors = np.column_stack([samples.y - truth.value(samples.x), samples.dydx - truth.gradient(samples.x)])
+    return np.nanmean(errors**2, axis=0)
 
 
 def holed(samples, share, seed=4):
@@ -69,7 +78,7 @@ def test_the_covariance_is_that_of_the_noise_where_labels_are_missing(truth):
     classes = noise.classes(samples)[:, 0]
     known = ~np.isnan(np.column_stack([samples.y, samples.dydx]))
     np.testing.assert_array_equal(patterns[classes % 4], known)
-    floor = FLOOR * np.diag([np.var(samples.y), *np.nanvar(samples.dydx, axis=0)])
+    floor = FLOOR * np.diag(mean_squares(truth, samples))
     for number, whitening in enumerate(np.asarray(noise.whitening)[0]):
         pattern = patterns[number % 4]
         assert not whitening[~pattern].any() and not whitening[:, ~pattern].any()
@@ -117,10 +126,43 @@ def test_outputs_have_noise_of_their_own_and_values_alone_will_do():
     sizes = np.array([0.1, 1.0])
     samples = Samples(x, np.asarray(network.value(x)) + sizes * generator.standard_normal((500, 2)))
     noise = sp.label_noise(network, samples, order=0)
-    spread = np.sqrt(np.mean(noise.whitening[:, :, 0, 0] ** -2.0, axis=1) - FLOOR * np.var(samples.y, axis=0))
+    spread = np.sqrt(np.mean(noise.whitening[:, :, 0, 0] ** -2.0, axis=1) / (1.0 + FLOOR))
     np.testing.assert_allclose(spread, sizes, rtol=5.0 / np.sqrt(2 * 500))
     with pytest.raises(InputError, match="no dydx; give derivatives, or choose order 0"):
         sp.label_noise(network, samples)
+
+
+def test_second_derivatives_are_weighed_with_the_others():
+    """Loss and normal equations of order 2, two outputs and two directions, against the formula."""
+    network, other = (surrogate_of_shape([2, 4, 2], "silu", scalar=False, seed=seed) for seed in (0, 1))
+    generator = np.random.default_rng(2)
+    x = generator.uniform(-1.0, 1.0, (600, 2))
+    directions = jnp.asarray(generator.standard_normal((600, 2, 2)))
+    exact = network.value(x), network.gradient(x), network.hessian_products(x, directions)
+    y, dydx, hvp = (
+        np.asarray(each) + size * generator.standard_normal(each.shape) for each, size in zip(exact, (0.1, 0.3, 0.5))
+    )
+    samples = Samples(x, y, dydx, directions, hvp)
+    noise = sp.label_noise(network, samples, order=2)
+    predicted = other.value(x), other.gradient(x), np.moveaxis(other.hessian_products(x, directions), 1, 2)
+    labels = y, dydx, np.moveaxis(hvp, 1, 2)
+    errors = np.concatenate([(a - b).reshape(600, 2, -1) for a, b in zip(predicted, labels)], axis=2)
+    matrices = np.asarray(noise.whitening)[np.arange(2), noise.classes(samples)]
+    expected = np.sum(np.einsum("nkab,nkb->nka", matrices, errors) ** 2) / (2 * 7 * 600)
+    loss, batch = SobolevLoss.of(samples, 2, noise=noise), Batch.of(samples, 2, noise=noise)
+    np.testing.assert_allclose(loss(other, batch).total, expected, rtol=ALGEBRAIC)
+    _, slope, _ = normal_equations(loss, other, batch)
+    gradient = jax.grad(lambda layers: loss(replace(other, layers=layers), batch).total)(other.layers)
+    np.testing.assert_allclose(2.0 * slope, ravel_pytree(gradient)[0], rtol=ALGEBRAIC, atol=ALGEBRAIC)
+
+
+def test_the_floor_is_in_proportion_to_the_noise(truth):
+    """Noise of a ten-thousandth is told as well as noise of the labels' size."""
+    samples = noisy(truth, 2048, 0)
+    exact = np.asarray(truth.value(samples.x)), np.asarray(truth.gradient(samples.x))
+    quieter = [label + 1e-4 * (each - label) for label, each in zip(exact, (samples.y, samples.dydx))]
+    loud, quiet = (sp.label_noise(truth, each).whitening for each in (samples, Samples(samples.x, *quieter)))
+    np.testing.assert_allclose(1e-4 * quiet, loud, rtol=0.01)
 
 
 def test_weighing_by_the_noise_pays(truth):
@@ -153,5 +195,5 @@ def test_what_it_cannot_weigh_is_refused(truth):
         sp.fit(truth, samples, 0, **fit)
     with pytest.raises(InputError, match=r"20 samples are too few .* of 3 labels each; give at least 30"):
         sp.label_noise(truth, samples[np.arange(20)])
-    with pytest.raises(InputError, match="order is 2; noise is estimated for order 0"):
+    with pytest.raises(InputError, match="order is 2, but the samples have no hvp"):
         sp.label_noise(truth, samples, order=2)

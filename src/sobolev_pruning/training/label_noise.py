@@ -19,12 +19,13 @@ a noisy one. On the basket's fixed pairs 24 classes are worse than 8 in values, 
 FEWEST = 10
 """A class has at least so many samples for each label of one of them, or its covariance would be noise itself."""
 
-FLOOR = 0.003
-"""Added to the variance of every label's noise, over the variance of the label: room for what the network cannot fit.
-
-Without it labels that have no noise where others have would rule the fit; on the basket's fixed pairs 0.1 gives second
-derivatives twice the error.
+FLOOR = 0.03
+"""Added to the variance of every label's noise in a class, over that of all classes: room for what the network cannot
+fit. Without it labels that have no noise where others have would rule the fit.
 """
+
+_ROUNDING = 1e-12
+"""The same over the variance of the label itself, for labels without any noise."""
 
 
 MOST_PATTERNS = 256
@@ -57,7 +58,7 @@ class LabelNoise(eqx.Module):
         columns = zip(np.asarray(self.limits), predicted.T)
         places = np.stack([np.searchsorted(limits, column, side="right") for limits, column in columns], axis=1)
         patterns = np.asarray(self.patterns)
-        known = _known(samples, order=0 if patterns.shape[1] == 1 else 1)
+        known = _known(samples, {1: 0, 1 + samples.n_inputs: 1}.get(patterns.shape[1], 2))
         number = np.full(known.shape[:2], -1)
         for p, pattern in enumerate(patterns):
             number[(known == pattern).all(axis=2)] = p
@@ -73,10 +74,10 @@ class LabelNoise(eqx.Module):
 def label_noise(surrogate: Surrogate, samples: Samples, order: int = 1) -> LabelNoise:
     """The noise in the labels of `samples`, as what `surrogate`, trained on them, leaves of them.
 
-    With the residuals `r_i = (y_i - f(x_i), dydx_i - grad f(x_i))` of an output, or the first of them alone with
-    `order` 0, and classes `C` of samples with predictions `f(x_i)` of like size, the covariance of a class is
+    With the residuals `r_i = (y_i - f(x_i), dydx_i - grad f(x_i), hvp_i - H f(x_i) v_i)` of an output, as many as
+    `order` says, and classes `C` of samples with predictions `f(x_i)` of like size, the covariance of a class is
 
-        S_C = mean_{i in C} r_i r_i' + 0.003 diag(var y, var dydx_1, .., var dydx_d).
+        S_C = mean_{i in C} r_i r_i' + 0.03 diag(mean_i r_i r_i').
 
     Where labels are missing, the mean is that of a normal law, over what is not known too (expectation maximisation).
 
@@ -98,16 +99,22 @@ def label_noise(surrogate: Surrogate, samples: Samples, order: int = 1) -> Label
     (1, 8, 3, 3)
     >>> second = fit(first, samples, key=jax.random.key(3), optimiser=LevenbergMarquardt(20), noise=noise).surrogate
     """
-    if order not in (0, 1):
-        raise InputError(f"order is {order}; noise is estimated for order 0 (values) or 1 (first derivatives too).")
-    if order == 1 and samples.dydx is None:
-        raise InputError("order is 1, but the samples have no dydx; give derivatives, or choose order 0.")
+    if order not in (0, 1, 2):
+        raise InputError(f"order is {order}; choose 0 (values), 1 (first derivatives too) or 2 (second ones too).")
+    if order > 0 and samples.dydx is None:
+        raise InputError(f"order is {order}, but the samples have no dydx; give derivatives, or choose order 0.")
+    if order > 1 and samples.hvp is None:
+        raise InputError("order is 2, but the samples have no hvp; sample with order=2, or choose a smaller order.")
     n, k, d = len(samples), samples.n_outputs, samples.n_inputs
     labels = [np.asarray(samples.y).reshape(n, k, 1)]
     predicted = [np.asarray(surrogate.value(samples.x)).reshape(n, k, 1)]
-    if order == 1:
+    if order > 0:
         labels.append(np.asarray(samples.dydx).reshape(n, k, d))
         predicted.append(np.asarray(surrogate.gradient(samples.x)).reshape(n, k, d))
+    if order > 1:
+        products = samples.hvp, surrogate.hessian_products(samples.x, samples.directions)
+        for found, each in zip((labels, predicted), products):
+            found.append(_by_output(np.asarray(each), k, d))
     labels, predicted = np.concatenate(labels, axis=2), np.concatenate(predicted, axis=2)
     known = _known(samples, order)
     patterns = np.unique(known.reshape(-1, known.shape[2]), axis=0)
@@ -136,11 +143,18 @@ def label_noise(surrogate: Surrogate, samples: Samples, order: int = 1) -> Label
 def _known(samples: Samples, order: int) -> Bool[np.ndarray, "n k q"]:
     """Which labels of each sample and output are known."""
     n, k = len(samples), samples.n_outputs
-    values = np.ones((n, k, 1), bool)
-    if order == 0:
-        return values
-    slopes = ~np.isnan(np.asarray(samples.dydx).reshape(n, k, samples.n_inputs))
-    return np.concatenate([values, slopes], axis=2)
+    known = [np.ones((n, k, 1), bool)]
+    if order > 0:
+        known.append(~np.isnan(np.asarray(samples.dydx).reshape(n, k, samples.n_inputs)))
+    if order > 1:
+        known.append(~np.isnan(_by_output(np.asarray(samples.hvp), k, samples.n_inputs)))
+    return np.concatenate(known, axis=2)
+
+
+def _by_output(products: Float[np.ndarray, "n m ..."], k: int, d: int) -> Float[np.ndarray, "n k q"]:
+    """Hessian-vector products `(n, m, k, d)` in the order in which the loss stacks them."""
+    n = len(products)
+    return np.moveaxis(products.reshape(n, -1, k, d), 2, 1).reshape(n, k, -1)
 
 
 def _one_output(
@@ -152,11 +166,12 @@ def _one_output(
     # A label that never changes is measured in its own units, as in the loss.
     columns = [labels[known[:, c], c] for c in range(labels.shape[1])]
     variance = np.array([column.var() if len(column) else 0.0 for column in columns])
-    floor = FLOOR * np.diag(np.where(variance > 0, variance, 1.0))
+    residuals = np.where(known, labels - predicted, 0.0)
+    noise = np.sum(residuals**2, axis=0) / np.maximum(known.sum(axis=0), 1)
+    floor = np.diag(FLOOR * noise + _ROUNDING * np.where(variance > 0, variance, 1.0))
     by_value = np.argsort(predicted[:, 0], kind="stable")
     parts = np.array_split(by_value, n_places)
     limits = np.array([predicted[part[0], 0] for part in parts[1:]])
-    residuals = labels - predicted
     return limits, [_covariance(residuals[part], known[part], floor) + floor for part in parts]
 
 

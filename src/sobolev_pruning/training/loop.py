@@ -90,7 +90,7 @@ def fit(
     - `weigh_by_stderr`: labels count less the larger their standard errors are, see `Batch.of`; for samples that carry
       some. Labels stated as missing are left out in any case.
     - `noise`: the covariance of the labels' noise, from `label_noise`, by which they are weighed instead of by
-      `balance`, `weight` and `scaled`; for noisy labels of order 0 or 1 that are all there is.
+      `balance`, `weight` and `scaled`; for noisy labels that are all there is.
     - `held_out`: the fraction of `samples` kept apart, or samples of its own; its loss chooses the weights that are
       returned. 0 keeps none apart and lets the training loss choose: for many more samples than parameters, whose
       held-out loss is noise by the time that it matters.
@@ -276,13 +276,14 @@ def _check_noise(
         return
     if weigh_by_stderr or fresh is not None:
         raise InputError("noise weighs the labels of fixed samples by itself; leave weigh_by_stderr and fresh out.")
-    labels = 1 if order == 0 else 1 + training.n_inputs
+    directions = training.directions.shape[1] if order > 1 and training.directions is not None else 0
+    labels = 1 + training.n_inputs * ((order > 0) + directions)
     expected = (training.n_outputs, labels)
     given = (noise.whitening.shape[0], noise.whitening.shape[-1])
-    if order > 1 or given != expected:
+    if given != expected:
         raise InputError(
             f"noise is for {given[0]} outputs with {given[1]} labels each, and order {order} has other labels; "
-            "estimate it by label_noise with these samples and the same order, 0 or 1."
+            "estimate it by label_noise with these samples and the same order."
         )
 
 

@@ -135,8 +135,10 @@ class SobolevLoss(eqx.Module):
         `(..., m, d, k, n)`. It is a linear map: the derivatives of errors become those of residuals.
         """
         if self.whitening is not None:
-            stacked = jnp.concatenate([errors[0][..., None, :, :], *errors[1:]], axis=-3)
-            k, q = self.whitening.shape[0], self.whitening.shape[-1]
+            *_, k, n = errors[0].shape
+            leading = errors[0].shape[:-2]
+            stacked = jnp.concatenate([error.reshape(*leading, -1, k, n) for error in errors], axis=-3)
+            q = self.whitening.shape[-1]
             matrices = self.whitening[jnp.arange(k)[None, :], batch.noise_class] / jnp.sqrt(k * q)
             return [jnp.einsum("nkab,...bkn->...akn", matrices, stacked)]
         residuals = []
