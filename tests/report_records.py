@@ -4,6 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from sobolev_pruning._foundation.variables import numbered_inputs, numbered_outputs
 from sobolev_pruning.evaluation import Evaluation, score
 from sobolev_pruning.running import Predictions, RemovalRecord, ReportRecord, StageRecord, Timings
 from sobolev_pruning.training import History
@@ -13,7 +14,7 @@ PUBLISHED = {
     "oversized": {"value": 0.999545, "delta": 0.9987, "gamma": 0.997033},
     "finetuned-reference": {"value": 0.9, "delta": 0.999999999, "gamma": 0.9},
 }
-TIMINGS = Timings(reference=2e-3, reference_paths=4096, oversized=1e-5, final=1e-6, total=19.99)
+TIMINGS = Timings(source=2e-3, source_words="4,096 simulated labels", oversized=1e-5, final=1e-6, total=19.99)
 
 
 def evaluation(noise: float, seed: int = 0, derivatives: bool = True) -> Evaluation:
@@ -86,7 +87,12 @@ def small_record(points: int = 60) -> ReportRecord:
     return ReportRecord(
         name="small",
         seed=3,
-        reference="A made-up basket",
+        source="A made-up basket",
+        inputs=numbered_inputs(3),
+        outputs=numbered_outputs(1),
+        remarks=(),
+        decisions=(),
+        search=None,
         stages=stages,
         removals=removals(),
         timings=TIMINGS,

@@ -13,7 +13,7 @@ import pytest
 
 from command_line import call
 from sobolev_pruning import InputError, save_onnx
-from sobolev_pruning.commands import read_model
+from sobolev_pruning.interchange import read_network
 from sobolev_pruning.storage.locks import sole_writer
 
 
@@ -46,7 +46,7 @@ def test_an_exported_network_checks_the_box_that_is_given(capsys, tmp_path, surr
 def test_an_exported_network_reads_back(tmp_path, surrogate):
     save_onnx(surrogate, tmp_path / "net.onnx")
     points = np.random.default_rng(0).normal(size=(5, 3))
-    np.testing.assert_allclose(read_model(tmp_path / "net.onnx").value(points), surrogate.value(points), rtol=1e-12)
+    np.testing.assert_allclose(read_network(tmp_path / "net.onnx").value(points), surrogate.value(points), rtol=1e-12)
 
 
 @pytest.mark.parametrize(

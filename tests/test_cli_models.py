@@ -20,7 +20,7 @@ from sobolev_pruning.pruning import remove_inputs
 from sobolev_pruning.searching import Candidate
 from surrogates import surrogate_of_shape
 
-CONFIG = 'name = "small"\n[reference]\nn_assets = 2\nmarket_seed = 1\n[[pruning]]\nkeep = [1, 0, 0, 0, 0, 0]\n'
+CONFIG = 'name = "small"\n[source]\nn_assets = 2\nmarket_seed = 1\n[[pruning]]\nkeep = [1, 0, 0, 0, 0, 0]\n'
 
 
 @pytest.fixture(scope="module")

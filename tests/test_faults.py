@@ -28,7 +28,7 @@ COMMAND = (
 RUN = """\
 name = "small"
 samples = 64
-[reference]
+[source]
 n_assets = 2
 [oversized]
 hidden = [4, 4]
@@ -45,7 +45,7 @@ STUDY = """\
 name = "small"
 seeds = [0]
 samples = 256
-[reference]
+[source]
 n_assets = 2
 market_seed = 1
 [oversized]

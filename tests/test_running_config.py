@@ -16,17 +16,19 @@ from sobolev_pruning import InputError, evaluate, reference, training
 from sobolev_pruning.drawing.numbers import r2_text
 from sobolev_pruning.reference import GaussianBasket
 from sobolev_pruning.running import BASKET_R2, read_config, stages, to_toml, write_example_config
-from sobolev_pruning.running.builders import build_reference, key_for
+from sobolev_pruning.running.builders import key_for
 from sobolev_pruning.running.config import LBFGSConfig, LevenbergMarquardtConfig, TrainingConfig
 from sobolev_pruning.running.outputs import metrics_json
 from sobolev_pruning.running.published import published_for
-from sobolev_pruning.running.reference_config import (
+from sobolev_pruning.running.run_directory import claim_directory, locked_directory
+from sobolev_pruning.running.source_config import (
     BlackScholesConfig,
     GeneExpressionConfig,
     HestonConfig,
     RandomMediumConfig,
 )
-from sobolev_pruning.running.run_directory import claim_directory, locked_directory
+from sobolev_pruning.running.sources import Workers, opened
+from sobolev_pruning.running.sources.library import library_reference
 from sobolev_pruning.running.stages import finetuning_samples
 from sobolev_pruning.running.tables import stage_details
 from sobolev_pruning.training import LBFGS
@@ -74,7 +76,7 @@ def written(tmp_path: Path, text: str) -> Path:
         ("[[pruning]]", '[finetuning.reference]\ndesign = "sobol"\n[[pruning]]', "give finetuning.reference a number"),
         (
             "[[pruning]]",
-            "[reference]\nsmoothing = 0.1\n[finetuning.reference]\nsamples = 9\nconditional = true\n[[pruning]]",
+            "[source]\nsmoothing = 0.1\n[finetuning.reference]\nsamples = 9\nconditional = true\n[[pruning]]",
             "two ways to smooth one payoff",
         ),
         ('name = "good"', 'name = "../up"', r"line 1: name is '../up'"),
@@ -141,9 +143,7 @@ def test_a_directory_that_cannot_be_resumed_is_one_sentence(tmp_path):
 
 
 def test_second_derivatives_of_smooth_labels_are_allowed(tmp_path):
-    smooth = GOOD.replace("order = 1", "order = 2").replace(
-        "[oversized]", "[reference]\nsmoothing = 0.1\n[oversized]", 1
-    )
+    smooth = GOOD.replace("order = 1", "order = 2").replace("[oversized]", "[source]\nsmoothing = 0.1\n[oversized]", 1)
     assert read_config(written(tmp_path, smooth)).samples_order == 2
     conditional = "[finetuning.reference]\nsamples = 9\nconditional = true\ntraining.order = 2\n"
     assert read_config(written(tmp_path, GOOD + conditional)).samples_order == 1
@@ -155,10 +155,11 @@ def test_fresh_samples_are_drawn_as_the_configuration_says(tmp_path):
     key = key_for(config, "fresh samples")
     own = GaussianBasket.random(n_assets=7, seed=3).sample(key, 8)
     expected = GaussianBasket.random(n_assets=7, seed=3, design="sobol", conditional=True).sample(key, 64)
-    found = finetuning_samples(config, own)
+    with opened(config.source, config.seed, key_for(config, "source"), Workers()) as source:
+        found = finetuning_samples(config, source, own)
     np.testing.assert_array_equal(found.x, expected.x)
     np.testing.assert_array_equal(found.dydx, expected.dydx)
-    assert finetuning_samples(read_config(written(tmp_path, GOOD + "[finetuning.reference]\n")), own) is own
+    assert finetuning_samples(read_config(written(tmp_path, GOOD + "[finetuning.reference]\n")), source, own) is own
 
 
 class Called(Exception):
@@ -223,7 +224,7 @@ def test_the_resolved_configuration_reads_back_as_itself(tmp_path):
 
 @pytest.mark.parametrize("name", ["gaussian_basket.toml", "paper.toml"])
 def test_the_examples_are_valid(name):
-    assert read_config(EXAMPLES / name).reference.n_assets == 7
+    assert read_config(EXAMPLES / name).source.n_assets == 7
 
 
 def test_the_example_of_init_is_valid_and_names_every_key(tmp_path):
@@ -243,8 +244,8 @@ def test_the_papers_figures_stand_beside_its_own_model_and_widths_only(tmp_path)
         assert published_for(config) == BASKET_R2
     others = {"strike": 1.0, "option": "put", "n_assets": 3, "maturity": 3.0, "smoothing": 0.1}
     for name, setting in others.items():
-        model = paper.reference.model_copy(update={name: setting})
-        assert published_for(paper.model_copy(update={"reference": model})) == {}
+        model = paper.source.model_copy(update={name: setting})
+        assert published_for(paper.model_copy(update={"source": model})) == {}
     assert published_for(read_config(written(tmp_path, GOOD))) == {}
 
 
@@ -271,9 +272,9 @@ MODELS = {
 @pytest.mark.parametrize("kind", MODELS)
 def test_every_model_of_the_library_is_built_by_its_kind(tmp_path, kind):
     path = tmp_path / "run.toml"
-    path.write_text(f'name = "a"\n[reference]\nkind = "{kind}"\n{MODELS[kind]}\n[[pruning]]\nkeep = [9, 9, 9, 9, 9, 9]')
+    path.write_text(f'name = "a"\n[source]\nkind = "{kind}"\n{MODELS[kind]}\n[[pruning]]\nkeep = [9, 9, 9, 9, 9, 9]')
     config = read_config(path)
-    model = build_reference(config, "sobol")
+    model = library_reference(config.source, config.seed, "sobol")
     assert model.design == "sobol" and model.box[0].shape == (model.n_inputs,)
     assert read_config_text(to_toml(config), tmp_path) == config
     assert published_for(config) == {}
@@ -287,11 +288,11 @@ def read_config_text(text: str, folder: Path):
 @pytest.mark.parametrize(
     ("table", "rest", "told"),
     [
-        ('kind = "blackscholes"', "", "line 2: reference.kind is 'blackscholes'; allowed are 'gaussian-basket'"),
-        ("kind = 3", "", "reference.kind is '3'"),
+        ('kind = "blackscholes"', "", "line 2: source.kind is 'blackscholes'; allowed are 'gaussian-basket'"),
+        ("kind = 3", "", "source.kind is '3'"),
         ('kind = "function"\nfunction = "a:b"', "[finetuning.reference]\nsamples = 9\ndesign = 'sobol'", "design in"),
         ('kind = "heston"', "", "inputs"),
-        ('kind = "heston"\ninputs = { spot = [1] }', "", "reference.heston.inputs.spot"),
+        ('kind = "heston"\ninputs = { spot = [1] }', "", "source.inputs.spot"),
         ('kind = "random-medium"', "oracle = true", "random-medium has none"),
         ('kind = "heston"\ninputs = { spot = [80, 120] }', "[oversized.training]\norder = 2", "order 2 asks"),
         ('kind = "random-medium"', "[finetuning.reference]\nsamples = 99\nconditional = true", "for the kinds"),
@@ -299,15 +300,15 @@ def read_config_text(text: str, folder: Path):
 )
 def test_what_a_model_does_not_offer_is_refused(tmp_path, table, rest, told):
     head, tail = (rest, "") if rest.startswith("oracle") else ("", rest)
-    text = f'name = "a"\n[reference]\n{table}\n{tail}\n[[pruning]]\nkeep = [9, 9, 9, 9, 9, 9]'
+    text = f'name = "a"\n[source]\n{table}\n{tail}\n[[pruning]]\nkeep = [9, 9, 9, 9, 9, 9]'
     (tmp_path / "run.toml").write_text(f"{head}\n{text}" if head else text)
     with pytest.raises(InputError, match=told):
         read_config(tmp_path / "run.toml")
 
 
-def test_a_reference_that_is_no_table_is_one_sentence(tmp_path):
-    (tmp_path / "run.toml").write_text('name = "a"\nreference = 3\n[[pruning]]\nkeep = [9, 9, 9, 9, 9, 9]')
-    with pytest.raises(InputError, match="line 2: reference"):
+def test_a_source_that_is_no_table_is_one_sentence(tmp_path):
+    (tmp_path / "run.toml").write_text('name = "a"\nsource = 3\n[[pruning]]\nkeep = [9, 9, 9, 9, 9, 9]')
+    with pytest.raises(InputError, match="line 2: source"):
         read_config(tmp_path / "run.toml")
 
 

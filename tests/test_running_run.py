@@ -20,7 +20,7 @@ seed = 3
 samples = 512
 oracle = true
 
-[reference]
+[source]
 n_assets = 3
 
 [oversized]
@@ -191,7 +191,7 @@ OWN_RUN = """\
 name = "own"
 samples = 512
 controls = false
-[reference]
+[source]
 kind = "function"
 function = "FUNCTION"
 [oversized]

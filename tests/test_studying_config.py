@@ -69,7 +69,7 @@ def good(tmp_path: Path, text: str = GOOD) -> StudyConfig:
         ),
         (
             "[factors]",
-            "[reference]\nsmoothing = 0.1\n[finetuning]\nconditional = true\n[factors]",
+            "[source]\nsmoothing = 0.1\n[finetuning]\nconditional = true\n[factors]",
             "two ways to smooth a payoff: choose one",
         ),
         ("[factors]", "[rounds.retraining]\norder = 2\n[factors]", r"rounds.retraining .* have a kink"),

@@ -40,7 +40,7 @@ name = "small"
 seeds = [0, 3]
 samples = 256
 
-[reference]
+[source]
 n_assets = 2
 
 [oversized]

@@ -55,48 +55,151 @@ Pieces = Annotated[int, typer.Option(help="How many pieces of the box may be enc
 Against = Annotated[
     Path | None, typer.Option(metavar="MODEL", help="A second network, or a CONFIG.toml for its reference.")
 ]
+Workers = Annotated[
+    int | None, typer.Option("--workers", metavar="N", help="Processes on this machine. (Default: one per core.)")
+]
+Scheduler = Annotated[
+    str | None,
+    typer.Option("--scheduler", metavar="ADDRESS", help="Of a Dask scheduler, whose workers then do the work."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 
-@app.command()
-def init(
-    path: Annotated[
-        Path | None, typer.Argument(help="File to write. (Default: config.toml, or FUNCTION_surrogate.py.)")
-    ] = None,
-    from_function: Annotated[
-        str | None,
-        typer.Option(metavar="MODULE:FUNCTION", help="Instead: a script for your own simulator in JAX."),
-    ] = None,
-) -> None:
-    """Write a commented example configuration to start from, or a script for your own simulator."""
-    from .commands import write_function_script
-    from .running import write_example_config
-
-    if from_function is not None:
-        path = write_function_script(from_function, path)
-        advice = f"put in the ranges of its inputs, and run it with: python {path}"
-    else:
-        path = path or Path("config.toml")
-        write_example_config(path)
-        advice = f"run it with: sobolev-pruning run {path}"
-    Console().print(f"Wrote [bold]{path}[/bold]; {advice}", soft_wrap=True)
+Source = Annotated[
+    str,
+    typer.Argument(
+        metavar="SOURCE",
+        help="module:function or file.py:function; a data file (.csv, .npz, .h5, .parquet); a network (.onnx, "
+        ".safetensors); 'command: ./program IN.csv OUT.csv'; the http address of a UM-Bridge server; a model of the "
+        "library, such as gaussian-basket; or a configuration (.toml).",
+    ),
+]
+SourceBox = Annotated[
+    str | None,
+    typer.Option(
+        "--box",
+        metavar="BOX",
+        help="A range for each input, spot=60:140,volatility=0.1:0.4. (Default for data: from the 1% to the 99% "
+        "quantile; for a network: the range it was trained on.)",
+    ),
+]
+SourceInputs = Annotated[str | None, typer.Option("--x", metavar="NAMES", help="Input columns of a data file.")]
+SourceOutputs = Annotated[
+    str | None, typer.Option("--y", metavar="NAMES", help="Output columns of a data file; else names of the outputs.")
+]
+Slopes = Annotated[
+    str | None, typer.Option("--dydx", metavar="NAMES", help="Columns of derivatives, or a template: d{y}/d{x}.")
+]
+Derivatives = Annotated[
+    str | None,
+    typer.Option(
+        help="Of a simulator that is no JAX: own, where it returns (y, dydx); differences; none. (Default: found out.)"
+    ),
+]
+Noise = Annotated[
+    str | None,
+    typer.Option(metavar="SHAPE", help="Of simulate(x, z): how many variables z has: 12, uniform:12, 4x3."),
+]
+TimeLimit = Annotated[float | None, typer.Option(metavar="SECONDS", help="Gives a call up that takes longer.")]
+Goal = Annotated[
+    str | None, typer.Option("--tolerance", metavar="LIMITS", help="Such as value=0.9999,delta=0.999,gamma=0.99.")
+]
+Figure = Annotated[
+    str | None, typer.Option(help="What --tolerance limits: r2 (default), or rmse, p99, max_abs in the output's units.")
+]
+MaxParameters = Annotated[int | None, typer.Option(help="Instead: the most accurate network of that size.")]
+NSamples = Annotated[int | None, typer.Option("--samples", metavar="N", help="To learn from. (Default: by a pilot.)")]
+Minutes = Annotated[float | None, typer.Option(metavar="M", help="What the plan may take, roughly. (Default: 10.)")]
+Seed = Annotated[int | None, typer.Option(help="Of all that is drawn at random. (Default: 0.)")]
 
 
 @app.command()
 def run(
-    config: Annotated[Path, typer.Argument(metavar="CONFIG.toml", help="What to run; `init` writes an example.")],
-    out: Annotated[Path | None, typer.Option(help="Directory for the results. (Default: runs/NAME-SEED.)")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in the directory.")] = False,
-    seed: Annotated[int | None, typer.Option(help="Overrides the seed of the configuration.")] = None,
+    source: Source,
+    box: SourceBox = None,
+    x: SourceInputs = None,
+    y: SourceOutputs = None,
+    dydx: Slopes = None,
+    derivatives: Derivatives = None,
+    noise: Noise = None,
+    time_limit: TimeLimit = None,
+    tolerance: Goal = None,
+    figure: Figure = None,
+    max_parameters: MaxParameters = None,
+    samples: NSamples = None,
+    minutes: Minutes = None,
+    seed: Seed = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Directory for the results. (Default: runs/NAME-SEED, or the next free one.)")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the run in the directory; --samples and --minutes may be more.")
+    ] = False,
+    workers: Workers = None,
+    scheduler: Scheduler = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Do everything: sample, train, score, prune, fine-tune, evaluate, and write the report."""
+    """Do everything: from a simulator, data or a network to a small surrogate with its report."""
+    from .commands import RunOptions, configuration, free_directory
     from .drawing import fitted
-    from .running import read_config, results_table, run
+    from .running import results_table, run, verdict
+    from .running.sources import Workers
 
-    result = run(read_config(config, seed=seed), out, resume=resume, progress=True)
+    options = RunOptions(
+        box, x, y, dydx, derivatives, noise, time_limit, tolerance, figure, max_parameters, samples, minutes, seed
+    )
+    config = configuration(source, options)
+    place = free_directory(config, resume) if out is None else out
+    result = run(config, place, resume=resume, progress=True, workers=Workers(workers, scheduler))
+    _warn(result.record.remarks)
+    if as_json:
+        print((result.directory / "metrics.json").read_text(encoding="utf-8"), end="")
+        return
     console = Console()
     console.print(fitted(results_table(result.record.stages, result.record.published), console))
+    for sentence in verdict(result.record):
+        console.print(sentence, highlight=False, markup=False)
     console.print(f"Report: [bold]{result.directory / 'report.html'}[/bold]", soft_wrap=True)
+
+
+@app.command()
+def init(
+    source: Annotated[
+        str | None, typer.Argument(metavar="SOURCE", help="As `run` takes it. (Default: an example with phases.)")
+    ] = None,
+    box: SourceBox = None,
+    x: SourceInputs = None,
+    y: SourceOutputs = None,
+    dydx: Slopes = None,
+    derivatives: Derivatives = None,
+    noise: Noise = None,
+    time_limit: TimeLimit = None,
+    tolerance: Goal = None,
+    figure: Figure = None,
+    max_parameters: MaxParameters = None,
+    samples: NSamples = None,
+    minutes: Minutes = None,
+    seed: Seed = None,
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="File to write.")] = Path("config.toml"),
+    workers: Workers = None,
+    scheduler: Scheduler = None,
+) -> None:
+    """Write the commented configuration that `run SOURCE` would use, with every choice and its reason, to be edited."""
+    from .commands import RunOptions, configuration
+    from .running import write_example_config, write_planned_config
+    from .running.sources import Workers
+
+    if source is None:
+        write_example_config(out)
+    elif source.endswith(".toml"):
+        raise InputError(f"init takes a source; for the example in {source} say: sobolev-pruning init -o {source}")
+    else:
+        options = RunOptions(
+            box, x, y, dydx, derivatives, noise, time_limit, tolerance, figure, max_parameters, samples, minutes, seed
+        )
+        with waiting("looking at the source"):
+            write_planned_config(configuration(source, options), out, Workers(workers, scheduler))
+    Console().print(f"Wrote [bold]{out}[/bold]; run it with: sobolev-pruning run {out}", soft_wrap=True)
 
 
 @app.command()
@@ -105,12 +208,8 @@ def study(
     out: Annotated[Path | None, typer.Option(help="Directory for the results. (Default: runs/NAME.)")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the study in the directory.")] = False,
     full: Annotated[bool, typer.Option("--full", help="Take the product of all factors: this can take days.")] = False,
-    scheduler: Annotated[
-        str | None, typer.Option(metavar="ADDRESS", help="Of a Dask scheduler, whose workers then do the work.")
-    ] = None,
-    workers: Annotated[
-        int | None, typer.Option(metavar="N", help="Processes on this machine. (Default: one per core.)")
-    ] = None,
+    scheduler: Scheduler = None,
+    workers: Workers = None,
 ) -> None:
     """Compare criteria, folds, schedules, labels, orders and sizes, and pruning with its alternatives, over seeds."""
     from .drawing import fitted
@@ -142,15 +241,9 @@ def sample(
     design: Annotated[
         str, typer.Option(help="How the points fill the box: random, sobol, latin-hypercube.")
     ] = "random",
-    workers: Annotated[
-        int | None, typer.Option(metavar="N", help="Processes on this machine. (Default: one per core.)")
-    ] = None,
-    scheduler: Annotated[
-        str | None, typer.Option(metavar="ADDRESS", help="Of a Dask scheduler, whose workers then do the work.")
-    ] = None,
-    time_limit: Annotated[
-        float | None, typer.Option(metavar="SECONDS", help="Gives a sample up that takes longer.")
-    ] = None,
+    workers: Workers = None,
+    scheduler: Scheduler = None,
+    time_limit: TimeLimit = None,
     step: Annotated[
         str | None,
         typer.Option(

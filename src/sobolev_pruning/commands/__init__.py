@@ -5,11 +5,12 @@ from .certify import check_model as check_model
 from .compare import compare_models as compare_models
 from .domain import DataOptions as DataOptions
 from .evaluate import evaluate_models as evaluate_models
-from .init import write_function_script as write_function_script
 from .models import ExportFormat as ExportFormat
 from .models import export as export
-from .models import read_model as read_model
 from .prune import prune_model as prune_model
+from .run import RunOptions as RunOptions
+from .run import configuration as configuration
+from .run import free_directory as free_directory
 from .sample import sample_function as sample_function
 from .shrink import shrink_model as shrink_model
 from .significance import score_model as score_model

@@ -5,12 +5,13 @@ from pathlib import Path
 from .._foundation.errors import InputError
 from .._foundation.files import expect_place
 from ..certificates import certify, check_certificate, load_certificate, read_claims
+from ..interchange import read_network
 from ..reference import AbstractReference
 from ..running import read_config
-from ..running.builders import build_reference
+from ..running.sources import reference_of
 from ..surrogate import Surrogate
 from .domain import find_domain
-from .models import describe, read_model
+from .models import describe
 from .records import CertificateRecord
 
 
@@ -31,7 +32,7 @@ def certify_model(
     """
     if out is not None:
         expect_place(out)
-    surrogate = read_model(model)
+    surrogate = read_network(model)
     other = None if against is None else read_other(against)
     wanted = read_claims(claims, surrogate, other)
     domain = find_domain(surrogate, box, None, columns)
@@ -46,7 +47,7 @@ def check_model(
     certificate: Path, model: Path, *, against: Path | None = None, pieces: int | None = None, progress: bool = False
 ) -> CertificateRecord:
     """Proves a certificate again as `check_certificate` does; the record holds the new one."""
-    surrogate = read_model(model)
+    surrogate = read_network(model)
     other = None if against is None else read_other(against)
     if load_certificate(certificate).against is not None and other is None:
         raise InputError(f"{certificate} compares with a second model; name its file with --against.")
@@ -56,4 +57,7 @@ def check_model(
 
 def read_other(path: Path) -> Surrogate | AbstractReference:
     """The model to compare with: the reference of a configuration (.toml), or a network."""
-    return build_reference(read_config(path)) if path.suffix == ".toml" else read_model(path)
+    if path.suffix != ".toml":
+        return read_network(path)
+    config = read_config(path)
+    return reference_of(config.source, config.seed)

@@ -9,9 +9,10 @@ import numpy as np
 from .._foundation.errors import InputError
 from .._foundation.variables import Variable, expect_same, named_first
 from ..evaluation.teacher import uniform_points
+from ..interchange import read_network
 from .domain import find_domain, outside_training_range
 from .guaranteed_distance import guaranteed_distance
-from .models import describe, read_model
+from .models import describe
 from .records import ComparisonRecord, Difference
 
 ORDERS = {"value": 0, "gradient": 1, "hessian": 2}
@@ -37,7 +38,7 @@ def compare_models(
     """
     if order not in (None, 0, 1, 2):
         raise InputError(f"--order is {order}; choose 0 (values), 1 (gradients too) or 2 (Hessians too).")
-    networks = [read_model(path) for path in (first, second)]
+    networks = [read_network(path) for path in (first, second)]
     ends = [(network.widths[0], network.widths[-1]) for network in networks]
     if ends[0] != ends[1]:
         raise InputError(

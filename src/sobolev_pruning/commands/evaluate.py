@@ -8,11 +8,12 @@ import jax.numpy as jnp
 
 from .._foundation.errors import InputError
 from ..evaluation import Evaluator
+from ..interchange import read_network
 from ..running import read_config
-from ..running.builders import build_reference
+from ..running.sources import reference_of
 from ..surrogate import Surrogate
 from .domain import DataOptions, outside_training_range, read_data
-from .models import describe, read_model
+from .models import describe
 from .records import EvaluationRecord
 
 
@@ -22,11 +23,12 @@ def evaluate_models(
     """Evaluates as `evaluate` does: against the reference of the configuration file `reference`, or against `data`."""
     if (reference is None) == (data is None):
         raise InputError("Say what to compare with by exactly one of --reference CONFIG.toml and --data FILE.")
-    networks = {path: read_model(path) for path in models}
+    networks = {path: read_network(path) for path in models}
     warnings: list[str] = []
     evaluations, entries = [], []
     if reference is not None:
-        truth = build_reference(read_config(reference))
+        config = read_config(reference)
+        truth = reference_of(config.source, config.seed)
         for path, network in networks.items():
             if network.widths[0] != truth.n_inputs:
                 raise InputError(

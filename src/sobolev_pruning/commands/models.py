@@ -5,24 +5,13 @@ from typing import Literal
 
 from .._foundation.errors import InputError
 from .._foundation.files import expect_place
-from ..interchange import load_onnx, save_c, save_numpy, save_onnx
-from ..surrogate import Surrogate, load
+from ..interchange import read_network, save_c, save_numpy, save_onnx
+from ..interchange.read.network_file import ENDINGS
+from ..surrogate import Surrogate
 from .boxes import read_box
 from .records import NetworkRecord
 
 ExportFormat = Literal["onnx", "c", "numpy"]
-_ENDINGS = (".safetensors", ".onnx")
-
-
-def read_model(path: str | Path) -> Surrogate:
-    """The network in `path`: `.safetensors` as this package writes it, or `.onnx` of any exporter.
-
-    Raises `InputError` for another ending, and for a file that cannot be read.
-    """
-    path = Path(path)
-    if path.suffix not in _ENDINGS:
-        raise InputError(f"{path} ends in {path.suffix or 'nothing'}; give a .safetensors or an .onnx file.")
-    return load_onnx(path) if path.suffix == ".onnx" else load(path)
 
 
 def write_model(surrogate: Surrogate, path: str | Path) -> NetworkRecord:
@@ -38,7 +27,7 @@ def write_model(surrogate: Surrogate, path: str | Path) -> NetworkRecord:
 def expect_model_path(path: str | Path) -> None:
     """Raises `InputError` where no network can be written to `path`, before any work is done for it."""
     path = Path(path)
-    if path.suffix not in _ENDINGS:
+    if path.suffix not in ENDINGS:
         raise InputError(f"{path} ends in {path.suffix or 'nothing'}; give -o a .safetensors or an .onnx file.")
     expect_place(path)
 
@@ -68,7 +57,7 @@ def export(
     if name is not None and to != "c":
         raise InputError(f"name is {name!r}, but only a C header has one; leave it out.")
     expect_place(out)
-    surrogate = read_model(model)
+    surrogate = read_network(model)
     asked = None if box is None else read_box(box, surrogate, columns)
     known = None if asked is None else (asked.lower, asked.upper)
     if to == "onnx":

@@ -8,11 +8,12 @@ import jax
 from .._foundation.errors import InputError
 from .._foundation.variables import named_first
 from ..evaluation.teacher import evaluator_against, uniform_points
+from ..interchange import read_network
 from ..pruning import prune
 from ..scoring import significance
 from .domain import DataOptions, find_domain
 from .guaranteed_distance import guaranteed_distance
-from .models import describe, expect_model_path, read_model, write_model
+from .models import describe, expect_model_path, write_model
 from .records import PruningRecord
 
 FOR_THE_FOLD = "fold"
@@ -43,7 +44,7 @@ def prune_model(
     """
     expect_model_path(out)
     kept = read_keep(keep)
-    surrogate = read_model(model)
+    surrogate = read_network(model)
     domain = find_domain(surrogate, box, data, columns)
     scores = None
     if method != FOR_THE_FOLD:

@@ -7,12 +7,13 @@ from pathlib import Path
 import numpy as np
 
 from .._foundation.errors import InputError
+from ..interchange import read_network
 from ..pruning import reduced
 from ..searching import Tolerance, shrink
 from ..searching.tolerance import LIMITED_QUANTITIES
 from ..storage.locks import sole_writer
 from .domain import DataOptions, find_domain
-from .models import describe, expect_model_path, read_model, write_model
+from .models import describe, expect_model_path, write_model
 from .records import ShrinkingRecord, TrialRecord
 
 
@@ -45,7 +46,7 @@ def shrink_model(
     if (tolerance is None) == (max_parameters is None):
         raise InputError("shrink needs either --tolerance or --max-parameters: what is free is what it searches for.")
     limits = None if tolerance is None else read_tolerance(tolerance, figure)
-    surrogate = read_model(model)
+    surrogate = read_network(model)
     domain = find_domain(surrogate, box, data, columns)
     if data is not None and domain.samples.dydx is None:
         raise InputError(
@@ -90,10 +91,15 @@ def shrink_model(
 
 
 def read_tolerance(text: str, figure: str) -> Tolerance:
-    """What `--tolerance` says: `value=0.9999,delta=0.999,gamma=0.99`, any of value, delta, gamma and hessian.
+    """What `--tolerance` says of this figure."""
+    return Tolerance(**read_limits(text), figure=figure)
 
-    >>> read_tolerance("value=0.9999, delta=0.999", "r2").delta
-    0.999
+
+def read_limits(text: str) -> dict[str, float]:
+    """What `--tolerance` says: `value=0.9999,delta=0.999,gamma=0.99`, any of them.
+
+    >>> read_limits("value=0.9999, delta=0.999")
+    {'value': 0.9999, 'delta': 0.999}
     """
     given = {}
     for part in text.split(","):
@@ -107,4 +113,4 @@ def read_tolerance(text: str, figure: str) -> Tolerance:
                 f"--tolerance has {part.strip()!r}; write value=0.9999,delta=0.999,gamma=0.99, each at most once."
             )
         given[name] = limit
-    return Tolerance(**given, figure=figure)
+    return given

@@ -5,9 +5,10 @@ from pathlib import Path
 import numpy as np
 
 from .._foundation.files import expect_place
+from ..interchange import read_network
 from ..scoring import significance
 from .domain import DataOptions, find_domain
-from .models import describe, read_model
+from .models import describe
 from .records import SignificanceRecord
 
 
@@ -27,7 +28,7 @@ def score_model(
     """
     if out is not None:
         expect_place(out)
-    surrogate = read_model(model)
+    surrogate = read_network(model)
     domain = find_domain(surrogate, box, data, columns)
     found = significance(surrogate, domain.box, method, order, domain.samples)
     if out is not None:

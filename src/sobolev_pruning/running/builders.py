@@ -1,4 +1,4 @@
-"""From configuration to objects: the reference model, optimisers, and keys."""
+"""From configuration to objects: optimisers, and keys."""
 
 import math
 import zlib
@@ -6,15 +6,8 @@ import zlib
 import jax
 
 from .._foundation.arrays import PRNGKey
-from ..reference import AbstractReference, Design
 from ..training import LBFGS, AbstractOptimiser, Adam, LevenbergMarquardt
 from .config import AdamConfig, LBFGSConfig, OptimiserConfig, RunConfig
-from .reference_config import reference_of
-
-
-def build_reference(config: RunConfig, design: Design = "random", conditional: bool = False) -> AbstractReference:
-    """The reference model of a run; a market moves with the run's seed unless the configuration fixes it."""
-    return reference_of(config.reference, config.seed, design, conditional)
 
 
 def build_optimiser(config: OptimiserConfig) -> AbstractOptimiser:

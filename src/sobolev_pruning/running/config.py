@@ -9,16 +9,18 @@ from ..activations import activation
 from ..pruning import FOLDS
 from ..reference import DESIGNS
 from ..scoring import METHODS
-from .reference_config import (
+from ..searching.tolerance import LIMITED_QUANTITIES
+from .source_config import (
     BasketConfig,
     Count,
-    FunctionConfig,
     GeneExpressionConfig,
     HestonConfig,
+    LibraryConfig,
+    NetworkConfig,
     NotNegative,
     Positive,
     RandomMediumConfig,
-    ReferenceConfig,
+    SourceConfig,
     Table,
 )
 
@@ -137,15 +139,62 @@ class FinetuningsConfig(Table):
     reference: FreshFinetuningConfig | None = None
 
 
+class ToleranceConfig(Table):
+    """`[search.tolerance]`: limits of the errors, as `sobolev_pruning.Tolerance` takes them."""
+
+    value: Positive | None = None
+    delta: Positive | None = None
+    delta_scaled: Positive | None = None
+    gamma: Positive | None = None
+    figure: Literal["r2", "rmse", "p99", "max_abs"] = "r2"
+    relative: bool = False
+
+    @property
+    def limited(self) -> tuple[str, ...]:
+        """The quantities that have a limit."""
+        return tuple(name for name in LIMITED_QUANTITIES if getattr(self, name) is not None)
+
+    @model_validator(mode="after")
+    def _limits_something(self):
+        if not self.limited:
+            raise ValueError(f"search.tolerance limits nothing; give at least one of {', '.join(LIMITED_QUANTITIES)}")
+        return self
+
+
+class SearchConfig(Table):
+    """`[search]`: instead of phases of pruning, the smallest network within `tolerance`, or the most accurate one of at
+    most `max_parameters`; see `sobolev_pruning.shrink`.
+
+    `samples` are as many fresh ones for its networks, of a source that can be asked anywhere; `training` is the last
+    one of the network found.
+    """
+
+    tolerance: ToleranceConfig | None = None
+    max_parameters: Count | None = None
+    samples: Annotated[int, Field(ge=16)] = 65_536
+    training: TrainingConfig = TrainingConfig(optimiser=LevenbergMarquardtConfig(kind="levenberg-marquardt"))
+
+    @model_validator(mode="after")
+    def _one_goal(self):
+        if self.tolerance is not None and self.max_parameters is not None:
+            raise ValueError("search has a tolerance and max_parameters; give one, the other is what it searches for")
+        return self
+
+
 class RunConfig(Table):
-    """A whole run, from the reference model to the report."""
+    """A whole run, from the source to the report: with phases of `pruning` where they are given, else with a search.
+
+    What a run with a search leaves open is decided by a plan, for about so many `minutes` in all (see `plan.py`).
+    """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     samples: Annotated[int, Field(ge=16)] = 8192
-    reference: ReferenceConfig = BasketConfig()
+    minutes: Positive = 10.0
+    source: SourceConfig = BasketConfig()
     oversized: OversizedConfig = OversizedConfig()
-    pruning: Annotated[tuple[PruningConfig, ...], Field(min_length=1, strict=False)]
+    search: SearchConfig | None = None
+    pruning: Annotated[tuple[PruningConfig, ...], Field(strict=False)] = ()
     finetuning: FinetuningsConfig = FinetuningsConfig()
     controls: bool = True
     oracle: bool = False
@@ -161,14 +210,15 @@ class RunConfig(Table):
 
     @model_validator(mode="after")
     def _second_derivatives_exist(self):
-        fresh, reference = self.finetuning.reference, self.reference
+        fresh, reference = self.finetuning.reference, self.source
         smoothed = isinstance(reference, BasketConfig) and reference.smoothing > 0
         kinked = not smoothed and not isinstance(reference, GeneExpressionConfig | RandomMediumConfig)
         kinked &= not (isinstance(reference, HestonConfig) and reference.conditional)
         smooth_fresh = fresh is None or fresh.samples is None or fresh.training.order < 2 or fresh.conditional
+        kinked &= not isinstance(reference, NetworkConfig)
         if kinked and (self.samples_order == 2 or not smooth_fresh):
             raise ValueError(
-                "order 2 asks for second derivatives of simulated payoffs, which have a kink: set reference.smoothing "
+                "order 2 asks for second derivatives of simulated payoffs, which have a kink: set source.smoothing "
                 "to a width such as 0.05, set conditional in finetuning.reference, or take order 2 in "
                 "finetuning.teacher alone"
             )
@@ -179,18 +229,33 @@ class RunConfig(Table):
             )
         if fresh is not None and fresh.conditional and smoothed:
             raise ValueError(
-                "reference.smoothing and finetuning.reference.conditional are two ways to smooth one payoff: choose one"
+                "source.smoothing and finetuning.reference.conditional are two ways to smooth one payoff: choose one"
             )
         if fresh is not None and fresh.conditional and not isinstance(reference, BasketConfig | HestonConfig):
             raise ValueError(
                 f"conditional in finetuning.reference is for the kinds gaussian-basket and heston, not {reference.kind}"
             )
-        if fresh is not None and fresh.design != "random" and isinstance(reference, FunctionConfig):
+        if fresh is not None and fresh.design != "random" and not isinstance(reference, LibraryConfig):
             raise ValueError(
                 "design in finetuning.reference is for models of the library: give it to the reference of your own"
             )
+        if fresh is not None and fresh.samples is not None and reference.kind == "data":
+            raise ValueError(
+                "finetuning.reference asks for fresh samples, and a file has its rows: use finetuning.fixed"
+            )
         if self.oracle and not isinstance(reference, BasketConfig):
             raise ValueError(f"oracle fits the closed formula of the kind gaussian-basket; {reference.kind} has none")
+        return self
+
+    @model_validator(mode="after")
+    def _pruning_or_search(self):
+        if self.pruning and self.search is not None:
+            raise ValueError("there are phases of [[pruning]] and a [search]; give one of them")
+        if not self.pruning and self.finetuning != FinetuningsConfig():
+            raise ValueError(
+                "[finetuning] follows phases of [[pruning]], and there are none; the network that a search finds is "
+                "trained as [search.training] says"
+            )
         return self
 
     @model_validator(mode="after")

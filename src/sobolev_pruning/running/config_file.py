@@ -15,6 +15,7 @@ from .._foundation.files import write_atomically
 from .._foundation.memory import in_words
 from .._foundation.untrusted_file import shortened
 from .config import RunConfig
+from .source_config import KINDS
 
 Config = TypeVar("Config", bound=BaseModel)
 
@@ -46,6 +47,14 @@ def read_as(model: type[Config], path: str | Path, **overrides) -> Config:
         return model.model_validate(given)
     except ValidationError as error:
         raise InputError(_sentence(error, model, path, text)) from None
+
+
+def config_of(model: type[Config], given: dict, where: str = "The command") -> Config:
+    """What `model` makes of the tables `given`; raises `InputError`, as said by `where`, for what it refuses."""
+    try:
+        return model.model_validate(given)
+    except ValidationError as error:
+        raise InputError(_sentence(error, model, where, "")) from None
 
 
 def _text(path: Path) -> str:
@@ -83,7 +92,7 @@ def to_toml(config: BaseModel) -> str:
     return tomli_w.dumps(config.model_dump(mode="json", exclude_none=True))
 
 
-def _sentence(error: ValidationError, model: type[BaseModel], path: Path, text: str) -> str:
+def _sentence(error: ValidationError, model: type[BaseModel], path: Path | str, text: str) -> str:
     """The first fault in one sentence, and how many more there are."""
     faults = error.errors()
     fault = faults[0]
@@ -97,12 +106,14 @@ def _sentence(error: ValidationError, model: type[BaseModel], path: Path, text: 
 
 def _is_union_tag(part, fault) -> bool:
     # pydantic puts the chosen member of a union into the place; it is no key of the file.
-    return part in ("adam", "lbfgs", "levenberg-marquardt")
+    return part in ("adam", "lbfgs", "levenberg-marquardt") or (part in KINDS and fault["loc"][0] == "source")
 
 
 def _explain(key: str, place: list, fault: dict, model: type[BaseModel]) -> str:
     kind, context = fault["type"], fault.get("ctx", {})
     if kind == "extra_forbidden":
+        if place == ["reference"]:
+            return "the table [reference] is called [source] now"
         known = _known_keys(model, place[:-1])
         close = difflib.get_close_matches(str(place[-1]), known, n=1)
         hint = f"did you mean {close[0]}?" if close else "allowed here"

@@ -66,7 +66,7 @@ def render_report(record: ReportRecord) -> str:
         sizes=size_rows(record),
         calls=call_rows(record.timings),
         payback=payback(record.timings),
-        cost=cost_panel(record.timings),
+        cost=None if record.timings.source is None else cost_panel(record.timings),
     )
 
 
@@ -84,8 +84,10 @@ def _tiles(record: ReportRecord) -> list[tuple[str, str, str]]:
             if r2 is not None:
                 beside = f"paper {r2_text(published[name])}" if name in published else "1 is perfect"
                 tiles.append((f"R² of {name}", r2_text(r2), beside))
+    if timings.source is None:
+        return [*tiles, ("Time of one call", duration_text(timings.final), f"training {duration_text(timings.total)}")]
     calls = calls_until_paid(timings)
-    tiles.append(("Time of one call", duration_text(timings.final), f"reference {duration_text(timings.reference)}"))
+    tiles.append(("Time of one call", duration_text(timings.final), f"source {duration_text(timings.source)}"))
     paid = "never" if calls is None else count_text(calls)
     tiles.append(("Calls until paid back", paid, f"training {duration_text(timings.total)}"))
     return tiles

@@ -7,8 +7,7 @@ import numpy as np
 
 from .._foundation.samples import Samples
 from ..pruning import Plan, apply_plan, make_plan, mask
-from ..reference import AbstractReference
-from ..scoring import Significance, significance
+from ..scoring import BoxLike, Significance, significance
 from ..surrogate import Dense, Surrogate
 from ..training.stage_store import Stage, StageStore
 from .builders import key_for
@@ -20,7 +19,7 @@ from .stages import trained
 def prune_in_rounds(
     stages: StageStore,
     config: RunConfig,
-    reference: AbstractReference,
+    box: BoxLike,
     samples: Samples,
     oversized: Surrogate,
     progress: bool,
@@ -45,7 +44,7 @@ def prune_in_rounds(
                 name=name,
                 last=is_last,
             ):
-                stage, masks = prune_round(current, plan, settings, counts, reference, samples, last)
+                stage, masks = prune_round(current, plan, settings, counts, box, samples, last)
                 if settings.retraining is None:
                     return stage
                 key = key_for(config, name)
@@ -65,7 +64,7 @@ def prune_round(
     plan: Plan | None,
     settings: PruningConfig,
     counts: list[int],
-    reference: AbstractReference,
+    box: BoxLike,
     samples: Samples,
     make_small: bool,
 ) -> tuple[Stage, tuple[Dense, ...] | None]:
@@ -74,13 +73,13 @@ def prune_round(
     `plan` is what `plan_after` gives of the round before; the network is made small where `make_small` says so.
     """
     start = time.perf_counter()
-    found = _significance(current, reference, samples, settings)
+    found = _significance(current, box, samples, settings)
     chosen = None if settings.significance == "fold" else found
-    decided = make_plan(current, counts, significance=chosen, box=reference.box, fold=settings.fold, after=plan)
+    decided = make_plan(current, counts, significance=chosen, box=box, fold=settings.fold, after=plan)
     if make_small:
-        network, masks = apply_plan(current, decided, box=reference.box), None
+        network, masks = apply_plan(current, decided, box=box), None
     else:
-        masked = mask(current, decided, box=reference.box)
+        masked = mask(current, decided, box=box)
         network, masks = masked.surrogate, masked.parameters
     return Stage(network, _removal_arrays(found, decided), time.perf_counter() - start), masks
 
@@ -97,11 +96,9 @@ def targets(settings: PruningConfig, widths: tuple[int, ...]) -> list[list[int]]
     return [*between, list(settings.keep)]
 
 
-def _significance(
-    surrogate: Surrogate, reference: AbstractReference, samples: Samples, settings: PruningConfig
-) -> Significance:
+def _significance(surrogate: Surrogate, box: BoxLike, samples: Samples, settings: PruningConfig) -> Significance:
     method = "interval" if settings.significance == "fold" else settings.significance
-    return significance(surrogate, reference.box, method, samples=samples)
+    return significance(surrogate, box, method, samples=samples)
 
 
 def _removal_arrays(found: Significance, plan: Plan) -> dict[str, np.ndarray]:

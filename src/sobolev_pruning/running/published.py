@@ -1,7 +1,7 @@
 """The figures of the paper, to stand beside ours (Kichler, Afghan, Naumann, PASC '24, arXiv 2312.03510)."""
 
 from .config import RunConfig
-from .reference_config import BasketConfig
+from .source_config import BasketConfig
 
 BASKET_R2 = {
     "oversized": {"value": 0.999545, "delta": 0.998700, "gamma": 0.997033},
@@ -21,7 +21,7 @@ def published_for(config: RunConfig) -> dict[str, dict[str, float]]:
     The market is one that the paper's law draws, whatever its seed; every other setting of the model is the paper's.
     Empty for any other run: figures of other models and sizes do not belong side by side.
     """
-    model = config.reference
+    model = config.source
     if not isinstance(model, BasketConfig):
         return {}
     its_own = model.model_copy(update={"market_seed": None}) == BasketConfig()

@@ -4,7 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .._foundation.variables import Variable
 from ..evaluation import Evaluation
+from ..searching import Candidate
 from ..training import History
 
 
@@ -68,27 +70,59 @@ class RemovalRecord:
 class Timings:
     """Seconds for one value with all first derivatives at one point, amortised over a batch.
 
-    Of the reference (`reference_paths` simulated labels, enough for the surrogate's own accuracy), of the `oversized`
-    and of the `final` surrogate; `total` are the seconds that sampling and training took, to be paid back by calls.
+    Of the `source` (None where nobody knows; `source_words` say what is called, such as as many simulated labels as
+    give the surrogate's own accuracy), of the `oversized` and of the `final` surrogate; `total` are the seconds that
+    sampling and training took, to be paid back by calls.
     """
 
-    reference: float
-    reference_paths: int
+    source: float | None
+    source_words: str
     oversized: float
     final: float
     total: float
 
 
 @dataclass(frozen=True)
+class Decision:
+    """A choice of the plan: `what` was decided, what was `chosen`, `why`, and the `key` that overrides it."""
+
+    what: str
+    chosen: str
+    why: str
+    key: str
+
+
+@dataclass(frozen=True)
+class SearchRecord:
+    """The search for a small network: limits of the errors (1 - R2 for "r2"), what they were measured against, every
+    candidate, those that no other beats, and whether one holds the limits.
+    """
+
+    limits: dict[str, float]
+    figure: str
+    against: str
+    path: tuple[Candidate, ...]
+    front: tuple[Candidate, ...]
+    met: bool
+
+
+@dataclass(frozen=True)
 class ReportRecord:
     """A whole run.
 
-    `published` holds the R2 of the paper's stages by stage name, to stand beside ours; it is empty for other models.
+    `source` is its title; `remarks` are what the reader should know before trusting labels. `decisions` are those of
+    the plan, and `search` what was searched, where there was one. `published` holds the R2 of the paper's stages by
+    stage name, to stand beside ours; it is empty for other models.
     """
 
     name: str
     seed: int
-    reference: str
+    source: str
+    inputs: tuple[Variable, ...]
+    outputs: tuple[Variable, ...]
+    remarks: tuple[str, ...]
+    decisions: tuple[Decision, ...]
+    search: SearchRecord | None
     stages: tuple[StageRecord, ...]
     removals: tuple[RemovalRecord, ...]
     timings: Timings

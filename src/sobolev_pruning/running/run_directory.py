@@ -10,16 +10,17 @@ from .._foundation.errors import InputError
 from .._foundation.files import ASIDE, write_atomically
 from .._foundation.untrusted_file import shortened
 from .._foundation.versions import versions_line, with_versions
-from ..certificates.record import digest
-from ..reference import AbstractReference
 from ..storage.locks import sole_writer
-from ..training.stage_store import StageStore
 from .config import RunConfig
 from .config_file import to_toml
-from .reference_config import FunctionConfig
+from .source_config import LibraryConfig
+from .sources import AbstractSource
+
+CHECKPOINTS = "checkpoints"
+"""The folder of a directory that stages are kept in."""
 
 _VERSIONS = "# Made with "
-_OWN = "# Reference of the user's own: "
+_OWN = "# Source of the user's own: "
 """How the first line of a `config.toml` starts."""
 
 
@@ -39,11 +40,11 @@ def locked_directory(path: Path) -> Iterator[None]:
         yield
 
 
-def open_run_directory(path: Path, config: RunConfig, reference: AbstractReference, resume: bool) -> StageStore:
-    """Makes `path` the directory of the run that `config` describes, and gives the store of its stages."""
-    # The name of a function does not tell when its code changes.
-    own = digest(reference) if isinstance(config.reference, FunctionConfig) else None
-    return StageStore(path / "checkpoints", claim_directory(path, config, resume, own))
+def claim_run_directory(path: Path, config: RunConfig, source: AbstractSource, resume: bool) -> str:
+    """Makes `path` the directory of the run that `config` describes; see `claim_directory`."""
+    # The name of a function does not tell when its code changes, nor that of a file when its rows do.
+    own = None if isinstance(config.source, LibraryConfig) else source.state()
+    return claim_directory(path, config, resume, own)
 
 
 def claim_directory(path: Path, config: BaseModel, resume: bool, own: str | None = None) -> str:
@@ -86,8 +87,8 @@ def _check_same(file: Path, resolved: str) -> None:
             )
         if old != new and old.startswith(_OWN) and new.startswith(_OWN):
             raise InputError(
-                f"{file.parent} was started with another reference.function: its code, or what it uses, has changed; "
-                "go back to the former, or give another --out."
+                f"{file.parent} was started with another source: the code of a function, or the content of a file, has "
+                "changed; go back to the former, or give another --out."
             )
         if old != new:
             raise InputError(

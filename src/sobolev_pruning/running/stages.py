@@ -8,12 +8,12 @@ import numpy as np
 
 from .._foundation.arrays import PRNGKey
 from .._foundation.samples import Samples
-from ..reference import AbstractReference
 from ..surrogate import Surrogate
 from ..training import Fit, fit, label_noise
 from ..training.stage_store import Stage, StageStore
-from .builders import build_optimiser, build_reference, key_for
+from .builders import build_optimiser, key_for
 from .config import FinetuningConfig, RunConfig, TrainingConfig
+from .sources import AbstractSource
 
 
 def train_oversized(stages: StageStore, config: RunConfig, samples: Samples, progress: bool) -> Stage:
@@ -30,7 +30,7 @@ def train_oversized(stages: StageStore, config: RunConfig, samples: Samples, pro
 def finetune(
     stages: StageStore,
     config: RunConfig,
-    reference: AbstractReference,
+    source: AbstractSource,
     samples: Samples,
     teacher: Surrogate,
     pruned: Surrogate,
@@ -45,9 +45,9 @@ def finetune(
         name = f"finetuned-{way}"
 
         def compute(inside: Path | None, name=name, way=way, settings=settings) -> Stage:
-            labels = teacher_samples(config, settings, reference, teacher) if way == "teacher" else samples
+            labels = teacher_samples(config, settings, source, teacher) if way == "teacher" else samples
             if way == "reference":
-                labels = finetuning_samples(config, samples)
+                labels = finetuning_samples(config, source, samples)
             return trained(pruned, labels, settings.training, key_for(config, name), name, inside, progress)
 
         tuned[name] = stages.stage(name, compute)
@@ -57,7 +57,7 @@ def finetune(
 def train_controls(
     stages: StageStore,
     config: RunConfig,
-    reference: AbstractReference,
+    source: AbstractSource,
     samples: Samples,
     pruned: Surrogate,
     like: str,
@@ -72,7 +72,7 @@ def train_controls(
     key = key_for(config, like)
 
     def labels() -> Samples:
-        return finetuning_samples(config, samples) if way == "reference" else samples
+        return finetuning_samples(config, source, samples) if way == "reference" else samples
 
     def plain(inside: Path | None) -> Stage:
         return trained(pruned, labels(), settings.model_copy(update={"order": 0}), key, "plain", inside, progress)
@@ -85,23 +85,24 @@ def train_controls(
     return {name: stages.stage(name, compute) for name, compute in (("plain", plain), ("scratch", scratch))}
 
 
-def finetuning_samples(config: RunConfig, samples: Samples) -> Samples:
+def finetuning_samples(config: RunConfig, source: AbstractSource, samples: Samples) -> Samples:
     """What `[finetuning.reference]` trains on: fresh samples, or the run's own where it states no number."""
     settings = config.finetuning.reference
     if settings.samples is None:
         return samples
     order = max(1, settings.training.order)
-    reference = build_reference(config, settings.design, settings.conditional)
-    return reference.sample(key_for(config, "fresh samples"), settings.samples, order=order)
+    return source.draw_quietly(
+        key_for(config, "fresh samples"), settings.samples, order, settings.design, settings.conditional
+    )
 
 
 def teacher_samples(
-    config: RunConfig, settings: FinetuningConfig, reference: AbstractReference, teacher: Surrogate
+    config: RunConfig, settings: FinetuningConfig, source: AbstractSource, teacher: Surrogate
 ) -> Samples:
     """What `[finetuning.teacher]` trains on: labels of `teacher` at inputs of the training law."""
     n = config.samples if settings.samples is None else settings.samples
-    x = reference.training_inputs(key_for(config, "teacher inputs"), n)
-    directions = jax.random.normal(key_for(config, "teacher directions"), (n, 1, reference.n_inputs), jnp.float64)
+    x = source.training_inputs(key_for(config, "teacher inputs"), n)
+    directions = jax.random.normal(key_for(config, "teacher directions"), (n, 1, len(source.inputs)), jnp.float64)
     return teacher.label(x, max(1, settings.training.order), directions)
 
 

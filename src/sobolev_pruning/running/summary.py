@@ -25,6 +25,23 @@ def headline(record: ReportRecord) -> str:
     return f"{size}, with R² {measured}." if measured else f"{size}."
 
 
+def verdict(record: ReportRecord) -> tuple[str, ...]:
+    """Whether the search reached its goal, by the errors on points never used, in sentences; none without a search."""
+    search = record.search
+    if search is None:
+        return ()
+    final = networks(record)[-1]
+    size = f"{count_text(final.n_parameters)} parameters"
+    if not search.limits:
+        return (f"The most accurate network found of at most the size that was asked for has {size}.",)
+    if not search.met:
+        return (
+            f"The tolerance is not met by any network that was tried; the one that is kept, of {size}, is the smallest "
+            "about as good as the oversized one.",
+        )
+    return (f"The smallest network found within the tolerance has {size}.",)
+
+
 def comparison(record: ReportRecord) -> str | None:
     """How the final errors stand to the published ones, in one sentence; None where nothing is published."""
     way = networks(record)
@@ -50,8 +67,12 @@ def error_ratio(r2: float | None, published: float | None) -> float | None:
 
 
 def calls_until_paid(timings: Timings) -> float | None:
-    """After how many calls the surrogate has paid for its training; None where a call of the reference is no dearer."""
-    saved = timings.reference - timings.final
+    """After how many calls the surrogate has paid for its training; None where a call of the source is no dearer, or
+    nobody knows what it costs.
+    """
+    if timings.source is None:
+        return None
+    saved = timings.source - timings.final
     return timings.total / saved if saved > 0 else None
 
 

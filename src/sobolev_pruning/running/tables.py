@@ -145,23 +145,25 @@ def size_rows(record: ReportRecord) -> tuple[tuple[str, ...], ...]:
 
 
 def call_rows(timings: Timings) -> tuple[tuple[str, ...], ...]:
-    """What is called, time of one call, how many times faster than the reference."""
-    named = (
-        (f"reference ({count_text(timings.reference_paths)} simulated labels)", timings.reference),
-        ("oversized surrogate", timings.oversized),
-        ("final surrogate", timings.final),
-    )
-    return tuple(
-        (name, duration_text(seconds), f"{error_text(timings.reference / seconds)} ×" if seconds > 0 else MISSING)
-        for name, seconds in named
-    )
+    """What is called, time of one call, how many times faster than the source, where its time is known."""
+    named = [("oversized surrogate", timings.oversized), ("final surrogate", timings.final)]
+    if timings.source is not None:
+        named.insert(0, (f"source ({timings.source_words})", timings.source))
+
+    def faster(seconds: float) -> str:
+        known = timings.source is not None and seconds > 0
+        return f"{error_text(timings.source / seconds)} ×" if known else MISSING
+
+    return tuple((name, duration_text(seconds), faster(seconds)) for name, seconds in named)
 
 
 def payback(timings: Timings) -> str:
     """After how many calls the surrogate has paid for its training, in one sentence."""
+    if timings.source is None:
+        return f"Training took {duration_text(timings.total)}; what a result of the source costs is not known."
     calls = calls_until_paid(timings)
     if calls is None:
-        return "A call of the surrogate takes no less time than the reference, so it never pays for its training."
+        return "A call of the surrogate takes no less time than the source, so it never pays for its training."
     return (
         f"Sampling and training took {duration_text(timings.total)}; "
         f"the surrogate has paid for that after {count_text(calls)} calls."

@@ -3,7 +3,7 @@
 import fnmatch
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import jax
@@ -148,7 +148,7 @@ def read_samples(
         for name, role in roles.items()
     )
     doubts = doubts_about(samples, [[name for name, _ in row] for row in partials])
-    doubts = Doubts((*dropped, *_not_used(table, samples), *doubts.warnings), doubts.noise)
+    doubts = replace(doubts, warnings=(*dropped, *_not_used(table, samples), *doubts.warnings))
     for sentence in doubts.warnings:
         warnings.warn(f"{path}: {sentence}", stacklevel=2)
     return DataFile(path, samples, missing, ranges, doubts)

@@ -50,10 +50,14 @@ class _Neighbours:
 
 @dataclass(frozen=True)
 class Doubts:
-    """Sentences on samples: `warnings`, that something is likely wrong, and `noise`, that slopes are noisy."""
+    """Sentences on samples: `warnings`, that something is likely wrong, and `noise`, that slopes are noisy.
+
+    `wrong_slopes` says whether some warning is that slopes are not those of the values.
+    """
 
     warnings: tuple[str, ...]
     noise: tuple[str, ...]
+    wrong_slopes: bool = False
 
 
 def doubts_about(samples: Samples, partials: Sequence[Sequence[str]] | None = None) -> Doubts:
@@ -76,6 +80,7 @@ out.'
         return Doubts((), ())
     looked_at = np.random.default_rng(0).permutation(n)[:MOST_SORTED]
     found, noise = _clumps(x, x[looked_at], [given.name for given in samples.inputs]), []
+    wrong_slopes = False
     # Samples of one input are its replicates, and no neighbours of it.
     _, first = np.unique(x[looked_at], axis=0, return_index=True)
     if samples.dydx is not None and d <= MOST_INPUTS and len(first) >= GROUPS * FEWEST_PER_GROUP * d:
@@ -91,9 +96,11 @@ out.'
                 wrong = _contradictions(near, y[:, j], dydx[:, j], names)
                 # Where slopes are noisy the values most often are, and a few large errors look like a jump.
                 quiet = not (np.mean(shares, axis=0) > _NOISE).any()
-                found += wrong or (_jump(near, y[:, j], dydx[:, j], names) if quiet else ())
+                wrong = wrong or (_jump(near, y[:, j], dydx[:, j], names) if quiet else [])
+                found += wrong
+                wrong_slopes |= bool(wrong)
             noise += _noise(shares, dydx[:, j], known, names)
-    return Doubts(tuple(found), tuple(noise))
+    return Doubts(tuple(found), tuple(noise), wrong_slopes)
 
 
 def _neighbours_of(x: Float[np.ndarray, "n d"]) -> _Neighbours:

@@ -11,15 +11,21 @@ from .._foundation.errors import InputError
 
 @contextmanager
 def user_function(target: str, option: str) -> Iterator[Callable]:
-    """The function `target`, `module:function`, whose module is looked for as Python does, in the current folder first.
+    """The function `target`: `module:function`, whose module is looked for as Python does, in the current folder first;
+    or `path/file.py:function`.
 
-    Inside the context the current folder stays on the path of modules, which processes started there take over. Raises
-    `InputError`, naming the `option` that gave `target`, for what cannot be found or called.
+    Inside the context the folder of the module stays on the path of modules, which processes started there take over.
+    Raises `InputError`, naming the `option` that gave `target`, for what cannot be found or called.
     """
-    module, _, name = target.partition(":")
+    module, _, name = target.rpartition(":")
+    folder = str(Path.cwd())
+    if module.endswith(".py"):
+        file = Path(module)
+        if not file.is_file():
+            raise InputError(f"{option} is {target!r}, and there is no file {module}; correct the path.")
+        folder, module = str(file.resolve().parent), file.stem
     if not name.isidentifier() or not all(part.isidentifier() for part in module.split(".")):
         raise InputError(f"{option} is {target!r}; give module:function, such as pricer:simulate.")
-    folder = str(Path.cwd())
     sys.path.insert(0, folder)
     try:
         yield _imported(module, name)

@@ -16,7 +16,9 @@ from ..pruning import Masked, compact, input_effects, pad, prune, remove_inputs
 from ..reference import AbstractReference
 from ..scoring import as_box
 from ..surrogate import Surrogate, matching_samples, operation_count, parameter_count, to_tensors
-from ..training import LevenbergMarquardt, fit
+from ..training import LBFGS, LevenbergMarquardt, fit
+from ..training.choice import suitable_optimiser
+from ..training.optimiser import AbstractOptimiser
 from ..training.stage_store import Stage, StageStore
 from .search_data import SearchData
 from .shapes import Shape, layers_to_keep
@@ -24,12 +26,17 @@ from .tolerance import Errors, measure_of_all
 
 _PADDED_TO = 4
 _ITERATIONS = 25
+"""Of Levenberg-Marquardt; networks that are too large for it take `_STEPS` of L-BFGS."""
+_STEPS = 200
 _PATIENCE = 5
 
 _NO_WORSE = 1.01
 """An input without which the errors of the start network grow by no larger factor does not matter."""
 _WORTH_TRYING = 100.0
 """Inputs are taken away for a trial where errors stay within so many limits before any training."""
+
+_CLOSE, _ALIKE = 5.0, 2.0
+"""See `Candidates.close`."""
 
 SIZES = {"parameters": parameter_count, "operations": operation_count}
 
@@ -71,8 +78,11 @@ class Candidates:
     Without a tolerance nothing is limited, and errors are 1 - R2 of all that can be measured.
     """
 
-    def __init__(self, surrogate, data, tolerance, box, pairs, seed, progress, checkpoints, against, size):
+    def __init__(
+        self, surrogate, data, tolerance, box, pairs, seed, progress, checkpoints, against, size, order, scaled
+    ):
         self.start, self.progress = surrogate, progress
+        self.training = {"order": order, "scaled": scaled}
         if isinstance(data, Samples):
             data = matching_samples(surrogate, data)
         if size not in SIZES:
@@ -86,12 +96,18 @@ class Candidates:
         of_start = self.data.evaluator(surrogate)
         self.against = of_start.against
         self.measure = measure_of_all(of_start) if tolerance is None else tolerance.measure(of_start)
-        self.limits = self.measure.limits
         # In a box inputs are independent; those of samples may tell something of each other.
         self._where = {"samples": data} if isinstance(data, Samples) else {"box": self.box}
-        self.inputs = self._inputs_that_matter(self.measure(of_start))
+        errors = self.measure(of_start)
+        self._least = dict(errors.size)
+        self.inputs = self._inputs_that_matter(errors)
         self.path: list[Candidate] = []
         self.store = StageStore(checkpoints, self._fingerprint(of_start, pairs, seed, size))
+
+    @property
+    def limits(self) -> dict[str, float]:
+        """The largest error allowed by name."""
+        return self.measure.limits
 
     def coarse(self, shape: Shape, parent: Surrogate) -> tuple[Surrogate, Errors]:
         """A network of this shape folded from `parent` and trained on few samples, and its errors."""
@@ -114,6 +130,18 @@ class Candidates:
     def within(self, errors: Errors, times: float = 1.0) -> bool:
         """Whether every error stays within so many times its limit."""
         return errors.within({name: times * limit for name, limit in self.limits.items()})
+
+    def close(self, errors: Errors) -> bool:
+        """Whether a network trained on few samples may be within the limits once it is trained on all.
+
+        Every error is within `_CLOSE` times its limit; or no larger than `_ALIKE` times the least that any network was
+        seen to have, for the noise of few samples may be all that is left of it.
+        """
+        for name, limit in self.limits.items():
+            self._least[name] = min(self._least[name], max(errors.size[name], 0.0))
+            if errors.size[name] > max(_CLOSE * limit, _ALIKE * self._least[name]) + errors.stderr[name]:
+                return False
+        return True
 
     def size(self, shape: Shape) -> int:
         """The parameters, or operations, of a network of this shape."""
@@ -155,6 +183,7 @@ class Candidates:
         number = len(self.path) + 1
         stage = self.store.stage(f"{number:03d}-{name.replace(' ', '-')}", lambda inside: train(name))
         network, errors = stage.surrogate, self.errors(stage.surrogate)
+        self.measure = self.measure.after(errors)
         widths = shape.widths(network.widths[-1])
         self.path.append(
             Candidate(
@@ -193,8 +222,9 @@ class Candidates:
         result = fit(
             masked.surrogate,
             samples,
+            **self.training,
             key=self.key,
-            optimiser=LevenbergMarquardt(_ITERATIONS),
+            optimiser=_optimiser(masked.surrogate, samples),
             held_out=0.125 if len(samples) < _HOLD_OUT_BELOW * parameters else 0,
             patience=_PATIENCE,
             mask=mask,
@@ -204,11 +234,18 @@ class Candidates:
 
     def _fingerprint(self, of_start: Evaluation, pairs: int, seed: int, size: str) -> str:
         tensors, header = to_tensors(self.start)
-        digest = hashlib.sha256(f"{self.measure} {of_start} {size} {pairs} {seed} {header}".encode())
+        settings = f"{self.measure} {of_start} {size} {pairs} {seed} {self.training} {header}"
+        digest = hashlib.sha256(settings.encode())
         samples = [getattr(self.data.all, name) for name in ARRAYS]
         for array in (*tensors.values(), self.box.lower, self.box.upper, *samples):
             digest.update(b"none" if array is None else np.asarray(array).tobytes())
         return with_versions(digest.hexdigest())
+
+
+def _optimiser(network: Surrogate, samples: Samples) -> AbstractOptimiser:
+    """That which suits the network with its padding, as that is what an iteration costs."""
+    suitable = suitable_optimiser(network.n_parameters, fixed_data=True, n_samples=len(samples))
+    return LevenbergMarquardt(_ITERATIONS) if isinstance(suitable, LevenbergMarquardt) else LBFGS(_STEPS)
 
 
 def _only_inputs(mask, inputs: tuple[int, ...]):

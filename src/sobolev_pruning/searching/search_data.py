@@ -21,8 +21,10 @@ from ..surrogate import Surrogate, matching_samples
 NetworkErrors: TypeAlias = Callable[[Surrogate], Evaluation]
 """What measures the errors of a network."""
 
-_COARSE_SHARE = 16
-"""A candidate is first trained on one of so many parts of the samples; only the best ones see them all."""
+_COARSE = 8192
+"""Where samples are drawn, a candidate is first trained on so many labels of the start network, which have no noise:
+few samples of their own would show noise and not what a shape can do. Only the best ones see all samples.
+"""
 _HELD_OUT = 0.25
 """Of samples that are also to measure errors by, so large a part is kept from training."""
 _FEWEST = 10
@@ -85,8 +87,8 @@ def _training_samples(start, data, box: Interval, pairs: int, key: PRNGKey) -> t
     if isinstance(data, Samples):
         return data, data
     if data is not None:
-        full = data.sample(key, pairs)
-        return full[: max(4096, pairs // _COARSE_SHARE)], full
+        label_key, sample_key = jax.random.split(key)
+        return start.label(uniform_points(box, label_key, _COARSE)), data.sample(sample_key, pairs)
     taught = start.label(uniform_points(box, key, _TAUGHT))
     return taught, taught
 

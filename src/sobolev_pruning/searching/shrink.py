@@ -19,8 +19,6 @@ from .tolerance import Tolerance
 DEPTHS = (2, 1, 3)
 """Hidden layers of the networks looked at, in this order; no deeper than the network to start from."""
 
-_CLOSE = 5.0
-"""Close: every error within so many times its limit."""
 _START_WIDTH = 8
 _WIDEST = 32
 _FINALISTS = 3
@@ -35,7 +33,8 @@ class Shrink:
     - `inputs`: the inputs that it looks at, counted from 0; `pruning.reduced(surrogate)` takes these alone.
     - `path`: every candidate in the order it was tried.
     - `front`: the candidates that no other beats in size and in all errors, by rising size.
-    - `limits`: the largest error allowed, by quantity; `against` says what the errors are measured against.
+    - `limits`: the largest error allowed, by quantity, of the `figure` (1 - R2 for "r2"); `against` says what the
+      errors are measured against.
     - `verified`: the errors of `surrogate` once more, on points never used before.
     """
 
@@ -44,6 +43,7 @@ class Shrink:
     path: tuple[Candidate, ...]
     front: tuple[Candidate, ...]
     limits: dict[str, float]
+    figure: str
     against: str
     verified: Evaluation | None
 
@@ -58,6 +58,8 @@ def shrink(
     against: str | Samples | None = None,
     box: BoxLike | None = None,
     pairs: int = 1_000_000,
+    order: int = 1,
+    scaled: bool = False,
     seed: int = 0,
     progress: bool = False,
     checkpoints: Path | None = None,
@@ -66,8 +68,8 @@ def shrink(
     within `tolerance`, or the most accurate one of at most `max_parameters`: give one of the two.
 
     Starts from `surrogate`, an oversized trained network. Every candidate is folded from a larger network and
-    fine-tuned by Levenberg-Marquardt on a part of the samples, in a padded shape with masks, so that a handful of
-    programs serve all of them.
+    fine-tuned on labels of `surrogate`, or on the given samples, by Levenberg-Marquardt or, beyond its size, L-BFGS, in
+    a padded shape with masks, so that a handful of programs serve all of them.
 
     Inputs that the start network is no worse without go first.
 
@@ -88,6 +90,7 @@ def shrink(
       of which the search looks at one half and the verification at the other; noise in those is part of every error,
       except where they have standard errors, or the tolerance is `relative`. An error that noise is in has a standard
       error, and is within its limit if it is no more than that above it.
+    - `order`, `scaled`: of the trainings, as `fit` takes them; order 0 for samples without derivatives.
     - `box`: where errors are measured and nodes folded; the reference's by default, needed without one.
     - `checkpoints`: a directory; a search started again with the same arguments goes on from there.
 
@@ -97,12 +100,15 @@ def shrink(
     require_float64("shrink")
     if (tolerance is None) == (max_parameters is None):
         raise InputError("Give shrink either a tolerance or max_parameters: what is free is what it searches for.")
-    candidates = Candidates(surrogate, data, tolerance, box, pairs, seed, progress, checkpoints, against, size)
+    candidates = Candidates(
+        surrogate, data, tolerance, box, pairs, seed, progress, checkpoints, against, size, order, scaled
+    )
     found = _within_tolerance(candidates) if max_parameters is None else _within_size(candidates, max_parameters)
     network, inputs = (None, ()) if found is None else (found[1], found[0].inputs)
     verified = None if network is None else candidates.verify(network)
     path = tuple(candidates.path)
-    return Shrink(network, inputs, path, front_of(path), candidates.limits, candidates.against, verified)
+    measure = candidates.measure
+    return Shrink(network, inputs, path, front_of(path), measure.limits, measure.figure, candidates.against, verified)
 
 
 def _depths(candidates: Candidates) -> list[int]:
@@ -137,7 +143,7 @@ def _by_size(candidates: Candidates, shapes: Iterable[Shape]) -> list[Shape]:
 def _is_close(candidates: Candidates, shape: Shape, parent: Surrogate, close: dict[Shape, Surrogate]) -> bool:
     """Whether the coarse network of this shape comes close to all limits; it is then put into `close`."""
     network, errors = candidates.coarse(shape, parent)
-    if candidates.within(errors, _CLOSE):
+    if candidates.close(errors):
         close[shape] = network
     return shape in close
 

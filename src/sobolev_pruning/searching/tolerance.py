@@ -1,12 +1,13 @@
 """What the user asks of a small network: how large its errors may be."""
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 from .._foundation.errors import InputError
 from ..evaluation import Evaluation, Scores
 
-LIMITED_QUANTITIES = ("value", "delta", "gamma", "hessian")
+LIMITED_QUANTITIES = ("value", "delta", "delta_scaled", "gamma", "hessian")
 Figure = Literal["r2", "rmse", "p99", "max_abs"]
 
 QUIET = 0.1
@@ -57,12 +58,23 @@ class Measure:
     - `excess`: names (see `names_of`) whose error is the excess over that of the start network, as noise in the labels
       hides the error itself.
     - `limits`: the largest error allowed by name; empty where nothing is limited.
+    - `factors`: by name, how many times the error of the best network that is; empty where limits are absolute.
     """
 
     figure: Figure
     quantities: tuple[str, ...]
     excess: tuple[str, ...]
     limits: dict[str, float]
+    factors: dict[str, float]
+
+    def after(self, errors: "Errors") -> "Measure":
+        """The limits after a network with these `errors` was seen: relative ones are those of the best so far."""
+        better = {
+            name: min(self.limits[name], factor * max(errors.size[name], 0.0))
+            for name, factor in self.factors.items()
+            if errors.size[name] > 0.0
+        }
+        return replace(self, limits=self.limits | better)
 
     def __call__(self, evaluation: Evaluation) -> Errors:
         """The errors; raises `InputError` for one that cannot be measured."""
@@ -82,11 +94,13 @@ class Tolerance:
     """Limits on the errors of value, delta, gamma and Hessian; None leaves a quantity free.
 
     Gamma, the second derivative along one direction, can be limited where that has a name (see `Evaluation.direction`),
-    the Hessian wherever it is known.
+    the Hessian wherever it is known. In `delta_scaled` slopes count in units of the spreads of their inputs, for inputs
+    of mixed units.
 
     With `figure` "r2" a limit is the smallest R2 that will do; with "rmse", "p99" or "max_abs" it is the largest error.
     With `relative` a limit is a factor instead: the error (1 - R2 for "r2") may be so many times that of the network
-    the search starts from. A limit holds for every output by itself.
+    the search starts from; where noise in the labels hides that, what can be seen of it (see `_least_error`). A limit
+    holds for every output by itself. A relative limit follows the best network that the search sees.
 
     >>> Tolerance(value=0.9999, delta=0.999).absolute_limits()
     {'value': 9.999999999998899e-05, 'delta': 0.0010000000000000009}
@@ -95,6 +109,7 @@ class Tolerance:
     value: float | None = None
     delta: float | None = None
     gamma: float | None = None
+    delta_scaled: float | None = None
     hessian: float | None = None
     figure: Figure = "r2"
     relative: bool = False
@@ -103,7 +118,7 @@ class Tolerance:
         if self.figure not in ("r2", "rmse", "p99", "max_abs"):
             raise InputError(f'figure is {self.figure!r}; choose "r2", "rmse", "p99" or "max_abs".')
         if not self._given():
-            raise InputError("The tolerance limits nothing; give at least one of value, delta, gamma and hessian.")
+            raise InputError(f"The tolerance limits nothing; give at least one of {', '.join(LIMITED_QUANTITIES)}.")
         for name, limit in self._given().items():
             if self.figure == "r2" and not self.relative and not 0 < limit < 1:
                 raise InputError(f"The R2 asked of {name} is {limit}; give a number between 0 and 1, such as 0.9999.")
@@ -120,30 +135,42 @@ class Tolerance:
 
     def measure(self, start: Evaluation) -> Measure:
         """What errors count, and their limits, for a search from a network with the errors `start`."""
-        limits, excess = {}, []
+        limits, factors, excess = {}, {}, []
         for quantity, given in self.absolute_limits().items():
             for name, scores in _measured(start, quantity, self.figure).items():
                 error, _ = _absolute(scores, self.figure)
                 limits[name] = given * error if self.relative else given
+                if self.relative:
+                    factors[name] = given
                 if self.relative and not error:
                     raise InputError(
                         f"The tolerance is relative to the errors of the start network against {start.against}, and "
                         f"that of {name} is 0; give absolute limits."
                     )
                 if _is_noisy(scores, self.figure, limits[name]):
-                    if self.relative:
-                        raise InputError(
-                            f"The tolerance is relative to the {name} error of the start network, which the noise of "
-                            f"the {start.against} hides; give absolute limits, which then bound by how much more the "
-                            "error may be."
-                        )
                     if self.figure in ("p99", "max_abs"):
                         raise InputError(
                             f"The {self.figure} of {name} cannot be measured against {start.against}, whose noise "
                             'hides it, so it cannot be limited; limit "r2" or "rmse", or measure against="surrogate".'
                         )
                     excess.append(name)
-        return Measure(self.figure, tuple(self._given()), tuple(excess), limits)
+                    if self.relative:
+                        del factors[name]
+                        limits[name] = (given - 1.0) * _least_error(scores, self.figure, start.n_points)
+        return Measure(self.figure, tuple(self._given()), tuple(excess), limits, factors)
+
+
+def _least_error(scores: Scores, figure: Figure, n_points: int) -> float:
+    """What is left of a network's error on noisy labels without their noise; at least what so many labels can show.
+
+    Where the excess of another network over it is `e`, of 1 - R2 say, the standard error of `e` is about twice the root
+    of `e` times the noise over the number of labels: an excess below four times the latter is below its standard error.
+    """
+    error, _ = _absolute(scores, figure)
+    if figure == "r2":
+        return max(error - scores.excess.noise_share, 4.0 * scores.excess.noise_share / n_points)
+    noise = scores.excess.noise
+    return math.sqrt(max(error**2 - noise, 4.0 * noise / n_points))
 
 
 def measure_of_all(start: Evaluation) -> Measure:
@@ -156,7 +183,7 @@ def measure_of_all(start: Evaluation) -> Measure:
         if of is not None and all(each is not None and each.r2 is not None for each in names_of(quantity, of).values())
     }
     noisy = (name for named in found.values() for name, each in named.items() if _is_noisy(each, "r2", 1.0 - each.r2))
-    return Measure("r2", tuple(found), tuple(noisy), {})
+    return Measure("r2", tuple(found), tuple(noisy), {}, {})
 
 
 def _measured(evaluation: Evaluation, quantity: str, figure: Figure) -> dict[str, Scores]:

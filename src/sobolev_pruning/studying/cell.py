@@ -109,7 +109,7 @@ def _run_config(study: StudyConfig, seed: int) -> RunConfig:
         name=study.name,
         seed=seed,
         samples=study.samples,
-        reference=study.reference,
+        source=study.source,
         oversized=study.oversized,
         pruning=(PruningConfig(keep=study.default.size),),
         finetuning=FinetuningsConfig(teacher=teacher, reference=fresh),

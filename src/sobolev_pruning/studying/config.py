@@ -14,7 +14,7 @@ from ..running.config import (
     OversizedConfig,
     TrainingConfig,
 )
-from ..running.reference_config import BasketConfig, Count, Table
+from ..running.source_config import BasketConfig, Count, Table
 from ..scoring import METHODS
 
 APPROACHES: tuple[str, ...] = ("pruning", "scratch", "scratch-restarts", "growing", "set", "rigl")
@@ -118,7 +118,7 @@ class StudyConfig(Table):
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1, strict=False)] = (0, 1, 2)
     samples: Annotated[int, Field(ge=16)] = 8192
     full: bool = False
-    reference: BasketConfig = BasketConfig()
+    source: BasketConfig = BasketConfig()
     oversized: OversizedConfig = OversizedConfig()
     default: DefaultConfig
     factors: FactorsConfig = FactorsConfig()
@@ -132,7 +132,7 @@ class StudyConfig(Table):
     @property
     def label_orders(self) -> dict[str, int]:
         """The largest order of derivatives that each kind of labels has: 2 where they are smooth."""
-        smooth = self.reference.smoothing > 0
+        smooth = self.source.smoothing > 0
         return {"teacher": 2, "fixed": 1 + smooth, "reference": 1 + (smooth or self.finetuning.conditional)}
 
     @model_validator(mode="after")
@@ -143,22 +143,20 @@ class StudyConfig(Table):
 
     @model_validator(mode="after")
     def _labels_exist(self):
-        if self.finetuning.conditional and self.reference.smoothing > 0:
-            raise ValueError(
-                "reference.smoothing and finetuning.conditional are two ways to smooth a payoff: choose one"
-            )
+        if self.finetuning.conditional and self.source.smoothing > 0:
+            raise ValueError("source.smoothing and finetuning.conditional are two ways to smooth a payoff: choose one")
         trainings = (self.oversized.training, self.rounds.retraining)
-        if self.reference.smoothing == 0 and any(training.order == 2 for training in trainings):
+        if self.source.smoothing == 0 and any(training.order == 2 for training in trainings):
             raise ValueError(
                 "order 2 in oversized.training and rounds.retraining asks for second derivatives of simulated payoffs, "
-                "which have a kink: set reference.smoothing to a width such as 0.05, or take order 1 there"
+                "which have a kink: set source.smoothing to a width such as 0.05, or take order 1 there"
             )
         for name, table in {"default": FactorsConfig(), **self._tables}.items():
             orders, labels = table.order or (self.default.order,), table.labels or (self.default.labels,)
             if 2 in orders and not any(self.label_orders[each] == 2 for each in labels):
                 raise ValueError(
                     f"{name} asks for order 2 on labels that have no second derivatives, as payoffs have a kink: set "
-                    'finetuning.conditional = true for the labels "reference", or reference.smoothing to a width such '
+                    'finetuning.conditional = true for the labels "reference", or source.smoothing to a width such '
                     "as 0.05"
                 )
         return self
@@ -204,4 +202,4 @@ class StudyConfig(Table):
 
 def dense_widths(config: StudyConfig, size: tuple[int, ...]) -> tuple[int, ...]:
     """The widths of the network of a size, inputs and outputs included: layers of 0 nodes are not there."""
-    return config.reference.n_assets, *(width for width in size if width), 1
+    return config.source.n_assets, *(width for width in size if width), 1

@@ -62,7 +62,7 @@ def study(
         found = _cells(pool, directory, settings, cells, oversized, advance)
         record = StudyRecord(
             name=config.name,
-            reference=f"A {config.reference.option} on a basket of {config.reference.n_assets} Gaussian assets",
+            reference=f"A {config.source.option} on a basket of {config.source.n_assets} Gaussian assets",
             seeds=config.seeds,
             default=default_cell(config).setting,
             oversized=tuple(_oversized_record(seed, figures) for seed, (_, figures) in oversized.items()),

@@ -1,22 +1,8 @@
-"""`[reference]`: which model a run imitates, and how the model is made of its table."""
+"""`[source]`: what a run imitates; a table for each kind."""
 
-from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
-
-from .._foundation.errors import InputError
-from ..reference import (
-    AbstractReference,
-    Design,
-    GaussianBasket,
-    black_scholes,
-    gene_expression,
-    heston,
-    payoffs,
-    random_medium,
-)
-from ..sampling.user_function import user_function
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
@@ -24,6 +10,8 @@ NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
 Range = Annotated[tuple[Finite, Finite], Field(strict=False)]
 Inputs = Annotated[dict[str, Range], Field(min_length=1)]
+Names = Annotated[tuple[str, ...], Field(min_length=1, strict=False)]
+Derivatives = Literal["own", "differences", "none"]
 Numbers = Finite | Annotated[tuple[Finite, ...], Field(strict=False, min_length=1)]
 Matrix = Annotated[tuple[Annotated[tuple[Finite, ...], Field(strict=False)], ...], Field(strict=False)]
 Payoff = Literal["call", "put", "asian_call", "geometric_asian_call", "spread_call", "worst_of_call", "digital_call"]
@@ -124,10 +112,79 @@ class RandomMediumConfig(Table):
 
 
 class FunctionConfig(Table):
-    """A reference of the user's own: `function`, as `module:function`, is a reference or returns one when called."""
+    """`module:function` or `file.py:function` of the user's own.
+
+    It is a reference, or a function without arguments that returns one; or a simulator over `box`, by name of input its
+    range. What is called is told by the name of the second argument: `z`, the noise of one path, or `key`, for a
+    simulator in JAX; `seed` for any Python; none for a function without noise. `noise` is the shape of `z` and `law`
+    its law; without `noise` the smallest number that fits is taken. `derivatives`, `time_limit` and `rows` are about
+    simulators that are no JAX: see `sobolev_pruning.sampling.run_black_box`; `rows` says that one call takes many
+    inputs, a row each.
+    """
 
     kind: Literal["function"]
     function: str
+    box: Inputs | None = None
+    outputs: Names | None = None
+    noise: Count | Annotated[tuple[Count, ...], Field(strict=False)] | None = None
+    law: Literal["normal", "uniform"] = "normal"
+    derivatives: Derivatives | None = None
+    time_limit: Positive | None = None
+    rows: bool | None = None
+
+
+class ProgramConfig(Table):
+    """A program that reads inputs from one file and writes outputs to another: `command`, in which `IN.csv` and
+    `OUT.csv` stand for their names.
+
+    `IN.csv` has a column for every input of `box` and one called `seed`; `OUT.csv` must have a row for each of its
+    rows, with a column for every output and, where `derivatives` is "own", one for every partial derivative. `batch` is
+    how many rows one call gets.
+    """
+
+    kind: Literal["program"]
+    command: str
+    box: Inputs
+    outputs: Names | None = None
+    derivatives: Literal["own", "none"] = "none"
+    batch: Count = 64
+    time_limit: Positive | None = None
+
+
+class BridgeConfig(Table):
+    """A model behind the UM-Bridge protocol at `address`; `model` is its name, needed where the server has several."""
+
+    kind: Literal["um-bridge"]
+    address: str
+    box: Inputs
+    model: str | None = None
+    outputs: Names | None = None
+    derivatives: Derivatives | None = None
+    time_limit: Positive | None = None
+
+
+class DataConfig(Table):
+    """A file of results: `x`, `y` and `dydx` name its columns as `sobolev_pruning.sampling.read_samples` takes them.
+
+    `box` is where errors are measured and nodes folded; by default from the 1% to the 99% quantile of every input.
+    """
+
+    kind: Literal["data"]
+    file: str
+    x: str | Names = "x*"
+    y: str | Names = "y*"
+    dydx: str | Names | None = None
+    box: Inputs | None = None
+
+
+class NetworkConfig(Table):
+    """A network to be imitated: an `.onnx` or `.safetensors` file, over `box`; by default the range it was trained on,
+    where its file knows that.
+    """
+
+    kind: Literal["network"]
+    file: str
+    box: Inputs | None = None
 
 
 def _kind_of(given: Any) -> Any:
@@ -135,71 +192,32 @@ def _kind_of(given: Any) -> Any:
     return given.get("kind", "gaussian-basket") if isinstance(given, dict) else getattr(given, "kind", given)
 
 
-ReferenceConfig = Annotated[
+SourceConfig = Annotated[
     Annotated[BasketConfig, Tag("gaussian-basket")]
     | Annotated[BlackScholesConfig, Tag("black-scholes")]
     | Annotated[HestonConfig, Tag("heston")]
     | Annotated[GeneExpressionConfig, Tag("gene-expression")]
     | Annotated[RandomMediumConfig, Tag("random-medium")]
-    | Annotated[FunctionConfig, Tag("function")],
+    | Annotated[FunctionConfig, Tag("function")]
+    | Annotated[ProgramConfig, Tag("program")]
+    | Annotated[BridgeConfig, Tag("um-bridge")]
+    | Annotated[DataConfig, Tag("data")]
+    | Annotated[NetworkConfig, Tag("network")],
     Discriminator(_kind_of),
 ]
 
+KINDS = (
+    "gaussian-basket",
+    "black-scholes",
+    "heston",
+    "gene-expression",
+    "random-medium",
+    "function",
+    "program",
+    "um-bridge",
+    "data",
+    "network",
+)
 
-def reference_of(config: Table, seed: int, design: Design, conditional: bool) -> AbstractReference:
-    """The model that a table describes; `seed` draws a market that the table does not fix.
-
-    `design` and `conditional` are about its samples (see `[finetuning.reference]`); a reference of the user's own has
-    a design of its own. Raises `InputError` where the model refuses a parameter.
-    """
-    return _MAKERS[type(config)](config, seed, design, conditional)
-
-
-def _basket(config: BasketConfig, seed: int, design: Design, conditional: bool) -> GaussianBasket:
-    settings = config.model_dump(exclude={"kind", "n_assets", "market_seed", "option"})
-    market_seed = seed if config.market_seed is None else config.market_seed
-    return GaussianBasket.random(
-        config.n_assets, market_seed, kind=config.option, design=design, conditional=conditional, **settings
-    )
-
-
-def _library_model(factory: Callable[..., AbstractReference]) -> Callable:
-    def make(config: Table, seed: int, design: Design, conditional: bool) -> AbstractReference:
-        settings = config.model_dump(exclude={"kind"})
-        if "payoff" in settings:
-            settings["payoff"] = getattr(payoffs, settings["payoff"])
-        settings["design"] = design
-        if "conditional" in settings:
-            settings["conditional"] |= conditional
-        return factory(**settings)
-
-    return make
-
-
-def _own(config: FunctionConfig, seed: int, design: Design, conditional: bool) -> AbstractReference:
-    with user_function(config.function, "reference.function") as found:
-        try:
-            reference = found if isinstance(found, AbstractReference) else found()
-        except InputError:
-            raise
-        except Exception as error:  # whatever the user's function raises
-            raise InputError(
-                f"reference.function is {config.function!r}, which raised {type(error).__name__} when called without "
-                f"arguments ({error}); let it return a reference, such as sp.reference.from_function(...)."
-            ) from None
-    if not isinstance(reference, AbstractReference):
-        raise InputError(
-            f"reference.function is {config.function!r}, which gives a {type(reference).__name__}; let it return a "
-            "reference, such as sp.reference.from_function(...)."
-        )
-    return reference
-
-
-_MAKERS: dict[type[Table], Callable] = {
-    BasketConfig: _basket,
-    BlackScholesConfig: _library_model(black_scholes),
-    HestonConfig: _library_model(heston),
-    GeneExpressionConfig: _library_model(gene_expression),
-    RandomMediumConfig: _library_model(random_medium),
-    FunctionConfig: _own,
-}
+LibraryConfig = BasketConfig | BlackScholesConfig | HestonConfig | GeneExpressionConfig | RandomMediumConfig
+"""Models that this package brings."""

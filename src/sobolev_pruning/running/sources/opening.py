@@ -1,0 +1,200 @@
+"""From a table `[source]` to the source that it describes."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..._foundation.arrays import PRNGKey
+from ..._foundation.errors import InputError
+from ...interchange import read_network
+from ...reference import AbstractReference, Box, from_function
+from ...sampling import read_samples
+from ...sampling.executors import open_executor
+from ...sampling.user_function import user_function
+from ..source_config import (
+    BridgeConfig,
+    DataConfig,
+    FunctionConfig,
+    LibraryConfig,
+    NetworkConfig,
+    ProgramConfig,
+    SourceConfig,
+)
+from .batch_calls import BatchCalls, RowFunction
+from .bridge import BridgeModel
+from .call_source import CallSource
+from .data_source import DataSource
+from .functions import kind_of
+from .library import library_reference
+from .point_calls import PointCalls
+from .program import Program
+from .reference_source import ReferenceSource
+from .source import AbstractSource
+
+
+@dataclass(frozen=True)
+class Workers:
+    """Who calls a simulator: so many processes of this machine, or the workers of a Dask scheduler."""
+
+    number: int | None = None
+    scheduler: str | None = None
+
+
+@contextmanager
+def opened(config: SourceConfig, seed: int, key: PRNGKey, workers: Workers = Workers()) -> Iterator[AbstractSource]:
+    """The source that a table describes, as long as the context lasts.
+
+    `seed` draws what the table of a library model leaves open, `key` what a source chooses at random. Raises
+    `InputError` where nothing can be found, read or called.
+    """
+    match config:
+        case DataConfig():
+            yield DataSource(read_samples(config.file, x=config.x, y=config.y, dydx=config.dydx), key, config.box)
+        case NetworkConfig():
+            yield _network(config)
+        case FunctionConfig():
+            with user_function(config.function, "source.function") as function:
+                yield from _function(config, function, workers)
+        case ProgramConfig():
+            box = _box(config.box)
+            program = Program(
+                config.command,
+                tuple(each.name for each in box.variables),
+                config.outputs,
+                config.derivatives == "own",
+                config.time_limit,
+            )
+            with _executor(workers) as executor:
+                calls = BatchCalls(
+                    program,
+                    config.command,
+                    derivatives=program.derivatives,
+                    batch=config.batch,
+                    time_limit=None,
+                    workers=workers.number,
+                    executor=executor,
+                )
+                yield CallSource(calls, f"The program {program.words[0]}", box, config.outputs)
+        case BridgeConfig():
+            box = _box(config.box)
+            own = None if config.derivatives is None else config.derivatives == "own"
+            model = BridgeModel(config.address, config.model, own)
+            model.expect_inputs(len(box.variables))
+            derivatives = "own" if model.derivatives else config.derivatives
+            with _executor(workers) as executor:
+                calls = _point_calls(model, box, derivatives, config.time_limit, workers, executor)
+                yield CallSource(calls, f"The model {model.name}", box, config.outputs)
+        case _:
+            yield _library(config, seed)
+
+
+def reference_of(config: SourceConfig, seed: int) -> AbstractReference:
+    """The reference model of a source that is one; raises `InputError` for others, which cannot be asked everywhere."""
+    if isinstance(config, LibraryConfig):
+        return library_reference(config, seed)
+    if isinstance(config, NetworkConfig):
+        return _network(config).reference
+    if isinstance(config, FunctionConfig):
+        with user_function(config.function, "source.function") as function:
+            box = None if config.box is None else _box(config.box)
+            reference = kind_of(function, config.function, box, config.noise, config.law, config.outputs).reference
+        if reference is not None:
+            return reference
+    raise InputError(
+        f"The source of kind {config.kind} is known at samples alone; give a reference model, or a data file of its "
+        "samples."
+    )
+
+
+def _library(config: LibraryConfig, seed: int) -> ReferenceSource:
+    def quieter(design: str, conditional: bool) -> AbstractReference:
+        return library_reference(config, seed, design, conditional)
+
+    return ReferenceSource(library_reference(config, seed), quieter=quieter)
+
+
+def _network(config: NetworkConfig) -> ReferenceSource:
+    network = read_network(config.file)
+    d = network.widths[0]
+    if config.box is not None:
+        box = _box(config.box)
+        if len(box.variables) != d:
+            raise InputError(
+                f"{config.file} has {d} inputs, and the box {len(box.variables)} ranges; give one for each."
+            )
+    elif network.training_range is not None:
+        box = Box(*network.training_range, network.inputs)
+    else:
+        raise InputError(
+            f"{config.file} does not say where it was trained; give a range for each of its {d} inputs, as in "
+            f"--box {','.join(['0:1'] * min(d, 3))}."
+        )
+    reference = from_function(
+        lambda x, z: network(x),
+        inputs=box,
+        noise=0,
+        exact=network,
+        exact_source="the network",
+        kind="network",
+        outputs=network.outputs,
+    )
+    size = f"{network.n_parameters:,} parameters, {'-'.join(map(str, network.widths))} {network.activation}"
+    return ReferenceSource(reference, title=f"The network {Path(config.file).name}, {size}", is_network=True)
+
+
+def _function(config: FunctionConfig, function, workers: Workers) -> Iterator[AbstractSource]:
+    box = None if config.box is None else _box(config.box)
+    kind = kind_of(function, config.function, box, config.noise, config.law, config.outputs)
+    if kind.reference is not None:
+        yield ReferenceSource(kind.reference)
+        return
+    title = f"The function {config.function.rpartition(':')[2]}"
+    with _executor(workers) as executor:
+        if config.rows:
+            simulate = RowFunction(function, kind.takes_seed)
+            calls = BatchCalls(
+                simulate,
+                config.function,
+                derivatives=config.derivatives == "own",
+                batch=256,
+                time_limit=config.time_limit,
+                workers=workers.number,
+                executor=executor,
+            )
+        else:
+            simulate = function if kind.takes_seed else WithoutSeed(function)
+            calls = _point_calls(simulate, box, config.derivatives, config.time_limit, workers, executor)
+        yield CallSource(calls, title, box, config.outputs)
+
+
+class WithoutSeed:
+    """A function `(x)` without noise, called as one that takes a seed."""
+
+    def __init__(self, function):
+        self.function = function
+
+    def __call__(self, x, seed):
+        return self.function(x)
+
+
+def _point_calls(simulate, box: Box, derivatives, time_limit, workers: Workers, executor) -> PointCalls:
+    return PointCalls(
+        simulate,
+        box,
+        derivatives=derivatives,
+        time_limit=time_limit,
+        workers=workers.number,
+        executor=executor,
+    )
+
+
+def _box(ranges: dict[str, tuple[float, float]]) -> Box:
+    return Box([lower for lower, _ in ranges.values()], [upper for _, upper in ranges.values()], tuple(ranges))
+
+
+def _executor(workers: Workers):
+    """The workers of a scheduler; None where processes of this machine do the work."""
+    if workers.scheduler is None:
+        return nullcontext()
+    return open_executor(workers.number, workers.scheduler)
