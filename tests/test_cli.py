@@ -19,8 +19,8 @@ from sobolev_pruning.storage.locks import sole_writer
 
 def test_init_writes_an_example_once(capsys, tmp_path):
     path = tmp_path / "mine.toml"
-    assert call(capsys, "init", path).status == 0
-    status, _, errors = call(capsys, "init", path)
+    assert call(capsys, "init", "-o", path).status == 0
+    status, _, errors = call(capsys, "init", "-o", path)
     assert status == 2 and "exists already" in errors
 
 

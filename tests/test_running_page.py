@@ -114,7 +114,7 @@ def test_the_headline_names_the_final_network_and_not_a_control(record, outline)
 def test_texts_of_the_record_are_escaped(record):
     hostile = '<script>alert(1)</script> & "$x_1$'
     hostile_stage = replace(record.stages[2], name=hostile, description=hostile)
-    texts = {"name": hostile, "reference": hostile, "config": hostile, "versions": {"a": hostile}}
+    texts = {"name": hostile, "source": hostile, "config": hostile, "versions": {"a": hostile}}
     outline = Outline(render_report(replace(record, stages=(hostile_stage,), **texts)))
     assert outline.all("script") == []
     assert outline.text.count(hostile) >= 5
@@ -211,8 +211,8 @@ def test_networks_of_any_width_are_drawn(record, widths, text):
 def test_calls_until_paid_is_where_both_have_spent_the_same():
     calls = calls_until_paid(TIMINGS)
     spent = TIMINGS.total + calls * TIMINGS.final
-    assert abs(spent - calls * TIMINGS.reference) <= ALGEBRAIC * spent
-    assert calls_until_paid(replace(TIMINGS, final=TIMINGS.reference)) is None
+    assert abs(spent - calls * TIMINGS.source) <= ALGEBRAIC * spent
+    assert calls_until_paid(replace(TIMINGS, final=TIMINGS.source)) is None
 
 
 def test_a_surrogate_slower_than_its_reference_is_said_to_never_pay(record):

@@ -136,6 +136,28 @@ def test_errors_are_measured_on_samples_of_the_users_own(basket, oversized):
     assert 0.5 * floor < noisy.limits["value"] < 2.0 * floor and noisy.limits["value"] > 0.05
 
 
+def test_a_relative_limit_on_noisy_labels_is_what_so_many_of_them_can_show(basket, oversized):
+    data = basket.sample(jax.random.key(9), 256)
+    relative = Tolerance(value=3.0, relative=True)
+    noisy = Candidates(oversized, data, relative, basket.box, 0, 0, False, None, None, "parameters")
+    of_start = noisy.data.evaluator(oversized)
+    noise, error = of_start.value.excess.noise_share, 1.0 - of_start.value.r2
+    assert noise > 0.1 * error  # the case that is meant
+    expected = 2.0 * max(error - noise, 4.0 * noise / of_start.n_points)
+    assert abs(noisy.limits["value"] - expected) <= 1e-12 * expected
+
+
+def test_a_relative_limit_follows_the_best_network_seen(basket, oversized):
+    data = oversized.label(jnp.asarray(basket.test_points(jax.random.key(1), 256)))
+    relative = Tolerance(value=2.0, relative=True)
+    start = Surrogate.create([*oversized.widths[:1], 4, 1], data, key=jax.random.key(2))
+    quiet = Candidates(start, data, relative, basket.box, 0, 0, False, None, data, "parameters")
+    before = quiet.limits["value"]
+    _, errors = quiet.coarse(Shape((4,), tuple(range(start.widths[0]))), start)
+    assert errors.size["value"] < 0.5 * before
+    assert quiet.limits["value"] == 2.0 * errors.size["value"]
+
+
 def test_what_errors_are_measured_against_must_be_known(basket, oversized):
     data = basket.sample(jax.random.key(9), 256)
     for against, message in (
@@ -147,8 +169,6 @@ def test_what_errors_are_measured_against_must_be_known(basket, oversized):
             shrink(oversized, data, tolerance=TOLERANCE, against=against, box=basket.box)
     with pytest.raises(InputError, match="no samples were given"):
         shrink(oversized, basket, tolerance=TOLERANCE, against="held-out")
-    with pytest.raises(InputError, match="which the noise of the held-out samples hides; give absolute limits"):
-        shrink(oversized, data, tolerance=Tolerance(value=2.0, relative=True), box=basket.box)
     with pytest.raises(InputError, match="and that of value is 0; give absolute limits"):
         shrink(oversized, tolerance=Tolerance(value=2.0, relative=True), box=basket.box)
     with pytest.raises(InputError, match="The p99 of value cannot be measured against held-out samples, whose noise"):

@@ -181,6 +181,13 @@ class SearchConfig(Table):
         return self
 
 
+def has_second_derivatives(source: SourceConfig) -> bool:
+    """Whether the second derivatives of the source's labels are those of their mean: it has no kinks."""
+    smoothed = isinstance(source, BasketConfig) and source.smoothing > 0
+    conditional = isinstance(source, HestonConfig) and source.conditional
+    return smoothed or conditional or isinstance(source, GeneExpressionConfig | RandomMediumConfig | NetworkConfig)
+
+
 class RunConfig(Table):
     """A whole run, from the source to the report: with phases of `pruning` where they are given, else with a search.
 
@@ -212,8 +219,7 @@ class RunConfig(Table):
     def _second_derivatives_exist(self):
         fresh, reference = self.finetuning.reference, self.source
         smoothed = isinstance(reference, BasketConfig) and reference.smoothing > 0
-        kinked = not smoothed and not isinstance(reference, GeneExpressionConfig | RandomMediumConfig)
-        kinked &= not (isinstance(reference, HestonConfig) and reference.conditional)
+        kinked = not has_second_derivatives(reference)
         smooth_fresh = fresh is None or fresh.samples is None or fresh.training.order < 2 or fresh.conditional
         kinked &= not isinstance(reference, NetworkConfig)
         if kinked and (self.samples_order == 2 or not smooth_fresh):

@@ -79,7 +79,7 @@ class Candidates:
     """
 
     def __init__(
-        self, surrogate, data, tolerance, box, pairs, seed, progress, checkpoints, against, size, order, scaled
+        self, surrogate, data, tolerance, box, pairs, seed, progress, checkpoints, against, size, order=1, scaled=False
     ):
         self.start, self.progress = surrogate, progress
         self.training = {"order": order, "scaled": scaled}

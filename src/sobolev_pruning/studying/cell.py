@@ -5,6 +5,7 @@ Arguments and results are plain data, so that any process on any machine can do 
 
 import functools
 import time
+from contextlib import ExitStack
 from typing import Any, TypeAlias
 
 import jax
@@ -12,10 +13,10 @@ import numpy as np
 
 from .._foundation.errors import InputError
 from .._foundation.samples import Samples
-from ..evaluation import Evaluator
 from ..running import RunConfig
-from ..running.builders import build_reference, key_for
+from ..running.builders import key_for
 from ..running.config import FinetuningConfig, FinetuningsConfig, FreshFinetuningConfig, PruningConfig, TrainingConfig
+from ..running.sources import Workers, opened
 from ..running.stages import finetuning_samples, teacher_samples, train_oversized
 from ..surrogate import Surrogate, from_tensors, parameter_count, to_tensors
 from ..training.stage_store import StageStore
@@ -48,8 +49,8 @@ def compute_cell(settings: str, cell: Cell, oversized: Tensors) -> dict[str, Any
         shared = _shared(settings, cell.seed)
         network = from_tensors(*oversized, "the oversized network")
         labels = None if cell.labels is None else shared.labels(cell.labels, network)
-        context = CellContext(shared.study, shared.run, shared.reference, shared.samples, network)
-        widths = dense_widths(shared.study, cell.size)
+        context = CellContext(shared.study, shared.run, shared.source.box, shared.samples, network)
+        widths = dense_widths(shared.samples, cell.size)
         sparse = cell.approach in ("set", "rigl")
         found = {"widths": network.widths if sparse else widths, "n_parameters": parameter_count(widths)}
         try:
@@ -64,11 +65,11 @@ class _Shared:
 
     def __init__(self, study: StudyConfig, seed: int):
         self.study, self.run = study, _run_config(study, seed)
-        self.reference = build_reference(self.run)
-        self.samples = self.reference.sample(
-            key_for(self.run, "samples"), study.samples, order=study.label_orders["fixed"]
-        )
-        self._evaluator = Evaluator.of(self.reference, self.reference.test_points(key_for(self.run, "test points")))
+        # Never left: the module of a user's function stays where it can be found as long as the process lives.
+        self._open = ExitStack()
+        self.source = self._open.enter_context(opened(self.run.source, seed, key_for(self.run, "source"), Workers()))
+        self.samples = self.source.draw(key_for(self.run, "samples"), study.samples, study.label_orders["fixed"])
+        self._evaluator, _ = self.source.evaluators(key_for(self.run, "test points"))
         self._labels: dict[str, Samples] = {}
 
     def labels(self, whose: str, oversized: Surrogate) -> Samples:
@@ -77,9 +78,9 @@ class _Shared:
             return self.samples
         if whose not in self._labels:
             if whose == "teacher":
-                found = teacher_samples(self.run, self.run.finetuning.teacher, self.reference, oversized)
+                found = teacher_samples(self.run, self.run.finetuning.teacher, self.source, oversized)
             else:
-                found = finetuning_samples(self.run, self.samples)
+                found = finetuning_samples(self.run, self.source, self.samples)
             self._labels[whose] = found
         return self._labels[whose]
 

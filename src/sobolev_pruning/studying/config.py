@@ -4,6 +4,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field, model_validator
 
+from .._foundation.samples import Samples
 from ..pruning import CONSTANT_FOLDS, FOLDS
 from ..reference import DESIGNS
 from ..running.config import (
@@ -13,8 +14,9 @@ from ..running.config import (
     OptimiserConfig,
     OversizedConfig,
     TrainingConfig,
+    has_second_derivatives,
 )
-from ..running.source_config import BasketConfig, Count, Table
+from ..running.source_config import BasketConfig, Count, SourceConfig, Table
 from ..scoring import METHODS
 
 APPROACHES: tuple[str, ...] = ("pruning", "scratch", "scratch-restarts", "growing", "set", "rigl")
@@ -118,7 +120,7 @@ class StudyConfig(Table):
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1, strict=False)] = (0, 1, 2)
     samples: Annotated[int, Field(ge=16)] = 8192
     full: bool = False
-    source: BasketConfig = BasketConfig()
+    source: SourceConfig = BasketConfig()
     oversized: OversizedConfig = OversizedConfig()
     default: DefaultConfig
     factors: FactorsConfig = FactorsConfig()
@@ -132,7 +134,7 @@ class StudyConfig(Table):
     @property
     def label_orders(self) -> dict[str, int]:
         """The largest order of derivatives that each kind of labels has: 2 where they are smooth."""
-        smooth = self.source.smoothing > 0
+        smooth = has_second_derivatives(self.source)
         return {"teacher": 2, "fixed": 1 + smooth, "reference": 1 + (smooth or self.finetuning.conditional)}
 
     @model_validator(mode="after")
@@ -143,14 +145,17 @@ class StudyConfig(Table):
 
     @model_validator(mode="after")
     def _labels_exist(self):
-        if self.finetuning.conditional and self.source.smoothing > 0:
+        if self.finetuning.conditional and getattr(self.source, "smoothing", 0) > 0:
             raise ValueError("source.smoothing and finetuning.conditional are two ways to smooth a payoff: choose one")
         trainings = (self.oversized.training, self.rounds.retraining)
-        if self.source.smoothing == 0 and any(training.order == 2 for training in trainings):
+        if not has_second_derivatives(self.source) and any(training.order == 2 for training in trainings):
             raise ValueError(
                 "order 2 in oversized.training and rounds.retraining asks for second derivatives of simulated payoffs, "
                 "which have a kink: set source.smoothing to a width such as 0.05, or take order 1 there"
             )
+        named = {*(level for table in self._tables.values() for level in table.labels), self.default.labels}
+        if "reference" in named and self.source.kind == "data":
+            raise ValueError('labels "reference" are fresh samples, and a file has its rows: take "fixed" or "teacher"')
         for name, table in {"default": FactorsConfig(), **self._tables}.items():
             orders, labels = table.order or (self.default.order,), table.labels or (self.default.labels,)
             if 2 in orders and not any(self.label_orders[each] == 2 for each in labels):
@@ -200,6 +205,6 @@ class StudyConfig(Table):
         return {"factors": self.factors} | {f"crossings.{name}": table for name, table in self.crossings.items()}
 
 
-def dense_widths(config: StudyConfig, size: tuple[int, ...]) -> tuple[int, ...]:
-    """The widths of the network of a size, inputs and outputs included: layers of 0 nodes are not there."""
-    return config.source.n_assets, *(width for width in size if width), 1
+def dense_widths(samples: Samples, size: tuple[int, ...]) -> tuple[int, ...]:
+    """The widths of the network of a size for `samples`, inputs and outputs included: layers of 0 are not there."""
+    return samples.n_inputs, *(width for width in size if width), samples.n_outputs

@@ -8,12 +8,12 @@ import numpy as np
 
 from .._foundation.samples import Samples
 from ..pruning import compact, pad, widen
-from ..reference import AbstractReference
 from ..running import RunConfig
 from ..running.builders import key_for
 from ..running.config import PruningConfig, TrainingConfig
 from ..running.pruning_stages import plan_after, prune_round, targets
 from ..running.stages import trained
+from ..scoring import BoxLike
 from ..surrogate import Surrogate, parameter_count
 from ..training import Adam, fit_sparse
 from .cells import Cell
@@ -28,7 +28,7 @@ class CellContext:
 
     study: StudyConfig
     run: RunConfig
-    reference: AbstractReference
+    box: BoxLike
     samples: Samples
     oversized: Surrogate
 
@@ -45,7 +45,7 @@ def _pruned(cell: Cell, context: CellContext, labels: Samples | None) -> Surroga
     current, plan = context.oversized, None
     for number, counts in enumerate(targets(settings, current.widths[1:-1]), start=1):
         last = number == rounds
-        stage, mask = prune_round(current, plan, settings, counts, context.reference, context.samples, last)
+        stage, mask = prune_round(current, plan, settings, counts, context.box, context.samples, last)
         plan = plan_after(stage, current)
         current = stage.surrogate
         if not last:
@@ -66,7 +66,7 @@ def _best_of_starts(cell: Cell, context: CellContext, labels: Samples) -> Surrog
 
 def _grown(cell: Cell, context: CellContext, labels: Samples) -> Surrogate:
     """Trained in the shape it ends with, its unborn nodes masked, so that all sizes share one compiled program."""
-    final = dense_widths(context.study, cell.size)[1:-1]
+    final = dense_widths(context.samples, cell.size)[1:-1]
     key = key_for(context.run, "growing")
     network = None
     for doublings_left in reversed(range(context.study.growing.doublings + 1)):
@@ -94,7 +94,7 @@ def _sparse(regrowth: str) -> Callable[[Cell, CellContext, Samples], Surrogate]:
             start,
             labels,
             cell.order,
-            n_nonzero=parameter_count(dense_widths(context.study, cell.size)),
+            n_nonzero=parameter_count(dense_widths(context.samples, cell.size)),
             key=key_for(context.run, "sparse"),
             regrowth=regrowth,
             updates=settings.updates,
@@ -118,7 +118,7 @@ _MAKERS: dict[str, Callable] = {
 
 
 def _random_network(cell: Cell, context: CellContext, labels: Samples, start: int) -> Surrogate:
-    widths = dense_widths(context.study, cell.size)
+    widths = dense_widths(context.samples, cell.size)
     key = jax.random.fold_in(key_for(context.run, "scratch weights"), start)
     return Surrogate.create(widths, labels, context.run.oversized.activation, key=key)
 

@@ -6,12 +6,15 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
+import jax
+
 from .._foundation.errors import InputError
 from .._foundation.files import write_atomically
 from .._foundation.progress import progress_bar
 from .._foundation.versions import versions
 from ..running import to_toml
 from ..running.run_directory import locked_directory
+from ..running.sources import Workers, opened
 from ..sampling.executors import open_executor, outcomes
 from ..sampling.scheduler import is_of_the_cluster
 from .cell import compute_cell, compute_oversized
@@ -55,6 +58,7 @@ def study(
     out = Path("runs") / config.name if out is None else Path(out)
     settings = config.model_dump_json()
     cells = cells_of(config)
+    title = _title(config)
     given = open_executor(workers, scheduler) if executor is None else nullcontext(executor)
     with locked_directory(out), given as pool, _bar(len(config.seeds) + len(cells), progress) as advance:
         directory = StudyDirectory(out, config, resume)
@@ -62,7 +66,7 @@ def study(
         found = _cells(pool, directory, settings, cells, oversized, advance)
         record = StudyRecord(
             name=config.name,
-            reference=f"A {config.source.option} on a basket of {config.source.n_assets} Gaussian assets",
+            reference=title,
             seeds=config.seeds,
             default=default_cell(config).setting,
             oversized=tuple(_oversized_record(seed, figures) for seed, (_, figures) in oversized.items()),
@@ -81,6 +85,17 @@ def study(
         write_atomically(out / "cells.csv", cells_csv(record.cells))
         write_atomically(out / "report.html", render_study(record))
     return StudyResult(out, record, _warnings(directory))
+
+
+def _title(config: StudyConfig) -> str:
+    """What is imitated; refuses a simulator that every process would have to call again."""
+    with opened(config.source, config.seeds[0], jax.random.key(0), Workers()) as source:
+        if source.endless and source.reference is None:
+            raise InputError(
+                "A study trains its networks in many processes, each of which would call the simulator anew; sample "
+                "it into a data file by `sobolev-pruning sample`, and study that."
+            )
+        return source.title
 
 
 def _warnings(directory: StudyDirectory) -> tuple[str, ...]:

@@ -19,7 +19,8 @@ _PATIENCE = 3600.0
 class BridgeModel:
     """`(x, seed) -> y`, or `(y, dydx)` with `derivatives`, by the server at `address`; the seed is not sent.
 
-    `x` is cut into the vectors that the model takes as inputs; its outputs are joined to one vector `(k,)`.
+    `x` is cut into the vectors that the model takes as inputs; its outputs are joined to one vector `(k,)`, or a
+    number.
     """
 
     def __init__(self, address: str, model: str | None, derivatives: bool | None):
@@ -48,7 +49,7 @@ class BridgeModel:
         outputs = self._asked("Evaluate", given)["output"]
         y = np.concatenate([np.asarray(output, np.float64) for output in outputs])
         if not self.derivatives:
-            return y
+            return y if len(y) > 1 else y[0]
         rows = []
         for number, output in enumerate(outputs):
             for place in range(len(output)):
@@ -58,7 +59,7 @@ class BridgeModel:
                     for wrt in range(len(parts))
                 ]
                 rows.append(np.concatenate([np.asarray(part, np.float64) for part in slopes]))
-        return y, np.stack(rows)
+        return (y, np.stack(rows)) if len(y) > 1 else (y[0], rows[0])
 
     def _asked(self, what: str, content: dict | None) -> dict:
         body = None if content is None else json.dumps(content).encode()

@@ -29,7 +29,7 @@ class Kind:
 
 
 def kind_of(
-    function: Callable,
+    function: Callable | AbstractReference,
     target: str,
     box: Box | None,
     noise: int | tuple[int, ...] | None,
@@ -60,7 +60,7 @@ def kind_of(
     if second == "seed":
         return Kind(None, True, "Its second argument is called seed: it is called in other processes.")
     if names is not None and len(names) == 1:
-        if _follows(function, len(box.variables)):
+        if _output(function, len(box.variables)) is not None:
             reference = from_function(lambda x, z: function(x), inputs=box, noise=0, exact=function, outputs=outputs)
             return Kind(reference, False, "It has one argument and JAX can follow it: a function without noise.")
         return Kind(None, False, "It has one argument and is no JAX: it is called in other processes.")
@@ -115,12 +115,13 @@ def _law(noise: int | tuple[int, ...] | None, law: str) -> AbstractNoise | None:
     return None if noise is None else (Uniform if law == "uniform" else Normal)(noise)
 
 
-def _follows(function: Callable, d: int, *more: jax.ShapeDtypeStruct) -> bool:
+def _output(function: Callable, d: int, *noise: tuple[int, ...]) -> tuple[int, ...] | None:
+    """The shape of what it gives for `d` inputs, with noise of a shape where one is given; None where it cannot."""
     try:
-        jax.eval_shape(function, jax.ShapeDtypeStruct((d,), jnp.float64), *more)
+        arguments = (jax.ShapeDtypeStruct(shape, jnp.float64) for shape in ((d,), *noise))
+        return jax.eval_shape(function, *arguments).shape
     except Exception:  # whatever the user's function raises
-        return False
-    return True
+        return None
 
 
 def _noise_found(function: Callable, target: str, d: int, law: str) -> AbstractNoise:
@@ -130,12 +131,14 @@ def _noise_found(function: Callable, target: str, d: int, law: str) -> AbstractN
     `InputError` where it takes any number and uses them all.
     """
     made = Uniform if law == "uniform" else Normal
-    fitting = [n for n in range(1, MOST_NOISE + 1) if _follows(function, d, jax.ShapeDtypeStruct((n,), jnp.float64))]
+    outputs = {n: _output(function, d, (n,)) for n in range(1, MOST_NOISE + 1)}
+    fitting = [n for n, output in outputs.items() if output is not None]
     if len(fitting) == 1:
         return made(fitting[0])
+    # One number, of which a vector makes a vector of results.
+    if _output(function, d, ()) is not None and len({outputs[n] for n in fitting}) != 1:
+        return made(())
     if not fitting:
-        if _follows(function, d, jax.ShapeDtypeStruct((), jnp.float64)):
-            return made(())
         from_function(function, inputs=([0.0] * d, [1.0] * d), noise=made(1))  # says what is wrong
         raise InputError(f"{target} takes no vector of up to {MOST_NOISE} noise variables; say their shape as noise.")
     used = _last_used(function, d) if fitting[-1] == MOST_NOISE else None

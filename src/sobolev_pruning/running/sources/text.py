@@ -23,13 +23,13 @@ def source_table(text: str) -> dict:
     ({'kind': 'data', 'file': 'samples.csv'}, {'kind': 'function', 'function': 'pricer:price'})
     """
     text = text.strip()
+    if text.startswith(_PROGRAM):
+        return {"kind": "program", "command": text.removeprefix(_PROGRAM).strip()}
     suffix = Path(text).suffix.lower()
     if suffix in DATA:
         return {"kind": "data", "file": text}
     if suffix in NETWORKS:
         return {"kind": "network", "file": text}
-    if text.startswith(_PROGRAM):
-        return {"kind": "program", "command": text.removeprefix(_PROGRAM).strip()}
     if re.match(r"https?://", text):
         return {"kind": "um-bridge", "address": text}
     if text in LIBRARY:
