@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from .._foundation.errors import InputError
+from .._foundation.spelling import split_list, unquoted
 from ..running import RunConfig, config_of, read_config
 from ..running.sources.text import name_of, source_table
-from .boxes import column_names, read_ranges
+from .boxes import read_ranges
 from .shrink import read_limits
 
 
@@ -123,8 +124,8 @@ _READERS = {
 
 
 def _names(text: str) -> str | tuple[str, ...]:
-    found = column_names(text)
-    return found if isinstance(found, str) else tuple(found)
+    names = tuple(unquoted(name) for name in split_list(text))
+    return text if len(names) == 1 and "*" in text else names
 
 
 def free_directory(config: RunConfig, resume: bool) -> Path:

@@ -51,6 +51,8 @@ _HELD = 0.99
 _NARROWEST, _WIDEST, _PER_DIRECTION, _DEPTH = 32, 128, 8, 3
 _FEW_ROWS = 500
 _MOST_STARTS = 4
+_WEIGHTS = (1.0, 0.1)
+"""Of first and second derivatives: labels of the latter have more noise."""
 
 
 @dataclass(frozen=True)
@@ -99,11 +101,12 @@ def pilot(config: RunConfig, source: AbstractSource) -> Pilot:
     """A few samples with derivatives where these are valid, and what they show."""
     key = key_for(config, "pilot")
     n = PILOT if source.endless else _MOST
-    samples = source.draw(key, n, source.order)
+    order = min(source.order, 1)
+    samples = source.draw(key, n, order)
     seconds = 0.0
     if source.endless:
         start = time.perf_counter()
-        source.draw(jax.random.fold_in(key, 1), n, source.order)  # once more: the first call compiles
+        source.draw(jax.random.fold_in(key, 1), n, order)  # once more: the first call compiles
         seconds = (time.perf_counter() - start) / n
     noise = source.label_noise(jax.random.fold_in(key, 2))
     return Pilot(samples, seconds, _directions(samples, source), noise)
@@ -113,12 +116,14 @@ def decide(config: RunConfig, source: AbstractSource, found: Pilot) -> tuple[Run
     """The plan: every choice that `config` leaves open, made by what the pilot `found`."""
     choices = _Choices(config)
     order = choices.of(
-        "oversized.training.order",
+        "search.training.order",
         "Derivatives",
         source.order,
         {0: "none", 1: "first derivatives", 2: "first and second derivatives"}[source.order],
         "labels have valid ones" if source.order else "the source gives none that can be trusted",
     )
+    if found.noise:
+        choices.made.append(Decision("Noise of labels", source.noise_words, _noise_words(found.noise), "source"))
     ranges = source.box[1] - source.box[0]
     mixed = float(ranges.max() / ranges.min()) > _MIXED
     scaled = choices.of(
@@ -143,7 +148,7 @@ def decide(config: RunConfig, source: AbstractSource, found: Pilot) -> tuple[Run
         "small networks have several local minima, and training finds a nearby one",
     )
     noisy = found.noise is None or found.noise > 0
-    rounds = int(noisy and not source.endless and order > 0)
+    rounds = int(noisy and not source.endless and order == 1)
     rounds = choices.of(
         "search.training.noise_rounds",
         "Noise",
@@ -153,6 +158,7 @@ def decide(config: RunConfig, source: AbstractSource, found: Pilot) -> tuple[Run
     )
     training = TrainingConfig(
         order=order,
+        weight=_WEIGHTS if order == 2 else 1.0,
         scaled=scaled,
         optimiser=LevenbergMarquardtConfig(kind="levenberg-marquardt"),
         starts=starts,
@@ -163,7 +169,7 @@ def decide(config: RunConfig, source: AbstractSource, found: Pilot) -> tuple[Run
         hidden=hidden,
         activation=config.oversized.activation,
         training=config.oversized.training.model_copy(
-            update={"order": order, "scaled": scaled, "optimiser": optimiser}
+            update={"order": min(order, 1), "scaled": scaled, "optimiser": optimiser}
         ),
     )
     search = SearchConfig(**goal, samples=searched, training=training)
@@ -225,6 +231,10 @@ def _samples(config: RunConfig, source: AbstractSource, found: Pilot) -> tuple[i
     return n, f"{n:,}", why
 
 
+def _noise_words(noise: float) -> str:
+    return f"{noise:.2g} of the variance of values is noise"
+
+
 def _searched(config: RunConfig, source: AbstractSource, found: Pilot, samples: int) -> tuple[int, str, str]:
     """How many samples the networks of a search are trained on."""
     if not source.endless:
@@ -235,7 +245,7 @@ def _searched(config: RunConfig, source: AbstractSource, found: Pilot, samples: 
         return _MOST, f"{_MOST:,}", "labels have no noise, so few are enough"
     allowed = int(0.2 * 60.0 * config.minutes / max(found.seconds, 1e-12))
     n = max(samples, min(_MOST_SEARCHED, allowed))
-    return n, f"{n:,} fresh ones", f"{found.noise:.2g} of the variance of values is noise"
+    return n, f"{n:,} fresh ones", _noise_words(found.noise)
 
 
 def _hidden(source: AbstractSource, found: Pilot, samples: int) -> tuple[tuple[int, ...], str, str]:

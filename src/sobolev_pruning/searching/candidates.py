@@ -92,7 +92,7 @@ class Candidates:
             raise InputError("shrink needs a box to measure errors in; give box=(lower, upper), or a reference.")
         self.box = as_box(data.box if box is None else box, surrogate.widths[0])
         self.key = jax.random.key(seed)
-        self.data = SearchData.gather(surrogate, data, against, self.box, pairs, self.key)
+        self.data = SearchData.gather(surrogate, data, against, self.box, pairs, max(1, order), self.key)
         of_start = self.data.evaluator(surrogate)
         self.against = of_start.against
         self.measure = measure_of_all(of_start) if tolerance is None else tolerance.measure(of_start)

@@ -7,6 +7,7 @@ from functools import partial
 from typing import TypeAlias
 
 import jax
+import jax.numpy as jnp
 
 from .._foundation.arrays import PRNGKey
 from .._foundation.errors import InputError
@@ -51,6 +52,7 @@ class SearchData:
         against: str | Samples | None,
         box: Interval,
         pairs: int,
+        order: int,
         key: PRNGKey,
     ) -> "SearchData":
         """From `data` and `against` as `shrink` takes them; raises `InputError` where they do not fit together."""
@@ -67,7 +69,7 @@ class SearchData:
             noise = noise_level(start, data)
             search, verification = (ExcessEvaluator(start, part, noise) for part in split(held_out, 0.5, part_key))
             return SearchData(training, training, search, lambda: verification)
-        few, full = _training_samples(start, data, box, pairs, sample_key)
+        few, full = _training_samples(start, data, box, pairs, order, sample_key)
         if isinstance(against, Samples):
             against = matching_samples(start, against, "against")
             search, verification = (partial(evaluate, truth=part) for part in split(against, 0.5, part_key))
@@ -83,13 +85,16 @@ class SearchData:
         return SearchData(few, full, evaluator("search points"), lambda: evaluator("verification points"))
 
 
-def _training_samples(start, data, box: Interval, pairs: int, key: PRNGKey) -> tuple[Samples, Samples]:
+def _training_samples(start, data, box: Interval, pairs: int, order: int, key: PRNGKey) -> tuple[Samples, Samples]:
     if isinstance(data, Samples):
         return data, data
     if data is not None:
         label_key, sample_key = jax.random.split(key)
-        return start.label(uniform_points(box, label_key, _COARSE)), data.sample(sample_key, pairs)
-    taught = start.label(uniform_points(box, key, _TAUGHT))
+        points = uniform_points(box, label_key, _COARSE)
+        directions = jax.random.normal(label_key, (_COARSE, 1, start.widths[0]), jnp.float64)
+        return start.label(points, order, directions), data.sample(sample_key, pairs, order=order)
+    directions = jax.random.normal(key, (_TAUGHT, 1, start.widths[0]), jnp.float64)
+    taught = start.label(uniform_points(box, key, _TAUGHT), order, directions)
     return taught, taught
 
 

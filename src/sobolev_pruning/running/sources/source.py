@@ -36,7 +36,7 @@ class AbstractSource(abc.ABC):
     """What is to be imitated: a reference model, a simulator of the user's own, a file of results, a network.
 
     - `reference`: the model that can be asked anywhere, None where samples are all there is; `is_network` says whether
-      that is somebody's network.
+      that is somebody's network; `noise_words` tell how the noise of its labels was lowered.
     - `title`: what it is, as a report's first line says it.
     - `inputs`, `outputs`: their names and units.
     - `box`: two arrays `(d,)`, where errors are measured and nodes folded.
@@ -49,6 +49,7 @@ class AbstractSource(abc.ABC):
 
     reference: AbstractReference | None = None
     is_network: bool = False
+    noise_words: str = "as it is"
     title: str
     inputs: tuple[Variable, ...]
     outputs: tuple[Variable, ...]
