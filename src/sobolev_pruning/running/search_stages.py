@@ -90,7 +90,7 @@ def search_controls(
 
     def scratch(inside: Path | None) -> Stage:
         labels = search_samples(config, source, samples)
-        start = Surrogate.create(final.widths, labels, final.activation, key=key_for(config, "scratch weights"))
+        start = Surrogate.create(final.widths, labels, final.activations, key=key_for(config, "scratch weights"))
         return trained(start, labels, settings, key, "scratch", inside, progress)
 
     return {name: stages.stage(name, compute) for name, compute in (("plain", plain), ("scratch", scratch))}
