@@ -146,6 +146,7 @@ class ToleranceConfig(Table):
     delta: Positive | None = None
     delta_scaled: Positive | None = None
     gamma: Positive | None = None
+    hessian: Positive | None = None
     figure: Literal["r2", "rmse", "p99", "max_abs"] = "r2"
     relative: bool = False
 

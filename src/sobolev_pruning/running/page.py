@@ -8,18 +8,25 @@ from .loss_figures import has_second_derivatives, loss_panels
 from .network_figures import network_panels
 from .prediction_figures import prediction_rows
 from .records import ReportRecord
+from .search_figure import candidate_columns, candidate_rows, search_panels
 from .significance_figures import significance_panels
-from .summary import calls_until_paid, comparison, headline, networks
+from .slice_figures import slice_rows
+from .summary import calls_until_paid, comparison, headline, networks, verdict
 from .tables import (
     DETAIL_COLUMNS,
     PAPER_WIDTHS,
     call_rows,
+    error_columns,
+    error_rows,
     measured_quantities,
     payback,
+    peer_rows,
+    proof_rows,
     result_rows,
     size_rows,
     stage_details,
     truths_text,
+    worst_tables,
 )
 
 _SHOWN_ROUNDS = 6
@@ -41,7 +48,17 @@ def render_report(record: ReportRecord) -> str:
         record=record,
         headline=headline(record),
         comparison=comparison(record),
+        verdict=verdict(record),
         tiles=_tiles(record),
+        slices=slice_rows(record),
+        error_columns=error_columns(),
+        error_rows=error_rows(record),
+        worst=worst_tables(record),
+        searched=search_panels(record),
+        candidate_columns=candidate_columns(record),
+        candidates=() if record.search is None else candidate_rows(record.search),
+        peer_rows=peer_rows(record),
+        proofs=proof_rows(record),
         stages=[(stage_label(stage.name), stage.description) for stage in record.stages],
         quantities=measured_quantities(record),
         results=result_rows(record),

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .._foundation.variables import Variable
+from ..certificates import Certificate
 from ..evaluation import Evaluation
 from ..searching import Candidate
 from ..training import History
@@ -107,11 +108,61 @@ class SearchRecord:
 
 
 @dataclass(frozen=True)
+class SliceRecord:
+    """Value and slope of the final network at `places`, `(n,)`, of one input, the others in the middle of the box; the
+    true ones beside them where they are known, and the standard error of the true value where it is an estimate.
+    """
+
+    variable: Variable
+    places: np.ndarray
+    value: np.ndarray
+    slope: np.ndarray
+    true_value: np.ndarray | None
+    true_slope: np.ndarray | None
+    value_stderr: np.ndarray | None
+
+
+@dataclass(frozen=True)
+class WorstPoint:
+    """A test point, `(d,)`, with what the network says there and the truth."""
+
+    point: tuple[float, ...]
+    found: float
+    true: float
+
+
+@dataclass(frozen=True)
+class ErrorRecord:
+    """Errors of one output in its units: the root mean square of the output itself and its standard deviation, the root
+    mean square error, quantiles of the absolute error (see `worst.LEVELS`), and the points where it is largest.
+    """
+
+    size: float
+    spread: float
+    rmse: float
+    quantiles: tuple[float, ...]
+    worst: tuple[WorstPoint, ...]
+
+
+@dataclass(frozen=True)
+class PeerRecord:
+    """Another tool on the same samples: what it is, R2 and root mean square error of its values, seconds of its fit."""
+
+    name: str
+    words: str
+    r2: float | None
+    rmse: float
+    seconds: float
+
+
+@dataclass(frozen=True)
 class ReportRecord:
     """A whole run.
 
     `source` is its title; `remarks` are what the reader should know before trusting labels. `decisions` are those of
-    the plan, and `search` what was searched, where there was one. `published` holds the R2 of the paper's stages by
+    the plan, and `search` what was searched, where there was one. Of the final network: `slices` through the box,
+    `errors` of each output, `peers` on the same samples, the `certificate` over the box, and how its files are called.
+    `published` holds the R2 of the paper's stages by
     stage name, to stand beside ours; it is empty for other models.
     """
 
@@ -123,6 +174,11 @@ class ReportRecord:
     remarks: tuple[str, ...]
     decisions: tuple[Decision, ...]
     search: SearchRecord | None
+    slices: tuple[SliceRecord, ...]
+    errors: tuple[ErrorRecord, ...]
+    peers: tuple[PeerRecord, ...]
+    certificate: Certificate | None
+    calls: tuple[tuple[str, str], ...]
     stages: tuple[StageRecord, ...]
     removals: tuple[RemovalRecord, ...]
     timings: Timings

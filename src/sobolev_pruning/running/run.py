@@ -8,14 +8,16 @@ from .._foundation.files import write_atomically
 from .._foundation.precision import require_float64
 from .._foundation.samples import Samples
 from .._foundation.versions import versions, with_versions
-from ..interchange import save_onnx
+from ..interchange import save_c, save_numpy, save_onnx
 from ..surrogate import Surrogate
 from ..training.stage_store import Stage, StageStore
 from .builders import key_for
+from .certifying import certificate_of
 from .config import RunConfig
 from .config_file import to_toml
 from .outputs import history_csv, metrics_json, significance_csv
 from .page import render_report
+from .peers import peers_of
 from .plan import planned
 from .pruning_stages import prune_in_rounds
 from .published import published_for
@@ -23,9 +25,12 @@ from .recording import Recorder
 from .records import Decision, RemovalRecord, ReportRecord, SearchRecord, Timings
 from .run_directory import CHECKPOINTS, claim_run_directory, locked_directory
 from .search_stages import search_controls, searched
+from .slices import slices_of
 from .sources import AbstractSource, Workers, opened
 from .stages import finetune, train_controls, train_oversized
 from .timing import seconds_per_call
+from .using import calls
+from .worst import errors_of
 
 
 @dataclass(frozen=True)
@@ -126,6 +131,7 @@ def _record(
     config: RunConfig, source: AbstractSource, samples: Samples, way: _Way, decisions: tuple[Decision, ...]
 ) -> ReportRecord:
     recorder = Recorder(config, source)
+    final = way.stages[way.final].surrogate
     records = [recorder.record(name, stage) for name, stage in way.stages.items()]
     if config.oracle:
         records.append(recorder.oracle_record(samples))
@@ -135,7 +141,7 @@ def _record(
         source=None if cost is None else cost.seconds,
         source_words="" if cost is None else cost.words,
         oversized=seconds_per_call(way.stages["oversized"].surrogate, source.box),
-        final=seconds_per_call(way.stages[way.final].surrogate, source.box),
+        final=seconds_per_call(final, source.box),
         total=sum(stage.seconds for stage in way.stages.values()),
     )
     return ReportRecord(
@@ -147,6 +153,11 @@ def _record(
         remarks=source.remarks,
         decisions=decisions,
         search=way.search,
+        slices=slices_of(final, source),
+        errors=errors_of(final, recorder.on_box),
+        peers=peers_of(samples, recorder.on_box) if config.controls and way.search is not None else (),
+        certificate=certificate_of(final, source),
+        calls=calls(source.inputs, source.outputs, (0.5 * (source.box[0] + source.box[1])).tolist()),
         stages=tuple(records),
         removals=way.removals,
         timings=timings,
@@ -159,6 +170,10 @@ def _record(
 def _write(out: Path, record: ReportRecord, final: Surrogate, seconds: float) -> None:
     final.save(out / "surrogate.safetensors")
     save_onnx(final, out / "surrogate.onnx")
+    save_c(final, out / "surrogate.h", name="surrogate")
+    save_numpy(final, out / "surrogate.py")
+    if record.certificate is not None:
+        record.certificate.save(out / "certificate.json")
     write_atomically(out / "metrics.json", metrics_json(record.seed, record.stages, seconds))
     write_atomically(out / "history.csv", history_csv(record.stages))
     write_atomically(out / "significance.csv", significance_csv(record.removals))

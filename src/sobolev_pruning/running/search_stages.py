@@ -6,9 +6,11 @@ from pathlib import Path
 from .._foundation.samples import Samples
 from ..searching import Shrink, Tolerance, shrink
 from ..surrogate import Surrogate
+from ..training import LevenbergMarquardt
+from ..training.choice import suitable_optimiser
 from ..training.stage_store import Stage, StageStore
 from .builders import key_for
-from .config import RunConfig, ToleranceConfig
+from .config import LBFGSConfig, RunConfig, ToleranceConfig, TrainingConfig
 from .plan import DEFAULT_FACTOR
 from .records import SearchRecord
 from .sources import AbstractSource
@@ -63,11 +65,18 @@ def searched(
     labels = search_samples(config, source, samples)
 
     def finetuned(inside: Path | None) -> Stage:
-        return trained(
-            network, labels, config.search.training, key_for(config, "finetuned"), "finetuned", inside, progress
-        )
+        settings = training_for(network, labels, config.search.training)
+        return trained(network, labels, settings, key_for(config, "finetuned"), "finetuned", inside, progress)
 
     return {"found": first, "finetuned": stages.stage("finetuned", finetuned)}, record
+
+
+def training_for(network: Surrogate, samples: Samples, settings: TrainingConfig) -> TrainingConfig:
+    """`settings`, by L-BFGS where the network is too large for Levenberg-Marquardt on so many samples."""
+    suitable = suitable_optimiser(network.n_parameters, fixed_data=True, n_samples=len(samples))
+    if settings.optimiser.kind != "levenberg-marquardt" or isinstance(suitable, LevenbergMarquardt):
+        return settings
+    return settings.model_copy(update={"optimiser": LBFGSConfig(kind="lbfgs")})
 
 
 def search_samples(config: RunConfig, source: AbstractSource, samples: Samples) -> Samples:
@@ -81,15 +90,14 @@ def search_controls(
     stages: StageStore, config: RunConfig, source: AbstractSource, samples: Samples, final: Surrogate, progress: bool
 ) -> dict[str, Stage]:
     """Networks of the final shape to compare with: from random weights, and from the final ones on values alone."""
-    settings, key = config.search.training, key_for(config, "finetuned")
+    labels, key = search_samples(config, source, samples), key_for(config, "finetuned")
+    settings = training_for(final, labels, config.search.training)
 
     def plain(inside: Path | None) -> Stage:
-        labels = search_samples(config, source, samples)
         values = settings.model_copy(update={"order": 0, "noise_rounds": 0})
         return trained(final, labels, values, key, "plain", inside, progress)
 
     def scratch(inside: Path | None) -> Stage:
-        labels = search_samples(config, source, samples)
         start = Surrogate.create(final.widths, labels, final.activations, key=key_for(config, "scratch weights"))
         return trained(start, labels, settings, key, "scratch", inside, progress)
 

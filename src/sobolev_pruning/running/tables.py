@@ -3,10 +3,24 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..drawing.numbers import MISSING, count_text, duration_text, error_text, r2_text, stage_label, widths_text
+import numpy as np
+
+from .._foundation.entry_names import entry_name
+from ..certificates import Range, claim_text
+from ..drawing.numbers import (
+    MISSING,
+    count_text,
+    duration_text,
+    error_text,
+    outward_text,
+    r2_text,
+    stage_label,
+    widths_text,
+)
 from ..evaluation import Evaluation, Scores
 from .records import ReportRecord, StageRecord, Timings
 from .summary import calls_until_paid, error_ratio, networks
+from .worst import LEVELS
 
 REPORTED_QUANTITIES = ("value", "delta", "gamma", "hessian")
 """What the results are read by, in this order."""
@@ -168,3 +182,78 @@ def payback(timings: Timings) -> str:
         f"Sampling and training took {duration_text(timings.total)}; "
         f"the surrogate has paid for that after {count_text(calls)} calls."
     )
+
+
+def error_columns() -> tuple[str, ...]:
+    """Of the table of errors in the units of each output."""
+    return ("RMSE", "Relative", *("largest" if level == 1.0 else f"{level:.0%} below" for level in LEVELS))
+
+
+def error_rows(record: ReportRecord) -> tuple[tuple[str, ...], ...]:
+    """Of each output: the root mean square error, the same over that of the output itself, and quantiles."""
+    return tuple(
+        (
+            str(variable),
+            error_text(found.rmse),
+            f"{100.0 * found.rmse / found.size:.2g}%" if found.size > 0 else MISSING,
+            *(error_text(quantile) for quantile in found.quantiles),
+        )
+        for variable, found in zip(record.outputs, record.errors)
+    )
+
+
+_SHOWN_INPUTS = 8
+
+
+def worst_tables(record: ReportRecord) -> tuple[tuple[str, tuple[str, ...], tuple[tuple[str, ...], ...]], ...]:
+    """Of each output: its name, columns and rows of the points where the network is worst."""
+    inputs = tuple(str(variable) for variable in record.inputs[:_SHOWN_INPUTS])
+    tables = []
+    for variable, found in zip(record.outputs, record.errors):
+        rows = tuple(
+            (
+                error_text(abs(one.found - one.true)),
+                f"{one.found:.6g}",
+                f"{one.true:.6g}",
+                *(f"{number:.4g}" for number in one.point[:_SHOWN_INPUTS]),
+            )
+            for one in found.worst
+        )
+        tables.append((str(variable), ("Error", "Network", "Truth", *inputs), rows))
+    return tuple(tables)
+
+
+def peer_rows(record: ReportRecord) -> tuple[tuple[str, ...], ...]:
+    """The final network and its peers: R2 and error of values, and the time of training."""
+    if not record.peers:
+        return ()
+    final = networks(record)[-1]
+    ours = final.evaluation.value
+    size = f"{count_text(final.n_parameters)} parameters"
+    rows = [("this network", size, r2_text(ours.r2), error_text(ours.rmse), duration_text(final.seconds))]
+    rows += [
+        (one.name, one.words, r2_text(one.r2), error_text(one.rmse), duration_text(one.seconds)) for one in record.peers
+    ]
+    return tuple(rows)
+
+
+_MOST_ENTRIES = 16
+
+
+def proof_rows(record: ReportRecord) -> tuple[tuple[str, ...], ...]:
+    """Every statement of the certificate: whether it is proved, and the bounds that hold over the whole box; ranges of
+    few entries one by one.
+    """
+    if record.certificate is None:
+        return ()
+    rows = []
+    for answer in record.certificate.answers:
+        words, entries = claim_text(answer.claim, record.certificate), len(answer.lower)
+        if isinstance(answer.claim, Range) and entries <= _MOST_ENTRIES:
+            for index, low, high in zip(np.ndindex(answer.shape), answer.lower, answer.upper, strict=True):
+                name = entry_name(index, record.inputs, record.outputs)
+                rows.append((name, answer.status, outward_text(low, up=False), outward_text(high, up=True)))
+        else:
+            ends = outward_text(min(answer.lower), up=False), outward_text(max(answer.upper), up=True)
+            rows.append((words, answer.status, *ends))
+    return tuple(rows)

@@ -138,7 +138,9 @@ class CallSource(AbstractSource):
         point_key = block_key if purpose == "samples" else key
         points = np.asarray(self._law.from_uniform(unit_points("sobol", point_key, n, len(self.inputs))))
         seed = int(jax.random.randint(block_key, (), 0, 2**31 - 1))
-        return self._calls(points, seed, self._keep / f"{purpose}-{number:04d}.results")
+        # Blocks of one key are named by it: those of another key hold other points.
+        named = "".join(f"{word:08x}" for word in np.asarray(jax.random.key_data(key)))
+        return self._calls(points, seed, self._keep / f"{purpose}-{named}-{number:04d}.results")
 
 
 def joined(parts: list[Samples], outputs: tuple[Variable, ...]) -> Samples:

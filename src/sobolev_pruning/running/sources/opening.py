@@ -140,7 +140,7 @@ def _network(config: NetworkConfig) -> ReferenceSource:
         outputs=network.outputs,
     )
     size = f"{network.n_parameters:,} parameters, {'-'.join(map(str, network.widths))} {network.activation}"
-    return ReferenceSource(reference, title=f"The network {Path(config.file).name}, {size}", is_network=True)
+    return ReferenceSource(reference, title=f"The network {Path(config.file).name}, {size}", teacher=network)
 
 
 def _function(config: FunctionConfig, function, workers: Workers) -> Iterator[AbstractSource]:

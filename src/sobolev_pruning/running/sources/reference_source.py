@@ -19,6 +19,7 @@ from ...evaluation.evaluate import is_estimated
 from ...reference import AbstractReference, FunctionReference, GaussianBasket, pre_integrated
 from ...reference.pathwise import value_and_jacobian
 from ...reference.truth import pathwise_misses
+from ...surrogate import Surrogate
 from ..timing import seconds_of
 from .source import AbstractSource, Cost, Direction
 
@@ -35,7 +36,9 @@ _NOISE_POINTS, _NOISE_PATHS = 256, 8
 
 
 class ReferenceSource(AbstractSource):
-    """A reference model. `quieter(design, conditional)` makes one that draws with less noise, where it can."""
+    """A reference model. `quieter(design, conditional)` makes one that draws with less noise, where it can; `teacher`
+    is the network that the model is, if it is one.
+    """
 
     endless = True
 
@@ -44,9 +47,10 @@ class ReferenceSource(AbstractSource):
         reference: AbstractReference,
         title: str | None = None,
         quieter: Callable[[str, bool], AbstractReference] | None = None,
-        is_network: bool = False,
+        teacher: Surrogate | None = None,
     ):
-        self.reference, self.is_network = reference, is_network
+        self.reference, self.teacher = reference, teacher
+        self.is_network = teacher is not None
         self._quieter = quieter
         self.inputs, self.outputs = reference.inputs, reference.outputs
         self.title = title or title_of(reference)
@@ -55,7 +59,8 @@ class ReferenceSource(AbstractSource):
         self.direction = direction_of(reference)
         points = reference.test_points(jax.random.key(0), 4)
         self.estimated = is_estimated(reference, points[:1])
-        self.measured = ("value", "delta", "gamma")
+        curvature = () if self.estimated else ("hessian",)
+        self.measured = ("value", "delta", *(curvature if self.direction is None else ("gamma",)))
         self.order, self.remarks = 1, ()
         if pathwise_misses(reference, points, jax.random.key(0)):
             self.order = 0
@@ -137,11 +142,8 @@ def title_of(reference: AbstractReference) -> str:
     return f"{kind[:1].upper()}{kind[1:]}, a function of {in_short(names)}"
 
 
-def direction_of(reference: AbstractReference) -> Direction:
-    """The reference's gamma direction, and the inputs that it moves."""
-    vector = np.asarray(reference.gamma_direction)
-    moved = vector != 0
-    names = [variable.name for variable in reference.inputs]
-    if moved.all():
-        return Direction(vector, "all inputs" if len(names) > 1 else names[0])
-    return Direction(vector, in_short([name for name, moves in zip(names, moved, strict=True) if moves]))
+def direction_of(reference: AbstractReference) -> Direction | None:
+    """The reference's gamma direction and its name, where it has one."""
+    if reference.gamma_direction is None:
+        return None
+    return Direction(np.asarray(reference.gamma_direction), reference.gamma_name)
