@@ -90,6 +90,7 @@ def small_record(points: int = 60) -> ReportRecord:
         source="A made-up basket",
         inputs=numbered_inputs(3),
         outputs=numbered_outputs(1),
+        box=(np.zeros(3), np.ones(3)),
         remarks=(),
         decisions=(),
         search=None,

@@ -188,7 +188,7 @@ def test_what_is_missing_is_left_out_or_shown_as_missing(record):
     page = render_report(replace(record, stages=stages, removals=(), published={}))
     outline = Outline(page)
     sections = [attributes["id"] for attributes in outline.all("section")]
-    assert sections == ["results", "predictions", "network", "cost", "configuration"]
+    assert sections == ["results", "predictions", "network", "cost", "use", "configuration"]
     assert "Hessian</th>" not in page and "Gamma</th>" not in page
     assert "–" in outline.text
     assert headline(replace(record, stages=stages)) == "From 26 to 11 parameters."

@@ -221,7 +221,7 @@ def own(tmp_path, monkeypatch):
 def test_a_run_imitates_a_reference_of_the_users_own(own, tmp_path):
     result = run(own("own_model:model"), tmp_path / "out")
     oversized, pruned = result.record.stages
-    assert result.record.reference == "My wave, a function of size, angle"
+    assert result.record.source == "My wave, a function of size, angle"
     assert oversized.widths == (2, 8, 2) and pruned.widths == (2, 6, 2)
     assert oversized.evaluation.value.r2 > 0.99 and len(oversized.evaluation.outputs) == 2
     assert oversized.predictions.axis_label == "angle" and oversized.predictions.direction == "angle"
@@ -230,7 +230,9 @@ def test_a_run_imitates_a_reference_of_the_users_own(own, tmp_path):
     run(own("own_model:model"), tmp_path / "out", resume=True)
     (tmp_path / "own_model.py").write_text(OWN.replace("0.05 * z", "0.06 * z"))
     sys.modules.pop("own_model")
-    with pytest.raises(InputError, match=r"another reference\.function: its code, or what it uses, has changed"):
+    with pytest.raises(
+        InputError, match=r"another source: the code of a function, or the content of a file, has changed"
+    ):
         run(own("own_model:model"), tmp_path / "out", resume=True)
 
 
@@ -248,7 +250,7 @@ def test_where_no_truth_is_known_fewer_points_are_estimated(own, tmp_path):
         ("own_model:number", "The module own_model has no function number"),
         ("own_model:truth", "raised TypeError when called without arguments"),
         ("own_model:broken", "raised KeyError when called without arguments"),
-        ("math:gcd", "which gives a int; let it return a reference"),
+        ("math:gcd", "gives a int; let it return a reference"),
     ],
 )
 def test_what_is_no_reference_is_told_and_leaves_no_directory(own, tmp_path, function, told):

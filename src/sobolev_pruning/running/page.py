@@ -15,6 +15,7 @@ from .summary import calls_until_paid, comparison, headline, networks, verdict
 from .tables import (
     DETAIL_COLUMNS,
     PAPER_WIDTHS,
+    box_rows,
     call_rows,
     error_columns,
     error_rows,
@@ -59,6 +60,7 @@ def render_report(record: ReportRecord) -> str:
         candidates=() if record.search is None else candidate_rows(record.search),
         peer_rows=peer_rows(record),
         proofs=proof_rows(record),
+        box_rows=box_rows(record),
         stages=[(stage_label(stage.name), stage.description) for stage in record.stages],
         quantities=measured_quantities(record),
         results=result_rows(record),

@@ -159,7 +159,7 @@ class PeerRecord:
 class ReportRecord:
     """A whole run.
 
-    `source` is its title; `remarks` are what the reader should know before trusting labels. `decisions` are those of
+    `source` is its title, `box` where errors are measured, `(d,)` each end; `remarks` are what the reader should know before trusting labels. `decisions` are those of
     the plan, and `search` what was searched, where there was one. Of the final network: `slices` through the box,
     `errors` of each output, `peers` on the same samples, the `certificate` over the box, and how its files are called.
     `published` holds the R2 of the paper's stages by
@@ -171,6 +171,7 @@ class ReportRecord:
     source: str
     inputs: tuple[Variable, ...]
     outputs: tuple[Variable, ...]
+    box: tuple[np.ndarray, np.ndarray]
     remarks: tuple[str, ...]
     decisions: tuple[Decision, ...]
     search: SearchRecord | None

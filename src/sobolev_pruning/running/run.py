@@ -150,6 +150,7 @@ def _record(
         source=source.title,
         inputs=source.inputs,
         outputs=source.outputs,
+        box=source.box,
         remarks=source.remarks,
         decisions=decisions,
         search=way.search,

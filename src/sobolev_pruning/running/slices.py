@@ -1,7 +1,5 @@
 """Value and slope of the final network along every input through the middle of the box, beside the truth."""
 
-from collections.abc import Sequence
-
 import jax.numpy as jnp
 import numpy as np
 
@@ -46,7 +44,7 @@ def _slice(network: Surrogate, source: AbstractSource, c: int, places: np.ndarra
     )
 
 
-def _moved(middle: np.ndarray, c: int, places: Sequence[float]) -> np.ndarray:
+def _moved(middle: np.ndarray, c: int, places: np.ndarray) -> np.ndarray:
     points = np.tile(middle, (len(places), 1))
     points[:, c] = places
     return points

@@ -257,3 +257,12 @@ def proof_rows(record: ReportRecord) -> tuple[tuple[str, ...], ...]:
             ends = outward_text(min(answer.lower), up=False), outward_text(max(answer.upper), up=True)
             rows.append((words, answer.status, *ends))
     return tuple(rows)
+
+
+_MOST_ROWS = 30
+
+
+def box_rows(record: ReportRecord) -> tuple[tuple[str, str, str], ...]:
+    """The range of each input; of the first ones where there are very many."""
+    rows = zip(record.inputs, *record.box)
+    return tuple((str(name), f"{low:.6g}", f"{high:.6g}") for name, low, high in list(rows)[:_MOST_ROWS])
