@@ -159,11 +159,11 @@ class PeerRecord:
 class ReportRecord:
     """A whole run.
 
-    `source` is its title, `box` where errors are measured, `(d,)` each end; `remarks` are what the reader should know before trusting labels. `decisions` are those of
-    the plan, and `search` what was searched, where there was one. Of the final network: `slices` through the box,
-    `errors` of each output, `peers` on the same samples, the `certificate` over the box, and how its files are called.
-    `published` holds the R2 of the paper's stages by
-    stage name, to stand beside ours; it is empty for other models.
+    `source` is its title, `box` where errors are measured, `(d,)` each end; `remarks` are what the reader should know
+    before trusting labels. `decisions` are those of the plan, and `search` what was searched, where there was one. Of
+    the final network: `slices` through the box, `errors` of each output, `peers` on the same samples, the `certificate`
+    over the box, and `calls`, how its files are called. `published` holds the R2 of the paper's stages by stage name,
+    to stand beside ours; it is empty for other models.
     """
 
     name: str
