@@ -33,7 +33,7 @@ MAY_IMPORT = {
 }
 """What each room's line names; it may also import what those may. The order is the row itself."""
 
-OPTIONAL = {"diffrax", "lineax", "pyarrow", "h5py", "onnxruntime", "distributed"}
+OPTIONAL = {"diffrax", "lineax", "pyarrow", "h5py", "onnxruntime", "distributed", "sklearn"}
 """Packages of the optional extras, which code may import inside functions."""
 
 
