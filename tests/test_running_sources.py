@@ -261,6 +261,7 @@ def test_a_model_behind_um_bridge_is_asked_over_http(folder):
                 pass
     finally:
         server.shutdown()
+        server.server_close()
     with pytest.raises(InputError, match="There is no UM-Bridge server at"):
         with opened(source_of(table), 0, jax.random.key(0), Workers(1)):
             pass

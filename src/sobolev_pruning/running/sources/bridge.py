@@ -13,7 +13,10 @@ from ..._foundation.untrusted_file import shortened
 _LARGEST = 2**28
 """Bytes of an answer."""
 
-_PATIENCE = 3600.0
+_PATIENCE = 20.0
+"""Seconds that a server may take to say what it has; its model may take as long as it needs."""
+
+_MODEL_PATIENCE = 24 * 3600.0
 
 
 class BridgeModel:
@@ -64,8 +67,9 @@ class BridgeModel:
     def _asked(self, what: str, content: dict | None) -> dict:
         body = None if content is None else json.dumps(content).encode()
         request = urllib.request.Request(f"{self.address}/{what}", body, {"Content-Type": "application/json"})
+        patience = _MODEL_PATIENCE if what in ("Evaluate", "Gradient") else _PATIENCE
         try:
-            with urllib.request.urlopen(request, timeout=_PATIENCE) as answer:
+            with urllib.request.urlopen(request, timeout=patience) as answer:
                 found = json.loads(answer.read(_LARGEST))
         except urllib.error.HTTPError as error:
             said = error.read(1000).decode("utf-8", "replace")

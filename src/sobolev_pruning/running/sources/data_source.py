@@ -64,7 +64,8 @@ class DataSource(AbstractSource):
         return self._training.x[jax.random.randint(key, (n,), 0, len(self._training))]
 
     def evaluators(self, key: PRNGKey) -> tuple[Evaluator, Evaluator]:
-        inside = np.all((self._test.x >= self.box[0]) & (self._test.x <= self.box[1]), axis=1)
+        x = np.asarray(self._test.x)
+        inside = np.all((x >= self.box[0]) & (x <= self.box[1]), axis=1)
         in_box = self._test[inside] if inside.sum() >= 2 else self._test
         return Evaluator.on(in_box, "test rows"), Evaluator.on(self._test, "test rows")
 
