@@ -15,10 +15,20 @@ def search_panels(record: ReportRecord) -> tuple[Panel, ...]:
     search = record.search
     if search is None or not search.path:
         return ()
-    return tuple(_panel(search, name) for name in search.path[0].errors)
+    return tuple(_panel(search, name, error_words(name, record)) for name in search.path[0].errors)
 
 
-def _panel(search: SearchRecord, name: str) -> Panel:
+def error_words(name: str, record: ReportRecord) -> str:
+    """What a search calls an error, with the name of its output: "slopes per spread of thrust".
+
+    Outputs are counted in the names of errors, as in "delta_scaled of output 0".
+    """
+    quantity, _, output = name.partition(" of output ")
+    words = {"delta": "slopes", "delta_scaled": "slopes per spread of their input"}.get(quantity, quantity)
+    return f"{words} of {record.outputs[int(output)].name}" if output else words
+
+
+def _panel(search: SearchRecord, name: str, title: str) -> Panel:
     sizes = np.array([candidate.n_parameters for candidate in search.path], np.float64)
     errors = np.array([max(candidate.errors[name], _FLOOR) for candidate in search.path])
     held = np.array([candidate.accepted for candidate in search.path])
@@ -37,16 +47,22 @@ def _panel(search: SearchRecord, name: str) -> Panel:
     log_ticks(axes.yaxis, *ends, count=5)
     what = "1 − R²" if search.figure == "r2" else search.figure
     note = f"{what}" if limit is None else f"{what}; limit {error_text(limit)}"
-    words = f"Error of {name} against size of {len(search.path)} networks: {note}."
+    words = f"Error of {title} against size of {len(search.path)} networks: {note}."
     slug = "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in name)
-    return Panel(name.capitalize(), svg(figure, f"search-{slug}", words), note)
+    return Panel(title[:1].upper() + title[1:], svg(figure, f"search-{slug}", words), note)
 
 
 def candidate_columns(record: ReportRecord) -> tuple[str, ...]:
     """Of the table of networks tried."""
     if record.search is None or not record.search.path:
         return ()
-    return ("Layers", "Parameters", "Samples", *(f"Error of {name}" for name in record.search.path[0].errors), "Limits")
+    return (
+        "Layers",
+        "Parameters",
+        "Samples",
+        *(error_words(name, record) for name in record.search.path[0].errors),
+        "Limits",
+    )
 
 
 def candidate_rows(search: SearchRecord) -> tuple[tuple[str, ...], ...]:

@@ -21,12 +21,13 @@ def slice_rows(record: ReportRecord) -> tuple[Row, ...]:
 def _panel(one: SliceRecord, what: str, output: str) -> Panel:
     found = one.value if what == "value" else one.slope
     true = one.true_value if what == "value" else one.true_slope
-    figure, axes = canvas(220, 168, left=46, right=8, top=6, bottom=38)
+    figure, axes = canvas(236, 168, left=62, right=8, top=6, bottom=38)
     if true is not None:
         axes.plot(one.places, true, color=GREY, linewidth=5.0, alpha=0.6)
     axes.plot(one.places, found, color=BLUE, linewidth=1.6)
     few_ticks(axes.xaxis)
     few_ticks(axes.yaxis)
+    axes.yaxis.set_major_formatter(lambda number, _: f"{number:.5g}")
     axes.set_xlabel(str(one.variable), fontsize=10, labelpad=2)
     name = what if what == "value" else f"d{output}/d{one.variable.name}"
     description = f"The {name} along {one.variable} through the middle of the box"

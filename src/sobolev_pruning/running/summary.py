@@ -27,19 +27,32 @@ def headline(record: ReportRecord) -> str:
 
 def verdict(record: ReportRecord) -> tuple[str, ...]:
     """Whether the search reached its goal, by the errors on points never used, in sentences; none without a search."""
-    search = record.search
-    if search is None:
+    if record.search is None:
         return ()
+    return (_goal(record), *_better_peers(record))
+
+
+def _better_peers(record: ReportRecord) -> tuple[str, ...]:
+    """Tools at hand that have a smaller error in values on the same samples."""
+    error = networks(record)[-1].evaluation.value.rmse
+    better = [f"a {one.name} of scikit-learn ({error_text(one.rmse)})" for one in record.peers if one.rmse < error]
+    if not better:
+        return ()
+    return (f"In values alone it is no better than {' and '.join(better)}: its error is {error_text(error)}.",)
+
+
+def _goal(record: ReportRecord) -> str:
+    search = record.search
     final = networks(record)[-1]
     size = f"{count_text(final.n_parameters)} parameters"
     if not search.limits:
-        return (f"The most accurate network found of at most the size that was asked for has {size}.",)
+        return f"The most accurate network found of at most the size that was asked for has {size}."
     if not search.met:
         return (
             f"The tolerance is not met by any network that was tried; the one that is kept, of {size}, is the smallest "
-            "about as good as the oversized one.",
+            "about as good as the oversized one."
         )
-    return (f"The smallest network found within the tolerance has {size}.",)
+    return f"The smallest network found within the tolerance has {size}."
 
 
 def comparison(record: ReportRecord) -> str | None:

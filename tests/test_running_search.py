@@ -1,0 +1,131 @@
+"""A run that plans and searches: what it leaves, what it says, and that a choice in the file stands."""
+
+import json
+
+import jax
+import numpy as np
+import pytest
+
+from sobolev_pruning import InputError, load
+from sobolev_pruning.commands import RunOptions, configuration, free_directory
+from sobolev_pruning.running import config_of, read_config, run, write_planned_config
+from sobolev_pruning.running.config import RunConfig
+from sobolev_pruning.running.plan import decide, pilot
+from sobolev_pruning.running.plan_file import commented
+from sobolev_pruning.running.sources import Workers, opened
+
+MODEL = """
+import jax.numpy as jnp
+
+def wave(x):
+    return jnp.tanh(x[0] + 0.5 * x[1])
+"""
+BOX = {"size [m]": (-1.0, 1.0), "angle": (-1.0, 1.0)}
+SMALL = {
+    "name": "wave",
+    "samples": 256,
+    "source": {"kind": "function", "function": "wave_model:wave", "box": BOX, "outputs": ["height [m]"]},
+    "oversized": {
+        "hidden": [6],
+        "activation": "tanh",
+        "training": {"optimiser": {"kind": "levenberg-marquardt", "iterations": 20}},
+    },
+    "search": {
+        "max_parameters": 5,
+        "samples": 256,
+        "training": {"starts": 1, "optimiser": {"kind": "levenberg-marquardt", "iterations": 5}},
+    },
+}
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    (tmp_path / "wave_model.py").write_text(MODEL)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_a_search_ends_with_a_network_a_report_and_a_certificate(folder):
+    result = run(config_of(RunConfig, SMALL), folder / "out")
+    record, out = result.record, folder / "out"
+    assert [stage.name for stage in record.stages] == ["oversized", "found", "finetuned", "plain", "scratch"]
+    final = record.stages[2]
+    assert final.n_parameters <= 5 and final.evaluation.value.r2 > 0.9999
+    network = load(out / "surrogate.safetensors")
+    assert [str(each) for each in (*network.inputs, *network.outputs)] == ["size [m]", "angle", "height [m]"]
+    assert {"surrogate.onnx", "surrogate.h", "surrogate.py", "certificate.json", "plan.json"} <= {
+        path.name for path in out.iterdir()
+    }
+    assert all(answer.status == "proved" for answer in record.certificate.answers)
+    lowest, highest = record.certificate.answers[0].lower[0], record.certificate.answers[0].upper[0]
+    assert lowest <= np.tanh(-1.5) + 0.01 and highest >= np.tanh(1.5) - 0.01
+    page = (out / "report.html").read_text()
+    for told in ("size [m]", "dheight/dsize", "What was decided", "Slices through the box", "Gaussian process"):
+        assert told in page
+    assert {decision.what: decision.chosen for decision in record.decisions}["Samples"] == "256"
+    assert np.max(np.abs(record.slices[0].value - record.slices[0].true_value)) < 0.02
+    again = run(config_of(RunConfig, SMALL), folder / "out", resume=True)
+    np.testing.assert_array_equal(again.surrogate.layers[0].weight, result.surrogate.layers[0].weight)
+
+
+def test_what_the_file_leaves_open_is_planned_and_can_be_edited(folder):
+    asked = config_of(RunConfig, {"name": "wave", "source": SMALL["source"], "oversized": {"hidden": [9]}})
+    with opened(asked.source, 0, jax.random.key(0), Workers()) as source:
+        source.prepare(folder)
+        planned, decisions = decide(asked, source, pilot(asked, source))
+    reasons = {decision.what: decision for decision in decisions}
+    assert planned.oversized.hidden == (9,)
+    assert reasons["Oversized network"].why == "the configuration says so"
+    assert reasons["Samples of the search"].why == "labels have no noise, so few are enough"
+    assert planned.search.tolerance.relative and planned.search.tolerance.limited == ("value", "delta", "hessian")
+    write_planned_config(asked, folder / "plan.toml", Workers())
+    assert read_config(folder / "plan.toml") == planned
+    assert "labels have no noise" in (folder / "plan.toml").read_text()
+    with pytest.raises(InputError, match=r"plan.toml exists already"):
+        write_planned_config(asked, folder / "plan.toml", Workers())
+    assert commented("[a.b]\nc = 1", ()) == "[a.b]\nc = 1"
+
+
+def test_options_of_the_command_become_a_configuration(folder):
+    box = "size=0:1,angle=-1:1"
+    config = configuration("wave_model:wave", RunOptions(box=box, noise="uniform:2x3", tolerance="value=0.99", y="a,b"))
+    assert (config.name, config.source.box) == ("wave", {"size": (0.0, 1.0), "angle": (-1.0, 1.0)})
+    assert (config.source.noise, config.source.law, config.source.outputs) == ((2, 3), "uniform", ("a", "b"))
+    assert config.search.tolerance.value == 0.99 and not config.search.tolerance.relative
+    data = configuration("rows.csv", RunOptions(x="a,b", y="c*", max_parameters=9, seed=3, minutes=1.0))
+    assert (data.source.x, data.source.y, data.seed, data.minutes) == (("a", "b"), "c*", 3, 1.0)
+    assert data.search.max_parameters == 9
+    (folder / "run.toml").write_text(json.dumps({"name": "a"})[1:-1].replace('"name": ', "name = "))
+    assert configuration("run.toml", RunOptions(samples=99)).samples == 99
+
+
+@pytest.mark.parametrize(
+    ("source", "options", "told"),
+    [
+        ("rows.csv", {"noise": "3"}, "--noise says nothing of a source of kind data"),
+        ("m:f", {"tolerance": "value=0.9", "max_parameters": 3}, "ask for two things"),
+        ("m:f", {"figure": "rmse"}, "--figure says what --tolerance limits"),
+        ("m:f", {"noise": "many"}, "--noise is 'many'; give how many variables"),
+        ("run.toml", {"box": "0:1"}, "--box is said in run.toml itself"),
+        ("m:f", {"derivatives": "exact"}, "source.derivatives is 'exact'"),
+    ],
+)
+def test_options_that_do_not_fit_are_told(folder, source, options, told):
+    with pytest.raises(InputError, match=told):
+        configuration(source, RunOptions(**options))
+
+
+def test_without_out_the_next_free_directory_is_taken(folder):
+    config = config_of(RunConfig, SMALL)
+    assert str(free_directory(config, False)) == "runs/wave-0"
+    (folder / "runs" / "wave-0").mkdir(parents=True)
+    (folder / "runs" / "wave-0" / "config.toml").write_text("")
+    assert str(free_directory(config, False)) == "runs/wave-0-2"
+    assert str(free_directory(config, True)) == "runs/wave-0"
+
+
+def test_a_run_has_phases_or_a_search():
+    with pytest.raises(InputError, match=r"there are phases of \[\[pruning\]\] and a \[search\]"):
+        config_of(RunConfig, SMALL | {"pruning": [{"keep": [3]}]})
+    with pytest.raises(InputError, match=r"\[finetuning\] follows phases"):
+        config_of(RunConfig, SMALL | {"finetuning": {"fixed": {}}})
