@@ -239,7 +239,7 @@ def test_the_metric_is_the_mean_product_of_output_sensitivities():
         if number < 2:
             jets = activated(targets[-1], "tanh")
             nodes.append(jets)
-    _, metrics = _select_backwards(network, [5, 4], nodes, targets)
+    _, metrics = _select_backwards(network, [5, 4], inputs, nodes, targets)
     x = inputs[0] * np.asarray(network.scaling.x_scale) + np.asarray(network.scaling.x_shift)
 
     def after_second(z):

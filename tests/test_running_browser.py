@@ -26,9 +26,7 @@ def pages(tmp_path_factory):
     empty = replace(full, stages=(), removals=(), published={}, versions={}, config="")
     endless = "x" * 120
     stages = (*full.stages, stage(endless, (3, 200, 1), 0.1, 1, description=endless))
-    long = replace(
-        full, name=endless, reference=endless, stages=stages, config=endless * 3, versions={endless: endless}
-    )
+    long = replace(full, name=endless, source=endless, stages=stages, config=endless * 3, versions={endless: endless})
     folder = tmp_path_factory.mktemp("pages")
     for name, record in {"full": full, "empty": empty, "long": long}.items():
         (folder / f"{name}.html").write_text(render_report(record), encoding="utf-8")

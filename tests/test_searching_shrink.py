@@ -148,7 +148,7 @@ def test_a_relative_limit_on_noisy_labels_is_what_so_many_of_them_can_show(baske
 
 
 def test_a_relative_limit_follows_the_best_network_seen(basket, oversized):
-    data = oversized.label(jnp.asarray(basket.test_points(jax.random.key(1), 256)))
+    data = oversized.label(basket.test_points(jax.random.key(1), 256))
     relative = Tolerance(value=2.0, relative=True)
     start = Surrogate.create([*oversized.widths[:1], 4, 1], data, key=jax.random.key(2))
     quiet = Candidates(start, data, relative, basket.box, 0, 0, False, None, data, "parameters")
