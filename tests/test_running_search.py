@@ -1,18 +1,23 @@
 """A run that plans and searches: what it leaves, what it says, and that a choice in the file stands."""
 
 import json
+from dataclasses import replace
 
 import jax
 import numpy as np
 import pytest
 
+from report_records import small_record
 from sobolev_pruning import InputError, load
 from sobolev_pruning.commands import RunOptions, configuration, free_directory
 from sobolev_pruning.running import config_of, read_config, run, write_planned_config
 from sobolev_pruning.running.config import RunConfig
 from sobolev_pruning.running.plan import decide, pilot
 from sobolev_pruning.running.plan_file import commented
+from sobolev_pruning.running.records import SearchRecord
 from sobolev_pruning.running.sources import Workers, opened
+from sobolev_pruning.running.summary import networks, verdict
+from sobolev_pruning.searching import Candidate
 
 MODEL = """
 import jax.numpy as jnp
@@ -45,6 +50,11 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.fixture(scope="module")
+def record():
+    return replace(small_record(), stages=small_record().stages[:3])
+
+
 def test_a_search_ends_with_a_network_a_report_and_a_certificate(folder):
     result = run(config_of(RunConfig, SMALL), folder / "out")
     record, out = result.record, folder / "out"
@@ -63,18 +73,38 @@ def test_a_search_ends_with_a_network_a_report_and_a_certificate(folder):
     for told in ("size [m]", "dheight/dsize", "What was decided", "Slices through the box", "Gaussian process"):
         assert told in page
     assert {decision.what: decision.chosen for decision in record.decisions}["Samples"] == "256"
+    assert record.stages[2].history.step[-1] <= 5  # as the configuration says of the last training
     assert np.max(np.abs(record.slices[0].value - record.slices[0].true_value)) < 0.02
     again = run(config_of(RunConfig, SMALL), folder / "out", resume=True)
     np.testing.assert_array_equal(again.surrogate.layers[0].weight, result.surrogate.layers[0].weight)
 
 
+def test_the_verdict_is_about_points_never_used(record):
+    final = networks(record)[-1]
+    error = 1.0 - final.evaluation.value.r2
+    tried = Candidate(final.widths, (0,), 9, 99, {"value": 0.1}, {"value": 0.0}, {}, True, 64, 1.0)
+
+    def said(limit: float, **changed) -> str:
+        search = SearchRecord({"value": limit}, "r2", "the start network", (replace(tried, **changed),), (), True)
+        return verdict(replace(record, search=search))[0]
+
+    assert "but on points never used its error in value is 2 times the limit" in said(0.5 * error)
+    assert "on points never used its errors are at most 0.5 times their limits" in said(2.0 * error)
+    # An excess over another network, on labels with noise, says nothing that the test points could be held against.
+    assert said(0.5 * error, on_labels={"value": 0.2}).endswith("parameters.")
+
+
 def test_what_the_file_leaves_open_is_planned_and_can_be_edited(folder):
-    asked = config_of(RunConfig, {"name": "wave", "source": SMALL["source"], "oversized": {"hidden": [9]}})
+    patient = {"training": {"patience": 7}}
+    asked = config_of(
+        RunConfig, {"name": "wave", "source": SMALL["source"], "oversized": {"hidden": [9]}, "search": patient}
+    )
     with opened(asked.source, 0, jax.random.key(0), Workers()) as source:
         source.prepare(folder)
         planned, decisions = decide(asked, source, pilot(asked, source))
     reasons = {decision.what: decision for decision in decisions}
     assert planned.oversized.hidden == (9,)
+    assert planned.search.training.patience == 7 and planned.search.training.starts == 4
     assert reasons["Oversized network"].why == "the configuration says so"
     assert reasons["Samples of the search"].why == "labels have no noise, so few are enough"
     assert planned.search.tolerance.relative and planned.search.tolerance.limited == ("value", "delta", "hessian")

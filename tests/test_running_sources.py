@@ -164,16 +164,26 @@ def test_a_simulator_outside_jax_tells_its_derivatives_and_its_noise(folder, nam
 
 
 def test_test_points_of_a_noisy_simulator_have_standard_errors(folder, monkeypatch):
-    monkeypatch.setattr("sobolev_pruning.running.sources.call_source.TEST_POINTS", 32)
+    monkeypatch.setattr("sobolev_pruning.running.sources.call_source.MOST_TESTED", 32)
     config = source_of({"kind": "function", "function": "models:own", "box": RANGES, "outputs": ["payoff"]})
     with opened(config, 0, jax.random.key(0), Workers(1)) as source:
         source.prepare(folder / "calls")
+        source.draw(jax.random.key(1), 256, 1)  # as many calls go into test points
         evaluator, _ = source.evaluators(jax.random.key(2))
         truth = evaluator.truth
         assert [each.name for each in source.outputs] == ["payoff"]
         error = np.asarray(truth.value) - np.prod(np.asarray(evaluator.points), axis=1)
         assert 0.5 < np.sqrt(np.mean(error**2)) / np.sqrt(np.mean(np.asarray(truth.value_stderr) ** 2)) < 2.0
         assert source.cost(0.01).seconds > 10 * source.cost(0.1).seconds
+
+
+def test_calls_that_fail_are_told(folder):
+    (folder / "models.py").write_text("def half(x, seed):\n    return 1.0 / (x[0] > 1.0) if x[0] < 1.0 else 1.0\n")
+    config = source_of({"kind": "function", "function": "models:half", "box": RANGES, "derivatives": "none"})
+    with opened(config, 0, jax.random.key(0), Workers(1)) as source:
+        source.prepare(folder / "calls")
+        assert 0 < len(source.draw(jax.random.key(1), 64, 0)) < 64
+        assert any("not finite" in remark for remark in source.remarks)
 
 
 def test_a_function_over_rows_is_called_in_batches(folder):

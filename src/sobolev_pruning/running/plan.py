@@ -2,12 +2,10 @@
 
 import itertools
 import json
-import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 from pydantic import ValidationError
 
@@ -29,7 +27,7 @@ from .records import Decision
 from .sources import AbstractSource
 
 PILOT = 2048
-"""Samples of the pilot, of a source that draws as many as it is asked for."""
+"""Samples of the pilot, of a source that draws as many as it is asked for, where they take a tenth of the time."""
 
 DEFAULT_FACTOR = 2.0
 """Without a tolerance: the error of the network found over that of the best network, in every quantity."""
@@ -37,10 +35,10 @@ DEFAULT_FACTOR = 2.0
 NETWORK_TOLERANCE = (0.9999, 0.999)
 """Without a tolerance, where the source is a network: R2 of value and slopes."""
 
-_SIMULATOR_SHARE = 0.5
-"""The part of the time that a simulator may take."""
+_SIMULATOR_SHARE, _PILOT_SHARE = 0.5, 0.1
+"""The part of the time that a simulator may take, half of it for test points, and that of the pilot."""
 
-_FEWEST, _MOST = 256, 16_384
+_FEWEST, _MOST = 64, 16_384
 _MOST_SEARCHED = 131_072
 _MIXED = 4.0
 """Inputs whose ranges differ by more than this factor are of different kinds: slopes count per range."""
@@ -99,16 +97,13 @@ def _kept(path: Path, config: RunConfig) -> tuple[RunConfig, tuple[Decision, ...
 
 def pilot(config: RunConfig, source: AbstractSource) -> Pilot:
     """A few samples with derivatives where these are valid, and what they show."""
-    key = key_for(config, "pilot")
-    n = PILOT if source.endless else _MOST
-    order = min(source.order, 1)
-    samples = source.draw(key, n, order)
-    seconds = 0.0
+    seconds = source.seconds_per_sample
+    n = _MOST
     if source.endless:
-        start = time.perf_counter()
-        source.draw(jax.random.fold_in(key, 1), n, order)  # once more: the first call compiles
-        seconds = (time.perf_counter() - start) / n
-    noise = source.label_noise(jax.random.fold_in(key, 2))
+        n = max(_FEWEST, min(PILOT, int(_PILOT_SHARE * 60.0 * config.minutes / max(seconds, 1e-12))))
+    # With the key of the run's own samples: results of a simulator's calls are kept, and serve again.
+    samples = source.draw(key_for(config, "samples"), n, min(source.order, 1))
+    noise = source.label_noise(key_for(config, "pilot"))
     return Pilot(samples, seconds, _directions(samples, source), noise)
 
 
@@ -156,7 +151,8 @@ def decide(config: RunConfig, source: AbstractSource, found: Pilot) -> tuple[Run
         "labels weighed by their estimated noise" if rounds else "labels weighed as they are",
         "rows are all there are" if rounds else "more samples can be drawn" if noisy else "labels have none",
     )
-    training = TrainingConfig(
+    training = _with(
+        search.training,
         order=order,
         weight=_WEIGHTS if order == 2 else 1.0,
         scaled=scaled,
@@ -165,16 +161,17 @@ def decide(config: RunConfig, source: AbstractSource, found: Pilot) -> tuple[Run
         noise_rounds=rounds,
         held_out=0.0 if source.endless else 0.125,
     )
-    oversized = OversizedConfig(
-        hidden=hidden,
-        activation=config.oversized.activation,
-        training=config.oversized.training.model_copy(
-            update={"order": min(order, 1), "scaled": scaled, "optimiser": optimiser}
-        ),
-    )
+    large = _with(config.oversized.training, order=min(order, 1), scaled=scaled, optimiser=optimiser)
+    oversized = OversizedConfig(hidden=hidden, activation=config.oversized.activation, training=large)
     search = SearchConfig(**goal, samples=searched, training=training)
     decided = config.model_copy(update={"samples": samples, "oversized": oversized, "search": search})
     return RunConfig.model_validate(decided.model_dump()), tuple(choices.made)
+
+
+def _with(training: TrainingConfig, **chosen: Any) -> TrainingConfig:
+    """`training` with what was `chosen` where the configuration says nothing."""
+    left = {name: value for name, value in chosen.items() if name not in training.model_fields_set}
+    return training.model_copy(update=left)
 
 
 class _Choices:
@@ -223,7 +220,8 @@ def _samples(config: RunConfig, source: AbstractSource, found: Pilot) -> tuple[i
     if not source.endless:
         n = len(source.draw(key_for(config, "samples"), 2**62, 0))
         return n, f"{n:,} rows", "all there are but those of the test"
-    allowed = int(_SIMULATOR_SHARE * 60.0 * config.minutes / max(found.seconds, 1e-12))
+    share = _SIMULATOR_SHARE if source.reference is not None else _SIMULATOR_SHARE / 2.0
+    allowed = int(share * 60.0 * config.minutes / max(found.seconds, 1e-12))
     n = max(_FEWEST, min(_MOST, allowed))
     why = f"a sample takes {1e6 * found.seconds:.3g} microseconds"
     if n < _MOST:

@@ -6,6 +6,7 @@ from ..drawing.canvas import BLUE, GREY, ORANGE, canvas, log_ticks, svg
 from ..drawing.numbers import count_text, error_text, widths_text
 from ..drawing.panels import Panel
 from .records import ReportRecord, SearchRecord
+from .summary import error_words
 
 _FLOOR = 1e-16
 
@@ -16,16 +17,6 @@ def search_panels(record: ReportRecord) -> tuple[Panel, ...]:
     if search is None or not search.path:
         return ()
     return tuple(_panel(search, name, error_words(name, record)) for name in search.path[0].errors)
-
-
-def error_words(name: str, record: ReportRecord) -> str:
-    """What a search calls an error, with the name of its output: "slopes per spread of thrust".
-
-    Outputs are counted in the names of errors, as in "delta_scaled of output 0".
-    """
-    quantity, _, output = name.partition(" of output ")
-    words = {"delta": "slopes", "delta_scaled": "slopes per spread of their input"}.get(quantity, quantity)
-    return f"{words} of {record.outputs[int(output)].name}" if output else words
 
 
 def _panel(search: SearchRecord, name: str, title: str) -> Panel:

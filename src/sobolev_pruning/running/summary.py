@@ -52,7 +52,43 @@ def _goal(record: ReportRecord) -> str:
             f"The tolerance is not met by any network that was tried; the one that is kept, of {size}, is the smallest "
             "about as good as the oversized one."
         )
-    return f"The smallest network found within the tolerance has {size}."
+    said = f"The smallest network found within the tolerance has {size}"
+    shares = _shares_of_limits(record, final)
+    if not shares:
+        return f"{said}."
+    worst, name = max(shares)
+    if worst > 1.0:
+        return f"{said}, but on points never used its error in {name} is {error_text(worst)} times the limit."
+    return f"{said}; on points never used its errors are at most {error_text(worst)} times their limits."
+
+
+def error_words(name: str, record: ReportRecord) -> str:
+    """What a search calls an error, with the name of its output: "slopes per spread of thrust".
+
+    Outputs are counted in the names of errors, as in "delta_scaled of output 0".
+    """
+    quantity, _, output = name.partition(" of output ")
+    words = {"delta": "slopes", "delta_scaled": "slopes per spread of their input"}.get(quantity, quantity)
+    return f"{words} of {record.outputs[int(output)].name}" if output else words
+
+
+def _shares_of_limits(record: ReportRecord, final: StageRecord) -> list[tuple[float, str]]:
+    """Each error of the final network at the test points over its limit, less the standard error of the truth; those
+    that the search could see only as an excess over another network are left out.
+    """
+    search, shares = record.search, []
+    hidden = {name for candidate in search.path for name in candidate.on_labels}
+    for name, limit in search.limits.items():
+        quantity, _, output = name.partition(" of output ")
+        scores = getattr(final.evaluation.outputs[int(output)] if output else final.evaluation, quantity)
+        if scores is None or name in hidden or limit <= 0:
+            continue
+        error = getattr(scores, search.figure)
+        if search.figure == "r2" and error is not None:
+            error = max(0.0, 1.0 - error - scores.r2_stderr)
+        if error is not None:
+            shares.append((error / limit, error_words(name, record)))
+    return shares
 
 
 def comparison(record: ReportRecord) -> str | None:

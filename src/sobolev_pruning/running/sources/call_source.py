@@ -19,12 +19,16 @@ from ...reference import Box
 from ...reference.designs import unit_points
 from .source import AbstractSource, Cost
 
-BLOCK = 1024
-"""Points that are called for together: their results are kept, so that a larger run goes on from a smaller one."""
+BLOCK = 64
+"""Points of the first two blocks that are called for together; each later one is as large as all before it. Results of
+whole blocks are kept, so that a larger run goes on from a smaller one.
+"""
 
-TEST_POINTS = 256
+FEWEST_TESTED, MOST_TESTED = 16, 256
 REPLICATES = 8
-"""Calls at each test point of a simulator with noise: their mean is the truth, with a standard error."""
+"""Calls at each test point of a simulator with noise: their mean is the truth, with a standard error. There are as many
+test points as make no more calls than the samples that were drawn, within the two limits above.
+"""
 
 _TRIED, _TIMED = 4, 20
 _NOISE_POINTS = 64
@@ -72,8 +76,9 @@ class CallSource(AbstractSource):
 
     def prepare(self, keep: Path) -> None:
         keep.mkdir(parents=True, exist_ok=True)
-        self._keep = keep
+        self._keep, self._drawn = keep, 0
         self._calls.prepare(keep)
+        self.remarks = self._calls.remarks
         tried = [self._called(jax.random.key(0), "trial", _TRIED, replicate) for replicate in (0, 1)]
         first, again = (one.samples for one in tried)
         k = first.n_outputs
@@ -81,18 +86,20 @@ class CallSource(AbstractSource):
         self.noisy = tried[0].rows != tried[1].rows or bool((np.asarray(first.y) != np.asarray(again.y)).any())
         self.order = int(self._calls.derivatives)
         self.measured = ("value", "delta") if self.order else ("value",)
-        self.remarks = self._calls.remarks
 
     def draw(self, key: PRNGKey, n: int, order: int = 1) -> Samples:
-        blocks = [self._called(key, "samples", BLOCK, number) for number in range(-(-n // BLOCK))]
-        return joined([block.samples for block in blocks], self.outputs)[:n]
+        blocks = [self._called(key, "samples", size, number) for number, size in enumerate(block_sizes(n))]
+        self._drawn = n
+        return joined([block.samples for block in blocks], self.outputs)
 
     def training_inputs(self, key: PRNGKey, n: int) -> Points:
         return self._law.sample(key, n)
 
     def evaluators(self, key: PRNGKey) -> tuple[Evaluator, Evaluator]:
         """Both over the box: nothing is known of another law of the inputs."""
-        found = [self._called(key, "test", TEST_POINTS, r) for r in range(REPLICATES if self.noisy else 1)]
+        replicates = REPLICATES if self.noisy else 1
+        points = max(FEWEST_TESTED, min(MOST_TESTED, self._drawn // replicates))
+        found = [self._called(key, "test", points, r) for r in range(replicates)]
         everywhere = sorted(set.intersection(*(set(one.rows) for one in found)))
         samples = [one.samples[[one.rows.index(row) for row in everywhere]] for one in found]
         evaluator = Evaluator.on(mean_of(samples), f"the mean of {REPLICATES} calls" if self.noisy else "the simulator")
@@ -140,7 +147,21 @@ class CallSource(AbstractSource):
         seed = int(jax.random.randint(block_key, (), 0, 2**31 - 1))
         # Blocks of one key are named by it: those of another key hold other points.
         named = "".join(f"{word:08x}" for word in np.asarray(jax.random.key_data(key)))
-        return self._calls(points, seed, self._keep / f"{purpose}-{named}-{number:04d}.results")
+        found = self._calls(points, seed, self._keep / f"{purpose}-{named}-{number:04d}-{n}.results")
+        self.remarks = tuple(dict.fromkeys((*self.remarks, *found.faults)))
+        return found
+
+
+def block_sizes(n: int) -> list[int]:
+    """How many points each block of `n` has, the last one what is left.
+
+    >>> block_sizes(300)
+    [64, 64, 128, 44]
+    """
+    sizes = []
+    while n > sum(sizes):
+        sizes.append(min(max(BLOCK, sum(sizes)), n - sum(sizes)))
+    return sizes
 
 
 def joined(parts: list[Samples], outputs: tuple[Variable, ...]) -> Samples:

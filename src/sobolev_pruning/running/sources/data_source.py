@@ -46,7 +46,7 @@ class DataSource(AbstractSource):
         self._training, self._test = split(data.samples, TEST_SHARE, key)
         self._digest = _digest_of(data.samples)
         self.order = int(data.samples.dydx is not None and not data.doubts.wrong_slopes)
-        self.measured = ("value", "delta") if data.samples.dydx is not None else ("value",)
+        self.measured = ("value", "delta") if self.order else ("value",)
         self.remarks = (*data.doubts.warnings, *data.doubts.noise)
 
     @property
@@ -68,6 +68,10 @@ class DataSource(AbstractSource):
         inside = np.all((x >= self.box[0]) & (x <= self.box[1]), axis=1)
         in_box = self._test[inside] if inside.sum() >= 2 else self._test
         return Evaluator.on(in_box, "test rows"), Evaluator.on(self._test, "test rows")
+
+    @property
+    def seconds_per_sample(self) -> float:
+        return 0.0
 
     def label_noise(self, key: PRNGKey) -> float | None:
         return None

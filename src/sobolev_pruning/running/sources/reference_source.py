@@ -1,6 +1,7 @@
 """Reference models as sources: those of the library, functions in JAX, and networks."""
 
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 
 import equinox as eqx
@@ -32,6 +33,7 @@ _WAYS = {
     "none": "as it is",
 }
 _PATHS = 20_000
+_TIMED = 1024
 _NOISE_POINTS, _NOISE_PATHS = 256, 8
 
 
@@ -107,6 +109,10 @@ class ReferenceSource(AbstractSource):
         points = self.reference.test_points(box_key, *([ESTIMATED_POINTS] if self.estimated else []))
         exposure = self.reference.exposure_inputs(exposure_key, len(points))
         return Evaluator.of(self.reference, points), Evaluator.of(self.reference, exposure)
+
+    @cached_property
+    def seconds_per_sample(self) -> float:
+        return seconds_of(lambda: self.draw(jax.random.key(1), _TIMED, min(self.order, 1)).y) / _TIMED
 
     def label_noise(self, key: PRNGKey) -> float:
         found = self.reference.sample(key, _NOISE_POINTS, order=0, paths=_NOISE_PATHS)

@@ -84,6 +84,11 @@ class AbstractSource(abc.ABC):
     def evaluators(self, key: PRNGKey) -> tuple[Evaluator, Evaluator]:
         """What measures networks on points that nothing is trained on: over the box, and where the source is used."""
 
+    @property
+    @abc.abstractmethod
+    def seconds_per_sample(self) -> float:
+        """Seconds for one more sample, with derivatives where they are valid; 0 where there are no more."""
+
     @abc.abstractmethod
     def label_noise(self, key: PRNGKey) -> float | None:
         """The part of the variance of labels of values that is noise; None where nothing tells."""
