@@ -122,7 +122,7 @@ def _searched(
     """By a search for the smallest network within a tolerance, or the best one of a size."""
     stages, found = searched(store, config, source, samples, oversized.surrogate, kept, progress)
     final = list(stages)[-1]
-    if config.controls:
+    if config.controls and "finetuned" in stages:
         stages |= search_controls(store, config, source, samples, stages[final].surrogate, progress)
     return _Way({"oversized": oversized, **stages}, final, (), found)
 

@@ -129,7 +129,8 @@ class Candidates:
 
     def within(self, errors: Errors, times: float = 1.0) -> bool:
         """Whether every error stays within so many times its limit."""
-        return errors.within({name: times * limit for name, limit in self.limits.items()})
+        limits = {name: times * limit for name, limit in self.limits.items()}
+        return errors.within(limits, self.measure.compared)
 
     def close(self, errors: Errors) -> bool:
         """Whether a network trained on few samples may be within the limits once it is trained on all.

@@ -24,13 +24,14 @@ class Errors(NamedTuple):
     stderr: dict[str, float]
     on_labels: dict[str, float]
 
-    def within(self, limits: dict[str, float]) -> bool:
+    def within(self, limits: dict[str, float], compared: tuple[str, ...] = ()) -> bool:
         """Whether no error is above its limit by more than its standard error.
 
-        A standard error larger than the limit tells nothing, so nothing is then within it.
+        A standard error larger than the limit tells nothing of the truth, so nothing is then within it; but for the
+        names that are only `compared` with another network, where a difference below its standard error is none.
         """
         return all(
-            self.size[name] <= limit + self.stderr[name] and self.stderr[name] <= limit
+            self.size[name] <= limit + self.stderr[name] and (self.stderr[name] <= limit or name in compared)
             for name, limit in limits.items()
         )
 
@@ -58,12 +59,14 @@ class Measure:
     - `excess`: names (see `names_of`) whose error is the excess over that of the start network, as noise in the labels
       hides the error itself.
     - `limits`: the largest error allowed by name; empty where nothing is limited.
+    - `compared`: names of `excess` whose limit is relative: how they compare with the start network is all that counts.
     - `factors`: by name, how many times the error of the best network that is; empty where limits are absolute.
     """
 
     figure: Figure
     quantities: tuple[str, ...]
     excess: tuple[str, ...]
+    compared: tuple[str, ...]
     limits: dict[str, float]
     factors: dict[str, float]
 
@@ -135,7 +138,7 @@ class Tolerance:
 
     def measure(self, start: Evaluation) -> Measure:
         """What errors count, and their limits, for a search from a network with the errors `start`."""
-        limits, factors, excess = {}, {}, []
+        limits, factors, excess, compared = {}, {}, [], []
         for quantity, given in self.absolute_limits().items():
             for name, scores in _measured(start, quantity, self.figure).items():
                 error, _ = _absolute(scores, self.figure)
@@ -156,8 +159,9 @@ class Tolerance:
                     excess.append(name)
                     if self.relative:
                         del factors[name]
+                        compared.append(name)
                         limits[name] = (given - 1.0) * _least_error(scores, self.figure, start.n_points)
-        return Measure(self.figure, tuple(self._given()), tuple(excess), limits, factors)
+        return Measure(self.figure, tuple(self._given()), tuple(excess), tuple(compared), limits, factors)
 
 
 def _least_error(scores: Scores, figure: Figure, n_points: int) -> float:
@@ -183,7 +187,7 @@ def measure_of_all(start: Evaluation) -> Measure:
         if of is not None and all(each is not None and each.r2 is not None for each in names_of(quantity, of).values())
     }
     noisy = (name for named in found.values() for name, each in named.items() if _is_noisy(each, "r2", 1.0 - each.r2))
-    return Measure("r2", tuple(found), tuple(noisy), {}, {})
+    return Measure("r2", tuple(found), tuple(noisy), (), {}, {})
 
 
 def _measured(evaluation: Evaluation, quantity: str, figure: Figure) -> dict[str, Scores]:

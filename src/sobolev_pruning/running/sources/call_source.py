@@ -30,7 +30,10 @@ REPLICATES = 8
 test points as make no more calls than the samples that were drawn, within the two limits above.
 """
 
-_TRIED, _TIMED = 4, 20
+_TRIED, _MOST_TIMED = 4, 1024
+_UNSEEN = 0.05
+"""A difference of timings below so large a part of them is none."""
+
 _NOISE_POINTS = 64
 
 
@@ -107,9 +110,15 @@ class CallSource(AbstractSource):
 
     @cached_property
     def seconds_per_sample(self) -> float:
-        """Of a sample with its derivatives, by as many workers as there are: what more of them add to a few."""
-        few, more = (self._seconds(n) for n in (_TRIED, _TIMED))
-        return max(more - few, 1e-9) / (_TIMED - _TRIED)
+        """Of a sample with its derivatives, by as many workers as there are: what more of them add to a few, twice as
+        many as before until that takes as long as to start the workers.
+        """
+        few = self._seconds(_TRIED)
+        n, more = _TRIED, 0.0
+        while more < 2.0 * few and n < _MOST_TIMED:
+            n *= 4
+            more = self._seconds(n)
+        return max(more - few, _UNSEEN * few) / (n - _TRIED)
 
     def _seconds(self, n: int) -> float:
         points = np.asarray(self._law.sample(jax.random.key(1), n))
