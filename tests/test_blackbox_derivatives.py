@@ -111,7 +111,7 @@ def test_where_differences_are_noise_samples_have_values_alone(name, n):
 def test_a_jump_that_small_steps_miss_is_met_by_wider_ones():
     points = np.random.default_rng(1).uniform(LOWER, UPPER, (1000, 2))
     run, calls = differences(lambda x, seed: float(x[0] + (x[0] > 0.7)), points, box=(LOWER, UPPER))
-    assert run.derivatives == "none" and "in input 0 are noise" in run.note and len(calls) <= 1.1 * 5 * 1000
+    assert run.derivatives == "none" and "in x0 are noise" in run.note and len(calls) <= 1.1 * 5 * 1000
 
 
 def test_wider_steps_see_through_rounding():
@@ -134,7 +134,7 @@ def test_differences_stay_in_the_box_and_are_right_at_its_edges():
     np.testing.assert_allclose(run.samples.dydx, expected, rtol=AD_AGAINST_DIFFERENCES)
     with pytest.raises(InputError, match="Row 1 of points lies outside the box"):
         differences(SMOOTH["fast"], [[1.0, 0.2], [1.6, 0.2]], box=(LOWER, UPPER))
-    with pytest.raises(InputError, match=r"step of input 1 is 0\.1, over a quarter of its range"):
+    with pytest.raises(InputError, match=r"step of x1 is 0\.1, over a quarter of its range"):
         differences(SMOOTH["fast"], corners, step=[0.1, 0.1], box=(LOWER, UPPER))
 
 

@@ -95,7 +95,7 @@ def test_the_verdict_is_about_points_never_used(record):
 
 
 def test_what_the_file_leaves_open_is_planned_and_can_be_edited(folder):
-    patient = {"training": {"patience": 7}}
+    patient = {"training": {"patience": 7, "held_out": 0.25}}
     asked = config_of(
         RunConfig, {"name": "wave", "source": SMALL["source"], "oversized": {"hidden": [9]}, "search": patient}
     )
@@ -104,7 +104,8 @@ def test_what_the_file_leaves_open_is_planned_and_can_be_edited(folder):
         planned, decisions = decide(asked, source, pilot(asked, source))
     reasons = {decision.what: decision for decision in decisions}
     assert planned.oversized.hidden == (9,)
-    assert planned.search.training.patience == 7 and planned.search.training.starts == 4
+    training = planned.search.training
+    assert (training.patience, training.held_out, training.starts) == (7, 0.25, 4)
     assert reasons["Oversized network"].why == "the configuration says so"
     assert reasons["Samples of the search"].why == "labels have no noise, so few are enough"
     assert planned.search.tolerance.relative and planned.search.tolerance.limited == ("value", "delta", "hessian")

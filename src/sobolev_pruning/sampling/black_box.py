@@ -133,7 +133,7 @@ def run_black_box(
         caller = Caller(pool, simulate, time_limit, watched=executor is None)
         plan = Differences(None, None, {})
         if derivatives == "differences":
-            plan = plan_differences(caller, points, seeds, step, box)
+            plan = plan_differences(caller, points, seeds, step, box, inputs)
             derivatives = "none" if plan.steps is None else derivatives
         kept = KeptResults(results, simulate, points, seed, derivatives, _reach(plan.steps, box))
         stack.callback(kept.close)

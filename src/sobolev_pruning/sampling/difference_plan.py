@@ -7,6 +7,7 @@ import numpy as np
 
 from .._foundation.arrays import ArrayOrList, float64_array
 from .._foundation.errors import InputError
+from .._foundation.variables import Variable
 from .calling import Caller
 from .difference_steps import LADDER, LEAST_SIGNAL_TO_NOISE, chosen_steps
 from .differences import difference_offsets
@@ -36,8 +37,9 @@ def plan_differences(
     seeds: Sequence[int],
     step: ArrayOrList | None,
     box: tuple[np.ndarray, np.ndarray] | None,
+    inputs: Sequence[Variable],
 ) -> Differences:
-    """Decides on the steps of differences at `points`, `(n, d)`, inside `box`.
+    """Decides on the steps of differences at `points`, `(n, d)`, inside `box`; `inputs` are their names.
 
     The first point that gives an output is called twice with one seed: where outputs differ there are no common random
     numbers, hence no slopes. A `step` that was given is then taken; else the first of the `LADDER` whose slopes are no
@@ -50,7 +52,9 @@ def plan_differences(
         raise InputError(f"step has shape {steps.shape}; give ({d},) positive numbers, one per input.")
     if box is not None and (steps > 0.25 * ranges).any():
         c = int(np.argmax(steps > 0.25 * ranges))
-        raise InputError(f"The step of input {c} is {steps[c]:g}, over a quarter of its range; give a smaller one.")
+        raise InputError(
+            f"The step of {inputs[c].name} is {steps[c]:g}, over a quarter of its range; give a smaller one."
+        )
     two = _outputs_of_one_seed(caller, points, seeds)
     if two is not None and not np.allclose(*two, rtol=_SAME, atol=0.0, equal_nan=True):
         first, second = (output.ravel()[np.argmax(two[0] != two[1])] for output in two)
@@ -82,12 +86,12 @@ def plan_differences(
         c = int(np.argmax(places < 0))
         return Differences(
             None,
-            f"Differences in input {c} are noise at every step up to {ladder[-1]:.1%} of its range (signal to noise "
-            f"{ratios[c]:.2g}, {LEAST_SIGNAL_TO_NOISE:g} are needed), as where an output jumps or counts: samples have "
-            "values alone; give a step to have differences all the same.",
+            f"Differences in {inputs[c].name} are noise at every step up to {ladder[-1]:.1%} of its range (signal to "
+            f"noise {ratios[c]:.2g}, {LEAST_SIGNAL_TO_NOISE:g} are needed), as where an output jumps or counts: samples "
+            "have values alone; give a step to have differences all the same.",
             {row: Labels(labels.y) for row, labels in measured[0].items()},
         )
-    wide = ", ".join(f"input {c} ({ladder[places[c]]:.1%})" for c in np.flatnonzero(places))
+    wide = ", ".join(f"{inputs[c].name} ({ladder[places[c]]:.1%})" for c in np.flatnonzero(places))
     said = f"Differences take wider steps (parts of the range) in {wide}, since those of smaller ones are noise."
     return Differences(np.asarray(ladder)[places] * ranges, said if wide else None, _joined(measured, places))
 

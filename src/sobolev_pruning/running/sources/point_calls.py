@@ -51,7 +51,13 @@ class PointCalls(AbstractCalls):
         if derivatives == "differences":
             pilot = keep / "differences.results"
             run = run_black_box(
-                self._simulate, points, derivatives=derivatives, box=self._box, results=pilot, **self._options
+                self._simulate,
+                points,
+                derivatives=derivatives,
+                box=self._box,
+                results=pilot,
+                inputs=self._law.variables,
+                **self._options,
             )
             self.remarks, self._steps, derivatives = run.warnings, run.steps, run.derivatives
         self._derivatives = derivatives
