@@ -87,8 +87,8 @@ def plan_differences(
         return Differences(
             None,
             f"Differences in {inputs[c].name} are noise at every step up to {ladder[-1]:.1%} of its range (signal to "
-            f"noise {ratios[c]:.2g}, {LEAST_SIGNAL_TO_NOISE:g} are needed), as where an output jumps or counts: samples "
-            "have values alone; give a step to have differences all the same.",
+            f"noise {ratios[c]:.2g}, {LEAST_SIGNAL_TO_NOISE:g} are needed), as where an output jumps or counts: "
+            "samples have values alone; give a step to have differences all the same.",
             {row: Labels(labels.y) for row, labels in measured[0].items()},
         )
     wide = ", ".join(f"{inputs[c].name} ({ladder[places[c]]:.1%})" for c in np.flatnonzero(places))
