@@ -40,14 +40,6 @@ Rounding differs where a product is contracted into a sum. What other files chec
 programs that are not optimised compile in two thirds of the time.
 """
 
-KEPT_PROGRAMS = tempfile.TemporaryDirectory(prefix="compiled-")
-"""What this process compiled, for programs that are traced again: another closure, or memory given up meanwhile."""
-
-if not jax.config.jax_compilation_cache_dir:
-    jax.config.update("jax_compilation_cache_dir", KEPT_PROGRAMS.name)
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
-    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
-
 LONGEST = ("searching_shrink", "certificates_claims", "enclosure_programs", "enclosure_soundness", "models_library")
 LONGEST += ("running_run", "decorations", "house_package", "models_documents", "certificates_documents")
 """Files that take longest: they start first, so that no worker is left alone with one of them at the end."""
@@ -59,7 +51,15 @@ install_import_hook([f"sobolev_pruning.{room}" for room in _ROOMS], "type_checke
 
 from sobolev_pruning._foundation.samples import Samples  # noqa: E402  (the hook must come first)
 from sobolev_pruning.reference import GaussianBasket  # noqa: E402
+from sobolev_pruning.storage.compiled_programs import keep_compiled_programs  # noqa: E402
 from sobolev_pruning.surrogate import Surrogate  # noqa: E402
+
+# What one process compiled, the other and every command that tests start need not: the user's cache folder is one of
+# this run, made by its first process.
+if "PYTEST_XDIST_WORKER" not in os.environ:
+    CACHE_OF_THIS_RUN = tempfile.TemporaryDirectory(prefix="cache-")
+    os.environ["XDG_CACHE_HOME"] = CACHE_OF_THIS_RUN.name
+keep_compiled_programs()
 
 
 def share_contexts() -> None:

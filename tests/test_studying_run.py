@@ -7,16 +7,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-import jax
 import numpy as np
 import pytest
-from jax.experimental.compilation_cache import compilation_cache
 
 from command_line import call
 from dask_stand_in import stand_in
@@ -113,34 +109,16 @@ def config_path(tmp_path_factory) -> Path:
 def finished(config_path, tmp_path_factory) -> Path:
     """The directory of a study that nobody disturbed, computed in a thread of this process."""
     out = tmp_path_factory.mktemp("finished") / "study"
-    with programs_kept_in(config_path.parent), ThreadPoolExecutor(1) as pool:
+    with ThreadPoolExecutor(1) as pool:
         study(read_as(StudyConfig, config_path), out, executor=pool)
     return out
-
-
-@contextmanager
-def programs_kept_in(folder: Path) -> Iterator[None]:
-    """Programs compiled meanwhile are kept for the processes of `start`: what they compute is the same."""
-    settings = {"jax_compilation_cache_dir": str(folder), "jax_persistent_cache_min_compile_time_secs": 0.0}
-    before = {name: getattr(jax.config, name) for name in settings}
-    _use_cache(settings)
-    yield
-    _use_cache(before)
-
-
-def _use_cache(settings: dict) -> None:
-    compilation_cache.reset_cache()  # JAX looks at its settings once
-    for name, value in settings.items():
-        jax.config.update(name, value)
 
 
 def start(config_path: Path, out: Path) -> subprocess.Popen:
     """The command line in a process of its own, as a user starts it, with one worker process."""
     command = [sys.executable, "-m", "sobolev_pruning.cli", "study", str(config_path), "--out", str(out)]
-    cache = {"JAX_COMPILATION_CACHE_DIR": str(config_path.parent), "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
     pipe = subprocess.PIPE
-    options = {"stdout": pipe, "stderr": pipe, "text": True, "env": os.environ | cache}
-    return subprocess.Popen([*command, "--workers", "1"], **options)
+    return subprocess.Popen([*command, "--workers", "1"], stdout=pipe, stderr=pipe, text=True)
 
 
 def figures(out: Path) -> dict:

@@ -1,6 +1,7 @@
 """The command line: parse, call one function of the pipeline, print."""
 
 import errno
+import gc
 import io
 import os
 import sys
@@ -15,6 +16,7 @@ from rich.markup import escape
 
 from ._foundation.errors import ContradictionFound, DoubtfulSamples, InputError, printable
 from ._foundation.progress import waiting
+from .storage.compiled_programs import keep_compiled_programs
 
 _TAKES_NO_MORE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES)
 """Faults of a place that is written to, not of the program."""
@@ -503,6 +505,9 @@ def _show_warning(message, category, filename, lineno, file=None, line=None) -> 
 def main() -> None:
     """The command `sobolev-pruning`: exit status 0 when done, 2 for the user's mistake, 1 otherwise."""
     jax.config.update("jax_enable_x64", True)
+    keep_compiled_programs()
+    # Tracing makes many small objects that live on: looking through them for garbage takes a tenth of a short command.
+    gc.set_threshold(200_000, 20, 100)
     for stream in (sys.stdout, sys.stderr):  # a character that it lacks is no reason to die
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

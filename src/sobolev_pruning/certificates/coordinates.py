@@ -15,6 +15,7 @@ import itertools
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from ..enclosure import Interval
@@ -127,8 +128,7 @@ class Coordinates(NamedTuple):
 
     def cells_of(self, points: np.ndarray) -> Subboxes:
         """The smallest cells that certainly contain the coordinates of points of the box."""
-        xi = (Interval.point(points) - self.centre) / Interval.point(np.broadcast_to(self.half, points.shape))
-        y = xi @ self.directions
+        xi, y = _coordinates_of(points, self.centre, self.half, self.directions)
         ends = [
             np.concatenate([a] if self.exact else [a, b], axis=1) for a, b in ((y.lower, xi.lower), (y.upper, xi.upper))
         ]
@@ -137,6 +137,13 @@ class Coordinates(NamedTuple):
     def scaled(self, points: np.ndarray) -> np.ndarray:
         """xi of points, in floats."""
         return (points - self.centre) / self.half
+
+
+@jax.jit
+def _coordinates_of(points, centre, half, directions) -> tuple[Interval, Interval]:
+    """xi and y of points, rigorously."""
+    xi = (Interval.point(points) - centre) / Interval.point(jnp.broadcast_to(half, points.shape))
+    return xi, xi @ directions
 
 
 def coordinates_for(models: list[MappedModel], lower: np.ndarray, upper: np.ndarray) -> Coordinates:
@@ -149,11 +156,10 @@ def coordinates_for(models: list[MappedModel], lower: np.ndarray, upper: np.ndar
     directions, exact = _directions(models, middles, lower, upper, half)
     along = tuple(m @ directions for m in middles)
     across = tuple(np.zeros_like(m) if exact else m - b @ directions.T for m, b in zip(middles, along))
-    everything = Interval(-np.ones(len(centre)), np.ones(len(centre)))
-    remainder = []
-    for model, m, b, r in zip(models, maps, along, across):
-        left = m - (Interval.point(b) @ directions.T + Interval.point(r))
-        remainder.append(model.matrix @ centre + model.offset + left @ everything)
+    remainder = [
+        _remainder(model.matrix, model.offset, m, b, r, directions, centre)
+        for model, m, b, r in zip(models, maps, along, across)
+    ]
     return Coordinates(
         lower,
         upper,
@@ -166,6 +172,13 @@ def coordinates_for(models: list[MappedModel], lower: np.ndarray, upper: np.ndar
         tuple(remainder),
         _normals(directions) if exact else directions,
     )
+
+
+@jax.jit
+def _remainder(matrix: Interval, offset: Interval, scaled: Interval, along, across, directions, centre) -> Interval:
+    """What the map over the box is besides `along y + across xi`."""
+    left = scaled - (Interval.point(along) @ directions.T + Interval.point(across))
+    return matrix @ centre + offset + left @ Interval(-jnp.ones(len(centre)), jnp.ones(len(centre)))
 
 
 def _directions(models, middles, lower, upper, half) -> tuple[np.ndarray, bool]:

@@ -77,10 +77,10 @@ def _network(network: Surrogate) -> MappedModel:
         inner = first.weight @ (direction / scaling.x_scale)
         return _along(tail, z, inner)
 
-    matrix = Interval.point(first.weight) / Interval.point(jnp.broadcast_to(scaling.x_scale, first.weight.shape))
+    matrix, offset = _scaled_in(first.weight, first.bias, scaling.x_shift, scaling.x_scale)
     return MappedModel(
         matrix=matrix,
-        offset=Interval.point(first.bias) - matrix @ scaling.x_shift,
+        offset=offset,
         value=tail,
         gradient=lambda z: outward(jax.jacrev(tail)(z), 1),
         hessian=hessian,
@@ -89,6 +89,13 @@ def _network(network: Surrogate) -> MappedModel:
         smoothness=network.smoothness,
         decoration=_of_activation(network) if not user_rules_in(tail, jnp.zeros(first.bias.shape)) else None,
     )
+
+
+@jax.jit
+def _scaled_in(weight, bias, shift, scale) -> tuple[Interval, Interval]:
+    """The first layer on inputs that are not scaled."""
+    matrix = Interval.point(weight) / Interval.point(jnp.broadcast_to(scale, weight.shape))
+    return matrix, Interval.point(bias) - matrix @ shift
 
 
 def _of_activation(network: Surrogate) -> int:

@@ -78,10 +78,12 @@ class Quantities:
         self._raw = list(dict.fromkeys(part._replace(norm=False) for part in parts))
         self._flags, self._watched = self._over_box(order)
         self.rules = user_rules_in(self._at_point, jnp.zeros(len(coordinates.centre)))
+        # Traced for one cell first: batching every operation while it is traced takes longer.
         self._enclosed = jax.jit(
-            jax.vmap(self._enclosure(), in_axes=(0, 0, None)), compiler_options=quick_compilation()
+            jax.vmap(jax.jit(self._enclosure(), inline=True), in_axes=(0, 0, None)),
+            compiler_options=quick_compilation(),
         )
-        self._plain = jax.jit(jax.vmap(self._at_point), compiler_options=quick_compilation())
+        self._plain = jax.jit(jax.vmap(jax.jit(self._at_point, inline=True)), compiler_options=quick_compilation())
         shapes = jax.eval_shape(self._at_point, jnp.zeros(len(coordinates.centre)))
         self.shapes = {part: shape.shape for part, shape in zip(self._raw, shapes)}
         self.columns, start = {}, 0
@@ -177,7 +179,7 @@ class Quantities:
             return jax.jacfwd(twice, has_aux=True)(y)
 
         # Middle and cell go through one program as two rows: compilation is what takes time here.
-        rows = jax.vmap(enclose(with_slopes), in_axes=(0, None))
+        rows = jax.vmap(jax.jit(enclose(with_slopes), inline=True), in_axes=(0, None))
 
         def mean_value(y, xi, remainder):
             middle = y.mid()

@@ -1,6 +1,7 @@
 """The interval: a pair of arrays, lower and upper, with the set operations and numbers of IEEE 1788."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import jax
 import numpy as np
@@ -13,6 +14,9 @@ from .scalar.rounding import down, margins_tested, tiny, up, widen_subnormal
 
 BENT, KINKED, JUMPS, UNDEFINED, CUSTOM, UNPROVED = (1 << i for i in range(6))
 """The flags of a decoration; `decorations` says what each means."""
+
+_one_program = partial(jax.jit, inline=True)
+"""Of a method whose operations, one by one, are as many programs to compile; inside another program it is none."""
 
 
 @jax.tree_util.register_pytree_with_keys_class
@@ -194,6 +198,7 @@ class Interval:
         """Upper endpoints."""
         return self.upper
 
+    @_one_program
     def mid(self) -> Array:
         """A finite number inside, near the middle: 0 for all reals, NaN for the empty set."""
         bound = float(jnp.finfo(self.dtype).max)
@@ -201,21 +206,25 @@ class Interval:
         middle = jnp.clip(middle, self.lower, self.upper)
         return jnp.where(self.is_empty(), jnp.nan, middle)
 
+    @_one_program
     def rad(self) -> Array:
         """The smallest radius about `mid()`, rounded up; NaN for the empty set."""
         middle = self.mid()
         return _or_zero(jnp.maximum(up(middle - self.lower), up(self.upper - middle)), self.is_singleton())
 
+    @_one_program
     def wid(self) -> Array:
         """Upper minus lower endpoint, rounded up; NaN for the empty set."""
         width = _or_zero(up(self.upper - self.lower), self.is_singleton())
         return jnp.where(self.is_empty(), jnp.nan, width)
 
+    @_one_program
     def mag(self) -> Array:
         """The largest modulus; NaN for the empty set."""
         largest = jnp.maximum(jnp.abs(self.lower), jnp.abs(self.upper))
         return jnp.where(self.is_empty(), jnp.nan, largest)
 
+    @_one_program
     def mig(self) -> Array:
         """The smallest modulus; NaN for the empty set."""
         smallest = jnp.maximum(jnp.maximum(self.lower, -self.upper), jnp.zeros_like(self.lower))

@@ -118,7 +118,8 @@ class _Program:
             args, kwargs = filled(parts(flat), points)
             return jnp.concatenate([jnp.ravel(x).astype(float) for x in jax.tree.leaves(point(*args, **kwargs))])
 
-        over_pieces = jax.vmap(bounds, in_axes=(0, None, None))
+        # Traced for one piece first: batching every operation while it is traced takes twice as long.
+        over_pieces = jax.vmap(jax.jit(bounds, inline=True), in_axes=(0, None, None))
         self._bounds = jax.jit(over_pieces, compiler_options=quick_compilation())
         self._values = jax.jit(lambda x, points: jax.lax.map(lambda y: values(y, points), x, batch_size=256))
         self.points: list = []

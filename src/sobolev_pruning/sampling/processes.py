@@ -14,6 +14,7 @@ from time import monotonic
 
 from .._foundation.ending import tidied
 from .._foundation.errors import InputError
+from ..storage.compiled_programs import compiled_programs_are_kept
 from .worker import serve
 
 _GRACE = 5.0
@@ -187,7 +188,7 @@ class _Worker:
             undo.callback(theirs.close)
             opened = undo.enter_context(ExitStack())
             opened.callback(self.pipe.close)
-            self.process = context.Process(target=serve, args=(theirs,), daemon=True)
+            self.process = context.Process(target=serve, args=(theirs, compiled_programs_are_kept()), daemon=True)
             self.process.start()
             opened.pop_all()
 

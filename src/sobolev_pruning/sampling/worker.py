@@ -11,14 +11,17 @@ import sys
 import threading
 
 from .._foundation.errors import InputError
+from ..storage.compiled_programs import keep_compiled_programs
 
 _SECONDS_BETWEEN_LOOKS = 1.0
 _SET_PARENT_DEATH_SIGNAL = 1
 """PR_SET_PDEATHSIG of Linux."""
 
 
-def serve(pipe) -> None:
+def serve(pipe, keeps_compiled_programs: bool) -> None:
     """Answers calls until an empty message or the end of the parent, which this process does not outlive."""
+    if keeps_compiled_programs:
+        keep_compiled_programs()
     parent = multiprocessing.parent_process()
     _die_with(parent)
     # What a simulator prints is no part of what its caller prints.

@@ -5,7 +5,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-import jax.numpy as jnp
+import jax
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
@@ -68,7 +68,7 @@ def from_tensors(tensors: dict[str, np.ndarray], header: object, where: str) -> 
             raise InputError(
                 f"{where} promises a finite float64 tensor {name} of shape {shape}; save the surrogate again."
             )
-        return jnp.asarray(found)
+        return jax.device_put(found)
 
     layers = [
         Dense(tensor(f"layers.{number}.weight", (n_out, n_in)), tensor(f"layers.{number}.bias", (n_out,)))
@@ -78,7 +78,7 @@ def from_tensors(tensors: dict[str, np.ndarray], header: object, where: str) -> 
         layers[-1] = replace(layers[-1], skip=tensor("skip", (widths[-1], widths[0])))
     shapes = dict(zip(SCALING, ((widths[0],), (widths[0],), (widths[-1],), (widths[-1],))))
     scaling = Scaling(**{name: tensor(name, shape) for name, shape in shapes.items()})
-    if (scaling.x_scale <= 0).any() or (scaling.y_scale <= 0).any():
+    if (tensors["x_scale"] <= 0).any() or (tensors["y_scale"] <= 0).any():
         raise InputError(f"{where} holds a scale that is not above 0; save the surrogate again.")
     known = any(name in tensors for name in RANGE)
     training_range = tuple(tensor(name, (widths[0],)) for name in RANGE) if known else None
