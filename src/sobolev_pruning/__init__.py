@@ -22,6 +22,7 @@ from .pruning import prune as prune
 from .evaluation import Evaluation as Evaluation
 from .evaluation import evaluate as evaluate
 from .evaluation import propagate as propagate
+from .evaluation import sensitivity as sensitivity
 from . import certificates as certificates
 from .certificates import Certificate as Certificate
 from .certificates import certify as certify

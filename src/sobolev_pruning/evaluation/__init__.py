@@ -15,3 +15,5 @@ from .scores import Scores as Scores
 from .scores import score as score
 from .scores import score_by_output as score_by_output
 from .scores import worst_of as worst_of
+from .sensitivity import Sensitivity as Sensitivity
+from .sensitivity import sensitivity as sensitivity

@@ -96,8 +96,8 @@ def run_black_box(
       ranges of the inputs, else those of the points.
     - `executor`: any `concurrent.futures` executor (a thread pool, a Dask client's `get_executor()`), to which cheap
       calls go in batches; by default `ProcessExecutor(workers, time_limit)`.
-    - `time_limit`: seconds that one sample, differences included, may take; with an `executor` of your own the sample
-      is given up after it, yet its process cannot be stopped.
+    - `time_limit`: seconds that one sample, differences included, may take; with an `executor` of your own, but a
+      `ProcessExecutor` of the same limit, the sample is given up after it, yet its process cannot be stopped.
     - `results`: a file to which every sample is added as it arrives. A run of the same simulator (its name, its
       source and what it carries: see `simulator_identity`) with the same points, seed, derivatives and step that finds
       it goes on from there; failed points, and those of damaged lines, are tried again.
@@ -130,7 +130,8 @@ def run_black_box(
     failures: list[Failure] = []
     with ExitStack() as stack:
         pool = stack.enter_context(ProcessExecutor(workers, time_limit)) if executor is None else executor
-        caller = Caller(pool, simulate, time_limit, watched=executor is None)
+        watched = isinstance(pool, ProcessExecutor) and pool.time_limit == time_limit
+        caller = Caller(pool, simulate, time_limit, watched)
         plan = Differences(None, None, {})
         if derivatives == "differences":
             plan = plan_differences(caller, points, seeds, step, box, inputs)

@@ -46,7 +46,7 @@ class ProcessExecutor(Executor):
         if getattr(multiprocessing.current_process(), "_inheriting", False):
             raise InputError(f"A script started its processes again from within them; {_GUARD}.")
         self.workers = workers
-        self._time_limit = time_limit
+        self.time_limit = time_limit
         self._calls: queue.SimpleQueue = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._closed = False
@@ -127,10 +127,10 @@ class ProcessExecutor(Executor):
             if not future.set_running_or_notify_cancel():
                 continue
             try:
-                succeeded, outcome = worker.call(message, self._time_limit)
+                succeeded, outcome = worker.call(message, self.time_limit)
             except TimeoutError:
                 worker = self._end(worker)
-                future.set_exception(TimeoutError(f"no answer within {self._time_limit:g} seconds"))
+                future.set_exception(TimeoutError(f"no answer within {self.time_limit:g} seconds"))
             except (EOFError, OSError):
                 how = worker.how_it_ended()
                 worker = self._end(worker)

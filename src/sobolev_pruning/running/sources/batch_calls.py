@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
-from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +10,6 @@ from jaxtyping import Float
 
 from ..._foundation.errors import InputError
 from ..._foundation.samples import Samples
-from ...sampling import ProcessExecutor
 from ...storage.checked_file import read_checked, write_checked
 from .call_source import AbstractCalls, Called
 
@@ -22,8 +20,8 @@ Rows = tuple[np.ndarray, np.ndarray | None]
 class BatchCalls(AbstractCalls):
     """`simulate(points, seeds) -> (y, dydx)` on batches of rows, in other processes.
 
-    A batch whose call raises, or takes longer than `time_limit` seconds, costs its rows; so do rows that are not
-    finite.
+    A batch whose call raises, or takes longer than the `time_limit` of the `executor`, costs its rows; so do rows that
+    are not finite.
     """
 
     remarks = ()
@@ -36,11 +34,10 @@ class BatchCalls(AbstractCalls):
         derivatives: bool,
         batch: int,
         time_limit: float | None,
-        workers: int | None,
-        executor: Executor | None,
+        executor: Executor,
     ):
         self._simulate, self.identity, self.derivatives, self._batch = simulate, identity, derivatives, batch
-        self._time_limit, self._workers, self._executor = time_limit, workers, executor
+        self._time_limit, self._executor = time_limit, executor
 
     def prepare(self, keep: Path) -> None:
         """Nothing: what it gives was told."""
@@ -63,11 +60,8 @@ class BatchCalls(AbstractCalls):
         n = len(points)
         seeds = [int(state) for state in np.random.SeedSequence(seed).generate_state(n)]
         batches = [slice(start, min(start + self._batch, n)) for start in range(0, n, self._batch)]
-        own = ProcessExecutor(self._workers, self._time_limit) if self._executor is None else None
-        with own or nullcontext() as pool:
-            pool = pool or self._executor
-            futures = [pool.submit(self._simulate, points[batch], seeds[batch]) for batch in batches]
-            outcomes = [self._outcome(future, batch, points.shape[1]) for future, batch in zip(futures, batches)]
+        futures = [self._executor.submit(self._simulate, points[batch], seeds[batch]) for batch in batches]
+        outcomes = [self._outcome(future, batch, points.shape[1]) for future, batch in zip(futures, batches)]
         faults = [outcome for outcome in outcomes if isinstance(outcome, str)]
         parts = [(batch, *outcome) for batch, outcome in zip(batches, outcomes) if not isinstance(outcome, str)]
         if not parts:

@@ -1,7 +1,7 @@
 """From a table `[source]` to the source that it describes."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from ..._foundation.arrays import PRNGKey
 from ..._foundation.errors import InputError
 from ...interchange import read_network
 from ...reference import AbstractReference, Box, from_function
-from ...sampling import read_samples
+from ...sampling import ProcessExecutor, read_samples
 from ...sampling.executors import open_executor
 from ...sampling.user_function import user_function
 from ..source_config import (
@@ -65,14 +65,13 @@ def opened(config: SourceConfig, seed: int, key: PRNGKey, workers: Workers = Wor
                 config.derivatives == "own",
                 config.time_limit,
             )
-            with _executor(workers) as executor:
+            with _executor(workers, None) as executor:
                 calls = BatchCalls(
                     program,
                     config.command,
                     derivatives=program.derivatives,
                     batch=config.batch,
                     time_limit=None,
-                    workers=workers.number,
                     executor=executor,
                 )
                 yield CallSource(calls, f"The program {program.words[0]}", box, config.outputs)
@@ -82,8 +81,8 @@ def opened(config: SourceConfig, seed: int, key: PRNGKey, workers: Workers = Wor
             model = BridgeModel(config.address, config.model, own)
             model.expect_inputs(len(box.variables))
             derivatives = "own" if model.derivatives else config.derivatives
-            with _executor(workers) as executor:
-                calls = _point_calls(model, box, derivatives, config.time_limit, workers, executor)
+            with _executor(workers, config.time_limit) as executor:
+                calls = _point_calls(model, box, derivatives, config.time_limit, executor)
                 yield CallSource(calls, f"The model {model.name}", box, config.outputs)
         case _:
             yield _library(config, seed)
@@ -150,7 +149,7 @@ def _function(config: FunctionConfig, function, workers: Workers) -> Iterator[Ab
         yield ReferenceSource(kind.reference)
         return
     title = f"The function {config.function.rpartition(':')[2]}"
-    with _executor(workers) as executor:
+    with _executor(workers, config.time_limit) as executor:
         if config.rows:
             simulate = RowFunction(function, kind.takes_seed)
             calls = BatchCalls(
@@ -159,12 +158,11 @@ def _function(config: FunctionConfig, function, workers: Workers) -> Iterator[Ab
                 derivatives=config.derivatives == "own",
                 batch=256,
                 time_limit=config.time_limit,
-                workers=workers.number,
                 executor=executor,
             )
         else:
             simulate = function if kind.takes_seed else WithoutSeed(function)
-            calls = _point_calls(simulate, box, config.derivatives, config.time_limit, workers, executor)
+            calls = _point_calls(simulate, box, config.derivatives, config.time_limit, executor)
         yield CallSource(calls, title, box, config.outputs)
 
 
@@ -178,13 +176,12 @@ class WithoutSeed:
         return self.function(x)
 
 
-def _point_calls(simulate, box: Box, derivatives, time_limit, workers: Workers, executor) -> PointCalls:
+def _point_calls(simulate, box: Box, derivatives, time_limit, executor) -> PointCalls:
     return PointCalls(
         simulate,
         box,
         derivatives=derivatives,
         time_limit=time_limit,
-        workers=workers.number,
         executor=executor,
     )
 
@@ -193,8 +190,8 @@ def _box(ranges: dict[str, tuple[float, float]]) -> Box:
     return Box([lower for lower, _ in ranges.values()], [upper for _, upper in ranges.values()], tuple(ranges))
 
 
-def _executor(workers: Workers):
-    """The workers of a scheduler; None where processes of this machine do the work."""
+def _executor(workers: Workers, time_limit: float | None):
+    """Who makes all calls of a source: the workers of a scheduler, or processes of this machine, started once."""
     if workers.scheduler is None:
-        return nullcontext()
+        return ProcessExecutor(workers.number, time_limit)
     return open_executor(workers.number, workers.scheduler)

@@ -32,12 +32,11 @@ class PointCalls(AbstractCalls):
         *,
         derivatives: str | None,
         time_limit: float | None,
-        workers: int | None,
-        executor: Executor | None,
+        executor: Executor,
     ):
         self._simulate, self._law, self._asked = simulate, box, derivatives
         self._box = np.asarray(box.lower), np.asarray(box.upper)
-        self._options = {"time_limit": time_limit, "workers": workers, "executor": executor}
+        self._options = {"time_limit": time_limit, "executor": executor}
         self._steps = None
         self.identity = f"{name_of(simulate)} {source_of(simulate)} {state_of(simulate)}"
         self.remarks = ()
