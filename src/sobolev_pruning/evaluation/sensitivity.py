@@ -110,7 +110,7 @@ def sensitivity(surrogate: Surrogate, inputs: InputsLike, *, key: PRNGKey, draws
         square_slope=steep.mean(axis=0),
         square_slope_stderr=_stderr(steep),
         total_bound=bound,
-        variance=variance,
+        variance=np.asarray(variance),
     )
 
 
@@ -136,7 +136,8 @@ def _of_net(surrogate, uncertain: UncertainInputs, places, level, u) -> tuple[np
         jumps.append(0.5 * np.mean((of_a - of_mixed) ** 2, axis=0))
     slopes = np.asarray(surrogate.gradient(np.concatenate([a, b])))[..., places]
     ends = (np.stack(each, axis=-1) for each in (products, jumps))
-    return middle, np.mean(both**2, axis=0), *ends, slopes.mean(axis=0), np.mean(slopes**2, axis=0)
+    found = middle, np.mean(both**2, axis=0), *ends, slopes.mean(axis=0), np.mean(slopes**2, axis=0)
+    return tuple(map(np.asarray, found))
 
 
 def _poincare(law) -> Float[np.ndarray, "u"]:
