@@ -30,11 +30,12 @@ MAY_IMPORT = {
     "studying": ["running"],
     "commands": ["studying"],
     "cli": ["commands"],
+    "sklearn": ["searching"],
 }
 """What each room's line names; it may also import what those may. The order is the row itself."""
 
 OPTIONAL = {"diffrax", "lineax", "pyarrow", "h5py", "onnxruntime", "distributed", "sklearn"}
-"""Packages of the optional extras, which code may import inside functions."""
+"""Packages of the optional extras, which code may import inside functions; `sklearn.py` is scikit-learn's own."""
 
 
 def allowed(room: str) -> set[str]:

@@ -202,7 +202,9 @@ class Interval:
     def mid(self) -> Array:
         """A finite number inside, near the middle: 0 for all reals, NaN for the empty set."""
         bound = float(jnp.finfo(self.dtype).max)
-        middle = 0.5 * jnp.maximum(self.lower, -bound) + 0.5 * jnp.minimum(self.upper, bound)
+        low, high = jnp.maximum(self.lower, -bound), jnp.minimum(self.upper, bound)
+        # Neither can overflow; of two halves compilers make one half of a sum, which does.
+        middle = jnp.where((low < 0) & (high > 0), 0.5 * (low + high), low + 0.5 * (high - low))
         middle = jnp.clip(middle, self.lower, self.upper)
         return jnp.where(self.is_empty(), jnp.nan, middle)
 
