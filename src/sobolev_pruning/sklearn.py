@@ -32,7 +32,7 @@ class SobolevRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
     - `hidden`: nodes of each hidden layer.
     - `activation`: of the hidden layers, a name that `Surrogate.create` knows.
-    - `tolerance`: None, or a `Tolerance`, or the smallest R2 of the values that will do: then the smallest network within
+    - `tolerance`: None, a `Tolerance`, or the smallest R2 of the values that will do: then the smallest network within
       it is searched for, measured on a quarter of the rows (see `sobolev_pruning.shrink`; minutes).
     - `max_parameters`: None, or the size within which the most accurate network is searched for.
     - `optimiser`: as `sobolev_pruning.fit` takes it; None takes the one that suits the numbers of parameters and rows.
