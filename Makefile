@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 
-.PHONY: setup demo demo-shrink study test test-soundness test-fuzz test-faults test-versions bench margins figures models
+.PHONY: setup demo demo-shrink study test test-soundness test-fuzz test-faults test-versions bench margins figures models problems
 .DEFAULT_GOAL := setup
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -68,6 +68,10 @@ figures: $(INSTALLED)
 # Every model's figures and pictures, in docs/models.md and docs/pictures.
 models: $(INSTALLED)
 	$(BIN)/python benchmarks/models.py
+
+# Simulators, data and networks by `run` with its defaults, beside what is asked for; an hour on two cores.
+problems: $(INSTALLED)
+	$(BIN)/python benchmarks/problems.py
 
 # Installed again whenever the pinned versions or the package's own metadata change. pip is kept from resolving or
 # fetching anything beyond the pins: no dependencies of dependencies, and the build runs on the pinned setuptools.

@@ -254,7 +254,8 @@ def test_the_metrics_hold_every_output():
     network = surrogate_of_shape([3, 4, 2], "tanh", False)
     found = evaluate(network, surrogate_of_shape([3, 4, 2], "tanh", False, seed=5).label(x))
     record = replace(small_record().stages[0], evaluation=found)
-    stage = json.loads(metrics_json(0, [record, small_record().stages[1]], 1.0))["stages"]
+    run = replace(small_record(), stages=(record, small_record().stages[1]))
+    stage = json.loads(metrics_json(run, 1.0))["stages"]
     assert [one["r2"]["value"] for one in stage[0]["outputs"]] == [one.value.r2 for one in found.outputs]
     assert stage[0]["r2"]["value"] == min(one.value.r2 for one in found.outputs) and "outputs" not in stage[1]
     rows = dict(stage_details(replace(small_record(), stages=(record,)))[0].rows)

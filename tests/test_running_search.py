@@ -9,12 +9,14 @@ import pytest
 
 from report_records import small_record
 from sobolev_pruning import InputError, load
-from sobolev_pruning.commands import RunOptions, configuration, free_directory
+from sobolev_pruning.commands import RunOptions, configuration
 from sobolev_pruning.running import config_of, read_config, run, write_planned_config
-from sobolev_pruning.running.config import RunConfig
+from sobolev_pruning.running.config import RunConfig, TrainingConfig
 from sobolev_pruning.running.plan import decide, pilot
 from sobolev_pruning.running.plan_file import commented
 from sobolev_pruning.running.records import SearchRecord
+from sobolev_pruning.running.run_directory import free_directory
+from sobolev_pruning.running.search_stages import within
 from sobolev_pruning.running.sources import Workers, opened
 from sobolev_pruning.running.summary import networks, verdict
 from sobolev_pruning.searching import Candidate
@@ -75,8 +77,43 @@ def test_a_search_ends_with_a_network_a_report_and_a_certificate(folder):
     assert {decision.what: decision.chosen for decision in record.decisions}["Samples"] == "256"
     assert record.stages[2].history.step[-1] <= 5  # as the configuration says of the last training
     assert np.max(np.abs(record.slices[0].value - record.slices[0].true_value)) < 0.02
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert metrics["schema"] == 2 and metrics["inputs"][0] == {"name": "size", "unit": "m"}
+    assert metrics["errors"][0]["rmse"] == record.errors[0].rmse and metrics["verdict"] == list(verdict(record))
+    assert [tried["n_parameters"] for tried in metrics["search"]["path"]] == [
+        c.n_parameters for c in record.search.path
+    ]
+    assert [claim["status"] for claim in metrics["claims"]] == ["proved"] * len(record.certificate.answers)
     again = run(config_of(RunConfig, SMALL), folder / "out", resume=True)
     np.testing.assert_array_equal(again.surrogate.layers[0].weight, result.surrogate.layers[0].weight)
+
+
+def test_a_finished_run_goes_on_with_other_samples_minutes_and_goal_but_as_nothing_else(folder):
+    config = config_of(RunConfig, SMALL)
+    run(config, folder / "out")
+    oversized = folder / "out" / "checkpoints" / "oversized.safetensors"
+    written = oversized.stat().st_mtime_ns
+    other = SMALL | {"minutes": 20.0, "search": SMALL["search"] | {"max_parameters": 9}}
+    assert 5 < run(config_of(RunConfig, other), folder / "out", resume=True).surrogate.n_parameters <= 9
+    assert oversized.stat().st_mtime_ns == written
+    more = run(config_of(RunConfig, other | {"samples": 300}), folder / "out", resume=True)
+    assert oversized.stat().st_mtime_ns > written and "samples = 300" in more.record.config
+    with pytest.raises(InputError, match=r"the run was started with `seed = 0`"):
+        run(config_of(RunConfig, other | {"seed": 1}), folder / "out", resume=True)
+
+
+def test_time_that_is_short_takes_starts_rounds_and_controls_away_in_this_order():
+    config = RunConfig(name="short")
+    asked = TrainingConfig(starts=4, noise_rounds=1)
+
+    def left(seconds: float):
+        settings, controls, cuts = within(asked, 1.0, seconds, config)
+        return settings.starts, settings.noise_rounds, controls, [cut.what for cut in cuts]
+
+    assert left(15.0) == (4, 1, True, [])
+    assert left(14.9) == (3, 1, True, ["Starts"])
+    assert left(5.0) == (1, 1, False, ["Starts", "Controls"])
+    assert left(0.0) == (1, 0, False, ["Starts", "Noise", "Controls"])
 
 
 def test_the_verdict_is_about_points_never_used(record):
@@ -85,7 +122,9 @@ def test_the_verdict_is_about_points_never_used(record):
     tried = Candidate(final.widths, (0,), 9, 99, {"value": 0.1}, {"value": 0.0}, {}, True, 64, 1.0)
 
     def said(limit: float, **changed) -> str:
-        search = SearchRecord({"value": limit}, "r2", "the start network", (replace(tried, **changed),), (), True)
+        search = SearchRecord(
+            {"value": limit}, "r2", "the start network", (replace(tried, **changed),), (), True, False
+        )
         return verdict(replace(record, search=search))[0]
 
     assert "but on points never used its error in value is 2 times the limit" in said(0.5 * error)
@@ -101,7 +140,7 @@ def test_what_the_file_leaves_open_is_planned_and_can_be_edited(folder):
     )
     with opened(asked.source, 0, jax.random.key(0), Workers()) as source:
         source.prepare(folder)
-        planned, decisions = decide(asked, source, pilot(asked, source))
+        planned, decisions = decide(asked, source, pilot(asked, source, 1e-6))
     reasons = {decision.what: decision for decision in decisions}
     assert planned.oversized.hidden == (9,)
     training = planned.search.training
@@ -148,11 +187,11 @@ def test_options_that_do_not_fit_are_told(folder, source, options, told):
 
 def test_without_out_the_next_free_directory_is_taken(folder):
     config = config_of(RunConfig, SMALL)
-    assert str(free_directory(config, False)) == "runs/wave-0"
+    assert str(free_directory(config.name, config.seed, False)) == "runs/wave-0"
     (folder / "runs" / "wave-0").mkdir(parents=True)
     (folder / "runs" / "wave-0" / "config.toml").write_text("")
-    assert str(free_directory(config, False)) == "runs/wave-0-2"
-    assert str(free_directory(config, True)) == "runs/wave-0"
+    assert str(free_directory(config.name, config.seed, False)) == "runs/wave-0-2"
+    assert str(free_directory(config.name, config.seed, True)) == "runs/wave-0"
 
 
 def test_a_run_has_phases_or_a_search():

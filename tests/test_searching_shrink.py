@@ -281,3 +281,21 @@ def test_noisy_samples_alone_lead_to_a_small_network_of_the_inputs_that_matter(b
     assert all(c.on_labels["value"] > 0.01 > 0.001 > c.errors["value"] - c.stderr["value"] for c in accepted)
     errors = evaluate(small, basket).figures("r2")
     assert errors["value"] > 0.99 and errors["delta"] > 0.98
+
+
+def test_a_search_whose_time_is_over_gives_what_it_has_and_says_so(found, basket, oversized, directory):
+    """By the seconds that the trainings of the checkpoints took, so that it ends alike every time."""
+    settings = {"tolerance": TOLERANCE, "pairs": 32_768, "checkpoints": directory}
+    seconds = [candidate.seconds for candidate in found.path]
+    first = next(i for i, candidate in enumerate(found.path) if candidate.accepted)
+    allowed = sum(seconds[: first + 1])
+    half = shrink(oversized, basket, seconds=allowed, **settings)
+    assert half.cut_short and half.path[0] == found.path[0]
+    assert sum(candidate.seconds for candidate in half.path[:-1]) <= allowed  # the last one was begun in time
+    assert half.surrogate is None or half.surrogate.n_parameters >= found.surrogate.n_parameters
+    whole = shrink(oversized, basket, seconds=3.0 * sum(seconds), **settings)
+    assert not whole.cut_short and whole.path == found.path
+    nothing = shrink(oversized, basket, seconds=0.0, **settings)
+    assert nothing.cut_short and nothing.surrogate is None and len(nothing.path) == 1
+    within = shrink(oversized, basket, max_parameters=16, pairs=32_768, seconds=0.0)
+    assert within.cut_short and within.surrogate.n_parameters <= 16

@@ -36,3 +36,4 @@ from .interchange import save_onnx as save_onnx
 from .searching import Shrink as Shrink
 from .searching import Tolerance as Tolerance
 from .searching import shrink as shrink
+from .running import run as run

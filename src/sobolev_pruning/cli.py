@@ -142,7 +142,7 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Do everything: from a simulator, data or a network to a small surrogate with its report."""
-    from .commands import RunOptions, configuration, free_directory
+    from .commands import RunOptions, configuration
     from .drawing import fitted
     from .running import results_table, run, verdict
     from .running.sources import Workers
@@ -151,8 +151,7 @@ def run(
         box, x, y, dydx, derivatives, noise, time_limit, tolerance, figure, max_parameters, samples, minutes, seed
     )
     config = configuration(source, options)
-    place = free_directory(config, resume) if out is None else out
-    result = run(config, place, resume=resume, progress=True, workers=Workers(workers, scheduler))
+    result = run(config, out, resume=resume, progress=True, workers=Workers(workers, scheduler))
     _warn(result.record.remarks)
     if as_json:
         print((result.directory / "metrics.json").read_text(encoding="utf-8"), end="")

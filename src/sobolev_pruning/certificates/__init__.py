@@ -12,3 +12,4 @@ from .claims import basket_claims as basket_claims
 from .reading import load_certificate as load_certificate
 from .record import Answer as Answer
 from .record import Certificate as Certificate
+from .record import digest as digest

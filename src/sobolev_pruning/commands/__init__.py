@@ -10,7 +10,6 @@ from .models import export as export
 from .prune import prune_model as prune_model
 from .run import RunOptions as RunOptions
 from .run import configuration as configuration
-from .run import free_directory as free_directory
 from .sample import sample_function as sample_function
 from .shrink import shrink_model as shrink_model
 from .significance import score_model as score_model

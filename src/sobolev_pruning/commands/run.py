@@ -1,7 +1,6 @@
 """What `run` and `init` are given on the command line, as the configuration of a run."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from .._foundation.errors import InputError
@@ -126,17 +125,3 @@ _READERS = {
 def _names(text: str) -> str | tuple[str, ...]:
     names = tuple(unquoted(name) for name in split_list(text))
     return text if len(names) == 1 and "*" in text else names
-
-
-def free_directory(config: RunConfig, resume: bool) -> Path:
-    """`runs/NAME-SEED`, or the next free one, `runs/NAME-SEED-2` and so on; to `resume` the last one there is."""
-    first = Path("runs") / f"{config.name}-{config.seed}"
-    place, number = first, 1
-    while _is_taken(place):
-        last, number = place, number + 1
-        place = first.with_name(f"{first.name}-{number}")
-    return last if resume and number > 1 else place
-
-
-def _is_taken(place: Path) -> bool:
-    return place.is_file() or (place.is_dir() and any(not entry.name.startswith(".") for entry in place.iterdir()))

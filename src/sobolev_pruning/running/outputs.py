@@ -3,28 +3,82 @@
 import csv
 import io
 import json
+import math
 from collections.abc import Sequence
+from dataclasses import asdict
 
 from .._foundation.versions import versions
+from ..certificates import Certificate, claim_text
 from ..evaluation import Evaluation
-from .records import RemovalRecord, StageRecord
+from .records import ErrorRecord, RemovalRecord, ReportRecord, SearchRecord, StageRecord
+from .summary import verdict
+from .worst import LEVELS
 
-SCHEMA = 1
+SCHEMA = 2
 
 
-def metrics_json(seed: int, stages: Sequence[StageRecord], seconds: float) -> str:
-    """`metrics.json`: size, errors and time of every stage, on the box and (under "exposure") on exposure inputs.
+def metrics_json(record: ReportRecord, seconds: float) -> str:
+    """`metrics.json`, schema 2: what the report says, in numbers.
 
-    With several outputs the figures are those of the worst, and "outputs" has them one by one.
+    - "source", "inputs", "outputs", "box", "remarks", "decisions" and "verdict": as the report has them;
+    - "stages": size, errors and time of every stage, on the box and (under "exposure") on exposure inputs; with several
+      outputs the figures are those of the worst, and "outputs" has them one by one;
+    - "errors": of the final network, for each output in its units;
+    - "search": its limits and every network tried, null where nothing was searched;
+    - "peers": what scikit-learn makes of the same samples; "claims": what is proved.
     """
     content = {
         "schema": SCHEMA,
-        "seed": seed,
+        "seed": record.seed,
         "versions": versions(),
         "seconds": round(seconds, 3),
-        "stages": [_stage_metrics(stage) for stage in stages],
+        "source": record.source,
+        "inputs": [asdict(variable) for variable in record.inputs],
+        "outputs": [asdict(variable) for variable in record.outputs],
+        "box": [end.tolist() for end in record.box],
+        "remarks": record.remarks,
+        "decisions": [asdict(decision) for decision in record.decisions],
+        "verdict": verdict(record),
+        "stages": [_stage_metrics(stage) for stage in record.stages],
+        "errors": [_errors(error) for error in record.errors],
+        "search": None if record.search is None else _search(record.search),
+        "peers": [asdict(peer) for peer in record.peers],
+        "claims": [] if record.certificate is None else _claims(record.certificate),
     }
     return json.dumps(content, indent=1) + "\n"
+
+
+def _errors(error: ErrorRecord) -> dict:
+    quantiles = {f"{level:g}": quantile for level, quantile in zip(LEVELS, error.quantiles)}
+    return {"size": error.size, "spread": error.spread, "rmse": error.rmse, "quantiles": quantiles}
+
+
+def _search(search: SearchRecord) -> dict:
+    return {
+        "figure": search.figure,
+        "against": search.against,
+        "limits": search.limits,
+        "met": search.met,
+        "cut_short": search.cut_short,
+        "path": [asdict(candidate) for candidate in search.path],
+    }
+
+
+def _claims(certificate: Certificate) -> list[dict]:
+    return [
+        {
+            "claim": claim_text(answer.claim, certificate),
+            "status": answer.status,
+            "lower": [_finite(bound) for bound in answer.lower],
+            "upper": [_finite(bound) for bound in answer.upper],
+        }
+        for answer in certificate.answers
+    ]
+
+
+def _finite(bound: float) -> float | None:
+    """JSON has no infinity: null stands for a side without a bound."""
+    return bound if math.isfinite(bound) else None
 
 
 def _stage_metrics(stage: StageRecord) -> dict:

@@ -69,39 +69,59 @@ class Pilot:
     noise: float | None
 
 
-def planned(config: RunConfig, source: AbstractSource, path: Path) -> tuple[RunConfig, tuple[Decision, ...]]:
-    """`config` with everything that it leaves open decided, and the decisions; those of an earlier call, kept in the
-    file `path`, stand. A run with phases of pruning leaves nothing open.
+@dataclass(frozen=True)
+class Plan:
+    """A configuration with nothing left open, why so, and how many seconds a sample takes."""
+
+    config: RunConfig
+    decisions: tuple[Decision, ...]
+    seconds_per_sample: float
+
+
+def planned(config: RunConfig, source: AbstractSource, path: Path) -> Plan:
+    """What `config` leaves open, decided; the decisions of an earlier call, kept in the file `path`, stand.
+
+    Where something else was asked for then, all is decided anew, but with the time that a sample took then. A run with
+    phases of pruning leaves nothing open.
     """
     if config.pruning:
-        return config, ()
-    kept = _kept(path, config)
+        return Plan(config, (), 0.0)
+    kept, seconds = _kept(path, config)
     if kept is not None:
         return kept
-    decided, decisions = decide(config, source, pilot(config, source))
+    seconds = source.seconds_per_sample if seconds is None else seconds
+    decided, decisions = decide(config, source, pilot(config, source, seconds))
     content = {
         "asked": config.model_dump(mode="json"),
+        "seconds per sample": seconds,
         "planned": decided.model_dump(mode="json"),
         "decisions": [asdict(decision) for decision in decisions],
     }
     write_atomically(path, json.dumps(content, indent=1) + "\n")
-    return decided, decisions
+    return Plan(decided, decisions, seconds)
 
 
-def _kept(path: Path, config: RunConfig) -> tuple[RunConfig, tuple[Decision, ...]] | None:
+def seconds_for_training(plan: Plan, source: AbstractSource) -> float:
+    """What is left of the minutes of a plan for training, once samples, and test points of a simulator, are drawn."""
+    drawings = 1 if source.reference is not None else 2
+    return 60.0 * plan.config.minutes - drawings * plan.seconds_per_sample * plan.config.samples
+
+
+def _kept(path: Path, config: RunConfig) -> tuple[Plan | None, float | None]:
+    """The plan in the file, where it is that of `config`, and the seconds of a sample, where the file tells them."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
+        seconds = float(content["seconds per sample"])
         if content["asked"] != config.model_dump(mode="json"):
-            return None
+            return None, seconds
         decisions = tuple(Decision(**decision) for decision in content["decisions"])
-        return RunConfig.model_validate_json(json.dumps(content["planned"])), decisions
+        return Plan(RunConfig.model_validate_json(json.dumps(content["planned"])), decisions, seconds), seconds
     except (OSError, ValueError, KeyError, TypeError, ValidationError):
-        return None
+        return None, None
 
 
-def pilot(config: RunConfig, source: AbstractSource) -> Pilot:
-    """A few samples with derivatives where these are valid, and what they show."""
-    seconds = source.seconds_per_sample
+def pilot(config: RunConfig, source: AbstractSource, seconds: float) -> Pilot:
+    """A few samples with derivatives where these are valid, and what they show; one takes so many `seconds`."""
     n = _MOST
     if source.endless:
         n = max(_FEWEST, min(PILOT, int(_PILOT_SHARE * 60.0 * config.minutes / max(seconds, 1e-12))))

@@ -34,7 +34,7 @@ def write_planned_config(config: RunConfig, path: Path, workers: Workers) -> Non
     ):
         source.prepare(Path(folder))
         source = source.quiet()
-        planned, decisions = decide(config, source, pilot(config, source))
+        planned, decisions = decide(config, source, pilot(config, source, source.seconds_per_sample))
     write_atomically(path, _HEAD.format(name=path) + commented(to_toml(planned), decisions))
 
 

@@ -96,7 +96,7 @@ class Decision:
 @dataclass(frozen=True)
 class SearchRecord:
     """The search for a small network: limits of the errors (1 - R2 for "r2"), what they were measured against, every
-    candidate, those that no other beats, and whether one holds the limits.
+    candidate, those that no other beats, whether one holds the limits, and whether time was over before the search was.
     """
 
     limits: dict[str, float]
@@ -105,6 +105,7 @@ class SearchRecord:
     path: tuple[Candidate, ...]
     front: tuple[Candidate, ...]
     met: bool
+    cut_short: bool
 
 
 @dataclass(frozen=True)

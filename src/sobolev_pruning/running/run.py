@@ -1,16 +1,21 @@
 """A whole run: source, plan, samples, oversized network, pruning or search, training, evaluation, report."""
 
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from .._foundation.arrays import PRNGKey
 from .._foundation.files import write_atomically
 from .._foundation.precision import require_float64
 from .._foundation.samples import Samples
-from .._foundation.versions import versions, with_versions
+from .._foundation.versions import versions
+from ..certificates import Certificate
 from ..interchange import save_c, save_numpy, save_onnx
+from ..searching import Tolerance
 from ..surrogate import Surrogate
 from ..training.stage_store import Stage, StageStore
+from .asked import Ranges, asked
 from .builders import key_for
 from .certifying import certificate_of
 from .config import RunConfig
@@ -18,15 +23,16 @@ from .config_file import to_toml
 from .outputs import history_csv, metrics_json, significance_csv
 from .page import render_report
 from .peers import peers_of
-from .plan import planned
+from .plan import planned, seconds_for_training
 from .pruning_stages import prune_in_rounds
 from .published import published_for
 from .recording import Recorder
 from .records import Decision, RemovalRecord, ReportRecord, SearchRecord, Timings
-from .run_directory import CHECKPOINTS, claim_run_directory, locked_directory
+from .run_directory import CHECKPOINTS, claim_run_directory, free_directory, locked_directory, trained_by
 from .search_stages import search_controls, searched
 from .slices import slices_of
 from .sources import AbstractSource, Workers, opened
+from .sources.objects import opened_object
 from .stages import finetune, train_controls, train_oversized
 from .timing import seconds_per_call
 from .using import calls
@@ -41,40 +47,105 @@ class RunResult:
     record: ReportRecord
     surrogate: Surrogate
 
+    @property
+    def report(self) -> Path:
+        """The report, a page for any browser."""
+        return self.directory / "report.html"
+
+    @property
+    def certificate(self) -> Certificate | None:
+        """What is proved of the network over the box; None where it is so large that the proof is left to `certify`."""
+        return self.record.certificate
+
 
 @dataclass(frozen=True)
 class _Way:
-    """What came of the networks of a run: all stages by name, which of them is final, and how that one was found."""
+    """What came of the networks of a run: all stages by name, which of them is final, how that one was found, and what
+    the time cut short.
+    """
 
     stages: dict[str, Stage]
     final: str
     removals: tuple[RemovalRecord, ...]
     search: SearchRecord | None
+    cuts: tuple[Decision, ...]
 
 
 def run(
-    config: RunConfig,
-    out: Path | None = None,
+    source: object,
+    out: str | Path | None = None,
     *,
+    box: Ranges | None = None,
+    x: str | Sequence[str] | None = None,
+    y: str | Sequence[str] | None = None,
+    dydx: str | Sequence[str] | None = None,
+    noise: int | tuple[int, ...] | None = None,
+    derivatives: str | None = None,
+    time_limit: float | None = None,
+    tolerance: Tolerance | Mapping[str, float] | None = None,
+    max_parameters: int | None = None,
+    samples: int | None = None,
+    minutes: float | None = None,
+    key: int | PRNGKey | None = None,
     resume: bool = False,
     progress: bool = False,
     workers: Workers | None = None,
 ) -> RunResult:
-    """Does the whole method as `config` says and fills the directory `out` (default `runs/NAME-SEED`).
+    """The whole method, from `source` to a small network with its report, in the directory `out`.
 
-    A run that was stopped, however rudely, ends with the same figures when it is started again with `resume`.
-    `workers` call a simulator that is no JAX.
+    What is not said is decided by a pilot, as the command `sobolev-pruning run` does, and the report says why.
+
+    - `source`: a function `(x, z)`, `(x, key)`, `(x, seed)` or `(x)`, told apart by the name of its second argument; a
+      reference; samples; a network; or, as text, what the command takes: a data file, `module:function`, the file of a
+      network or of a configuration (.toml). A `RunConfig` says all by itself.
+    - `out`: by default `runs/NAME-SEED`, or the next one that is free.
+    - `box`: the range of each input by name, `{"spot": (60, 140)}`, or `(lower, upper)`.
+    - `x`, `y`, `dydx`: columns of a data file, as `sampling.read_samples` takes them; `y` names the outputs of others.
+    - `noise`: the shape of `z`, where it cannot be found by trying.
+    - `derivatives`, `time_limit`: of a simulator that is no JAX, as `sampling.run_black_box` takes them.
+    - `tolerance`: `sp.Tolerance`, or limits by name; by default twice the errors of the best network. Or
+      `max_parameters`: the most accurate network of that size.
+    - `samples`, `minutes`: how many samples, and the time in all (10 minutes), that a plan goes by.
+    - `key`: of everything random, a number or a key of JAX.
+    - `resume`: goes on with the run in `out`. A run that was stopped, however rudely, ends with the same figures;
+      samples, minutes and the goal may change.
+    - `workers`: who calls a simulator that is no JAX.
 
     Raises `InputError` where the directory holds another run, this one without `resume`, or one that is going on.
+
+    >>> import tempfile, jax, jax.numpy as jnp
+    >>> def height(x):
+    ...     return jnp.tanh(x[0] + 0.5 * x[1])
+    >>> with tempfile.TemporaryDirectory() as place:
+    ...     found = run(height, place, box={"size": (-1, 1), "angle": (-1, 1)}, max_parameters=5, samples=64)
+    ...     found.surrogate.n_parameters, found.report.name
+    (5, 'report.html')
     """
     require_float64("A run")
-    out = Path("runs") / f"{config.name}-{config.seed}" if out is None else Path(out)
+    config, what = asked(
+        source,
+        box,
+        tolerance,
+        key,
+        x=x,
+        y=y,
+        dydx=dydx,
+        noise=noise,
+        derivatives=derivatives,
+        time_limit=time_limit,
+        max_parameters=max_parameters,
+        samples=samples,
+        minutes=minutes,
+    )
+    out = free_directory(config.name, config.seed, resume) if out is None else Path(out)
+    workers, source_key = workers or Workers(), key_for(config, "source")
+    if what is None:
+        opening = opened(config.source, config.seed, source_key, workers)
+    else:
+        opening = opened_object(what, config.source, source_key, workers)
     # First the source, so that what it refuses leaves no directory.
-    with (
-        opened(config.source, config.seed, key_for(config, "source"), workers or Workers()) as source,
-        locked_directory(out),
-    ):
-        return _run(config, source, out, resume, progress)
+    with opening as found, locked_directory(out):
+        return _run(config, found, out, resume, progress)
 
 
 def _run(config: RunConfig, source: AbstractSource, out: Path, resume: bool, progress: bool) -> RunResult:
@@ -83,15 +154,17 @@ def _run(config: RunConfig, source: AbstractSource, out: Path, resume: bool, pro
     source.prepare(out / "calls")
     if not config.pruning:
         source = source.quiet()
-    config, decisions = planned(config, source, out / "plan.json")
-    store = StageStore(out / CHECKPOINTS, with_versions(f"{claim} {to_toml(config)}"))
+    plan = planned(config, source, out / "plan.json")
+    config, decisions = plan.config, plan.decisions
+    store = StageStore(out / CHECKPOINTS, f"{claim} {trained_by(config)}")
     samples = source.draw(key_for(config, "samples"), config.samples, config.samples_order)
     oversized = train_oversized(store, config, samples, progress)
     if config.pruning:
         way = _pruned(config, source, store, samples, oversized, progress)
     else:
-        way = _searched(config, source, store, samples, oversized, out / CHECKPOINTS, progress)
-    record = _record(config, source, samples, way, decisions)
+        seconds = seconds_for_training(plan, source) - oversized.seconds
+        way = _searched(config, source, store, samples, oversized, seconds, out / CHECKPOINTS, progress)
+    record = _record(config, source, samples, way, (*decisions, *way.cuts))
     final = way.stages[way.final].surrogate
     _write(out, record, final, time.perf_counter() - start)
     return RunResult(out, record, final)
@@ -107,7 +180,7 @@ def _pruned(
     stages = {"oversized": oversized, "pruned": pruned, **tuned}
     if config.controls and tuned:
         stages |= train_controls(store, config, source, samples, pruned.surrogate, final, progress)
-    return _Way(stages, final, removals, None)
+    return _Way(stages, final, removals, None, ())
 
 
 def _searched(
@@ -116,15 +189,18 @@ def _searched(
     store: StageStore,
     samples: Samples,
     oversized: Stage,
+    seconds: float,
     kept: Path,
     progress: bool,
 ) -> _Way:
     """By a search for the smallest network within a tolerance, or the best one of a size."""
-    stages, found = searched(store, config, source, samples, oversized.surrogate, kept, progress)
-    final = list(stages)[-1]
-    if config.controls and "finetuned" in stages:
-        stages |= search_controls(store, config, source, samples, stages[final].surrogate, progress)
-    return _Way({"oversized": oversized, **stages}, final, (), found)
+    found = searched(store, config, source, samples, oversized.surrogate, seconds, kept, progress)
+    final = list(found.stages)[-1]
+    stages = {"oversized": oversized, **found.stages}
+    if found.controls:
+        last = found.stages[final].surrogate
+        stages |= search_controls(store, config, source, samples, last, found.training, progress)
+    return _Way(stages, final, (), found.record, found.cuts)
 
 
 def _record(
@@ -175,7 +251,7 @@ def _write(out: Path, record: ReportRecord, final: Surrogate, seconds: float) ->
     save_numpy(final, out / "surrogate.py")
     if record.certificate is not None:
         record.certificate.save(out / "certificate.json")
-    write_atomically(out / "metrics.json", metrics_json(record.seed, record.stages, seconds))
+    write_atomically(out / "metrics.json", metrics_json(record, seconds))
     write_atomically(out / "history.csv", history_csv(record.stages))
     write_atomically(out / "significance.csv", significance_csv(record.removals))
     write_atomically(out / "report.html", render_report(record))

@@ -192,6 +192,20 @@ def _kind_of(given: Any) -> Any:
     return given.get("kind", "gaussian-basket") if isinstance(given, dict) else getattr(given, "kind", given)
 
 
+class ObjectConfig(Table):
+    """An object of Python that was given to `sobolev_pruning.run`: the table says what it was; no file holds it."""
+
+    kind: Literal["object"]
+    object: str
+    box: Inputs | None = None
+    outputs: Names | None = None
+    noise: Count | Annotated[tuple[Count, ...], Field(strict=False)] | None = None
+    law: Literal["normal", "uniform"] = "normal"
+    derivatives: Derivatives | None = None
+    time_limit: Positive | None = None
+    rows: bool | None = None
+
+
 SourceConfig = Annotated[
     Annotated[BasketConfig, Tag("gaussian-basket")]
     | Annotated[BlackScholesConfig, Tag("black-scholes")]
@@ -202,7 +216,8 @@ SourceConfig = Annotated[
     | Annotated[ProgramConfig, Tag("program")]
     | Annotated[BridgeConfig, Tag("um-bridge")]
     | Annotated[DataConfig, Tag("data")]
-    | Annotated[NetworkConfig, Tag("network")],
+    | Annotated[NetworkConfig, Tag("network")]
+    | Annotated[ObjectConfig, Tag("object")],
     Discriminator(_kind_of),
 ]
 
@@ -217,6 +232,7 @@ KINDS = (
     "um-bridge",
     "data",
     "network",
+    "object",
 )
 
 LibraryConfig = BasketConfig | BlackScholesConfig | HestonConfig | GeneExpressionConfig | RandomMediumConfig

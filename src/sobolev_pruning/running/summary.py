@@ -29,7 +29,8 @@ def verdict(record: ReportRecord) -> tuple[str, ...]:
     """Whether the search reached its goal, by the errors on points never used, in sentences; none without a search."""
     if record.search is None:
         return ()
-    return (_goal(record), *_better_peers(record))
+    cut = ("Time was over before the search was: a smaller network may do.",) if record.search.cut_short else ()
+    return (_goal(record), *cut, *_better_peers(record))
 
 
 def _better_peers(record: ReportRecord) -> tuple[str, ...]:

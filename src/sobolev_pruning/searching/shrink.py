@@ -21,6 +21,8 @@ DEPTHS = (2, 1, 3)
 
 _START_WIDTH = 8
 _WIDEST = 32
+_LOOKING = 0.5
+"""The part of the time after which no more widths are looked at: some are to be trained on all samples."""
 _FINALISTS = 3
 """Networks within a size that are trained on all samples."""
 
@@ -36,6 +38,7 @@ class Shrink:
     - `limits`: the largest error allowed, by quantity, of the `figure` (1 - R2 for "r2"); `against` says what the
       errors are measured against.
     - `verified`: the errors of `surrogate` once more, on points never used before.
+    - `cut_short`: whether time was over before the search was.
     """
 
     surrogate: Surrogate | None
@@ -46,6 +49,7 @@ class Shrink:
     figure: str
     against: str
     verified: Evaluation | None
+    cut_short: bool
 
 
 def shrink(
@@ -60,6 +64,7 @@ def shrink(
     pairs: int = 1_000_000,
     order: int = 1,
     scaled: bool = False,
+    seconds: float | None = None,
     seed: int = 0,
     progress: bool = False,
     checkpoints: Path | None = None,
@@ -74,9 +79,10 @@ def shrink(
     Inputs that the start network is no worse without go first.
 
     Within a tolerance: for every depth up to 3 the width is halved from 8 (or doubled where 8 is too narrow) for as
-    long as the errors stay close to their limits. The smallest network that holds when trained on all samples is
-    narrowed further, by single layers halved, taken one node from, or melted away, and by inputs taken away, one or
-    half of them, the smallest result first, until nothing smaller holds; what breaks the tolerance is rolled back.
+    long as the errors stay close to their limits; where none of these holds, wider ones are looked at. The smallest
+    network that holds when trained on all samples is narrowed further, by single layers halved, taken one node from, or
+    melted away, and by inputs taken away, one or half of them, the smallest result first, until nothing smaller holds;
+    what breaks the tolerance is rolled back.
 
     Within a size: for every depth and first width 1, 2, 4, ... the widest network that fits; the three with the least
     product of errors (1 - R2 of value, delta and gamma, as far as they can be measured) are trained on all samples.
@@ -91,6 +97,9 @@ def shrink(
       except where they have standard errors, or the tolerance is `relative`. An error that noise is in has a standard
       error, and is within its limit if it is no more than that above it.
     - `order`, `scaled`: of the trainings, as `fit` takes them; order 0 for samples without derivatives.
+    - `seconds`: once the trainings so far took as long, no other is begun, and the best network by then is given;
+      shapes are looked at in the first half of that time. Those of checkpoints count as they did, so that a search
+      started again ends alike.
     - `box`: where errors are measured and nodes folded; the reference's by default, needed without one.
     - `checkpoints`: a directory; a search started again with the same arguments goes on from there.
 
@@ -101,14 +110,24 @@ def shrink(
     if (tolerance is None) == (max_parameters is None):
         raise InputError("Give shrink either a tolerance or max_parameters: what is free is what it searches for.")
     candidates = Candidates(
-        surrogate, data, tolerance, box, pairs, seed, progress, checkpoints, against, size, order, scaled
+        surrogate, data, tolerance, box, pairs, seed, progress, checkpoints, against, size, order, scaled, seconds
     )
     found = _within_tolerance(candidates) if max_parameters is None else _within_size(candidates, max_parameters)
     network, inputs = (None, ()) if found is None else (found[1], found[0].inputs)
     verified = None if network is None else candidates.verify(network)
     path = tuple(candidates.path)
     measure = candidates.measure
-    return Shrink(network, inputs, path, front_of(path), measure.limits, measure.figure, candidates.against, verified)
+    return Shrink(
+        network,
+        inputs,
+        path,
+        front_of(path),
+        measure.limits,
+        measure.figure,
+        candidates.against,
+        verified,
+        candidates.time_is_over(),
+    )
 
 
 def _depths(candidates: Candidates) -> list[int]:
@@ -122,18 +141,36 @@ Found: TypeAlias = tuple[Shape, Surrogate]
 def _within_tolerance(candidates: Candidates) -> Found | None:
     close: dict[Shape, Surrogate] = {}
     for depth in _depths(candidates):
-        _narrow(candidates, depth, close)
+        if not candidates.time_is_over(_LOOKING):
+            _narrow(candidates, depth, close)
     best = _first_that_holds(candidates, _by_size(candidates, close), close)
-    while best is not None:
+    while best is None and not candidates.time_is_over() and (wider := _wider(candidates)):
+        nearer = [shape for shape in wider if _is_close(candidates, shape, candidates.start, close)]
+        best = _first_that_holds(candidates, _by_size(candidates, nearer), close)
+    while best is not None and not candidates.time_is_over():
         shape, network = best
         neighbours = {*shape.narrower(), *candidates.with_fewer_inputs(shape, network)}
         untried = neighbours - {candidate.shape for candidate in candidates.path}
-        smaller = [s for s in _by_size(candidates, untried) if _is_close(candidates, s, network, close)]
+        smaller = [
+            s
+            for s in _by_size(candidates, untried)
+            if not candidates.time_is_over() and _is_close(candidates, s, network, close)
+        ]
         found = _first_that_holds(candidates, smaller, close)
         if found is None:
             return best
         best = found
-    return None
+    return best
+
+
+def _wider(candidates: Candidates) -> list[Shape]:
+    """For every depth the shape of twice the largest width that was tried, where the network to start from has it."""
+    widest: dict[int, int] = {}
+    for candidate in candidates.path:
+        hidden = candidate.shape.hidden
+        widest[len(hidden)] = max(widest.get(len(hidden), 0), *hidden)
+    most = min(_WIDEST, *candidates.start.widths[1:-1])
+    return [uniform(2 * width, depth, candidates.inputs) for depth, width in widest.items() if 2 * width <= most]
 
 
 def _by_size(candidates: Candidates, shapes: Iterable[Shape]) -> list[Shape]:
@@ -158,9 +195,11 @@ def _narrow(candidates: Candidates, depth: int, close: dict[Shape, Surrogate]) -
     width = min(_START_WIDTH, widest)
     while not _is_close(candidates, shape(width), candidates.start, close):
         width *= 2
-        if width > widest:
+        if width > widest or candidates.time_is_over(_LOOKING):
             return
-    while width > 1 and _is_close(candidates, shape(width // 2), close[shape(width)], close):
+    while width > 1 and not candidates.time_is_over(_LOOKING):
+        if not _is_close(candidates, shape(width // 2), close[shape(width)], close):
+            return
         width //= 2
 
 
@@ -169,6 +208,8 @@ def _first_that_holds(candidates: Candidates, shapes: Sequence[Shape], close: di
         network = close[shape]
         if candidates.within(candidates.errors(network)):
             return shape, network
+        if candidates.time_is_over():
+            return None
         network, errors = candidates.refined(shape, network)
         if candidates.within(errors):
             return shape, network
@@ -180,9 +221,17 @@ def _within_size(candidates: Candidates, most: int) -> Found:
     if not shapes:
         smallest = candidates.parameters(uniform(1, 1, candidates.inputs))
         raise InputError(f"max_parameters is {most}; the smallest network of this model has {smallest}.")
-    tried = [(shape, *candidates.coarse(shape, candidates.start)) for shape in shapes]
+    tried = []
+    for shape in shapes:
+        if tried and candidates.time_is_over(_LOOKING):
+            break
+        tried.append((shape, *candidates.coarse(shape, candidates.start)))
     finalists = sorted(tried, key=lambda one: one[2].product())[:_FINALISTS]
-    refined = [(shape, *candidates.refined(shape, network)) for shape, network, _ in finalists]
+    refined = []
+    for shape, network, _ in finalists:
+        if refined and candidates.time_is_over():
+            break
+        refined.append((shape, *candidates.refined(shape, network)))
     return min(refined, key=lambda one: one[2].product())[:2]
 
 

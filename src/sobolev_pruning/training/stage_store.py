@@ -32,6 +32,10 @@ class StageStore:
         self._directory = directory
         self._fingerprint = fingerprint
 
+    def depend_on(self, what: str) -> None:
+        """Stages from here on depend on `what`, too."""
+        self._fingerprint = hashlib.sha256(f"{self._fingerprint} on {what}".encode()).hexdigest()
+
     def stage(self, name: str, compute: Callable[[Path | None], Stage]) -> Stage:
         """What `compute` gives for the stage `name`, from its checkpoint where there is one.
 

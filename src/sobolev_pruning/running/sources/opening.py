@@ -12,12 +12,14 @@ from ...reference import AbstractReference, Box, from_function
 from ...sampling import ProcessExecutor, read_samples
 from ...sampling.executors import open_executor
 from ...sampling.user_function import user_function
+from ...surrogate import Surrogate
 from ..source_config import (
     BridgeConfig,
     DataConfig,
     FunctionConfig,
     LibraryConfig,
     NetworkConfig,
+    ObjectConfig,
     ProgramConfig,
     SourceConfig,
 )
@@ -54,10 +56,18 @@ def opened(config: SourceConfig, seed: int, key: PRNGKey, workers: Workers = Wor
         case NetworkConfig():
             yield _network(config)
         case FunctionConfig():
-            with user_function(config.function, "source.function") as function:
-                yield from _function(config, function, workers)
+            box = None if config.box is None else box_of(config.box)
+            with (
+                user_function(config.function, "source.function") as function,
+                function_source(function, config.function, box, config, workers) as source,
+            ):
+                yield source
+        case ObjectConfig():
+            raise InputError(
+                f"The source, {config.object}, is an object of Python; give it to sobolev_pruning.run again."
+            )
         case ProgramConfig():
-            box = _box(config.box)
+            box = box_of(config.box)
             program = Program(
                 config.command,
                 tuple(each.name for each in box.variables),
@@ -76,7 +86,7 @@ def opened(config: SourceConfig, seed: int, key: PRNGKey, workers: Workers = Wor
                 )
                 yield CallSource(calls, f"The program {program.words[0]}", box, config.outputs)
         case BridgeConfig():
-            box = _box(config.box)
+            box = box_of(config.box)
             own = None if config.derivatives is None else config.derivatives == "own"
             model = BridgeModel(config.address, config.model, own)
             model.expect_inputs(len(box.variables))
@@ -96,7 +106,7 @@ def reference_of(config: SourceConfig, seed: int) -> AbstractReference:
         return _network(config).reference
     if isinstance(config, FunctionConfig):
         with user_function(config.function, "source.function") as function:
-            box = None if config.box is None else _box(config.box)
+            box = None if config.box is None else box_of(config.box)
             reference = kind_of(function, config.function, box, config.noise, config.law, config.outputs).reference
         if reference is not None:
             return reference
@@ -114,19 +124,21 @@ def _library(config: LibraryConfig, seed: int) -> ReferenceSource:
 
 
 def _network(config: NetworkConfig) -> ReferenceSource:
-    network = read_network(config.file)
+    box = None if config.box is None else box_of(config.box)
+    return network_source(read_network(config.file), config.file, box)
+
+
+def network_source(network: Surrogate, name: str, box: Box | None) -> ReferenceSource:
+    """A network to be imitated over `box`, or where it was trained; `name` is for errors and the title."""
     d = network.widths[0]
-    if config.box is not None:
-        box = _box(config.box)
+    if box is not None:
         if len(box.variables) != d:
-            raise InputError(
-                f"{config.file} has {d} inputs, and the box {len(box.variables)} ranges; give one for each."
-            )
+            raise InputError(f"{name} has {d} inputs, and the box {len(box.variables)} ranges; give one for each.")
     elif network.training_range is not None:
         box = Box(*network.training_range, network.inputs)
     else:
         raise InputError(
-            f"{config.file} does not say where it was trained; give a range for each of its {d} inputs, as in "
+            f"{name} does not say where it was trained; give a range for each of its {d} inputs, as in "
             f"--box {','.join(['0:1'] * min(d, 3))}."
         )
     reference = from_function(
@@ -139,22 +151,25 @@ def _network(config: NetworkConfig) -> ReferenceSource:
         outputs=network.outputs,
     )
     size = f"{network.n_parameters:,} parameters, {'-'.join(map(str, network.widths))} {network.activation}"
-    return ReferenceSource(reference, title=f"The network {Path(config.file).name}, {size}", teacher=network)
+    return ReferenceSource(reference, title=f"The network {Path(name).name}, {size}", teacher=network)
 
 
-def _function(config: FunctionConfig, function, workers: Workers) -> Iterator[AbstractSource]:
-    box = None if config.box is None else _box(config.box)
-    kind = kind_of(function, config.function, box, config.noise, config.law, config.outputs)
+@contextmanager
+def function_source(
+    function, name: str, box: Box | None, config: FunctionConfig | ObjectConfig, workers: Workers
+) -> Iterator[AbstractSource]:
+    """A function of the user's own, called `name`, over `box`, as long as the context lasts."""
+    kind = kind_of(function, name, box, config.noise, config.law, config.outputs)
     if kind.reference is not None:
         yield ReferenceSource(kind.reference)
         return
-    title = f"The function {config.function.rpartition(':')[2]}"
+    title = f"The function {name.rpartition(':')[2]}"
     with _executor(workers, config.time_limit) as executor:
         if config.rows:
             simulate = RowFunction(function, kind.takes_seed)
             calls = BatchCalls(
                 simulate,
-                config.function,
+                name,
                 derivatives=config.derivatives == "own",
                 batch=256,
                 time_limit=config.time_limit,
@@ -186,7 +201,8 @@ def _point_calls(simulate, box: Box, derivatives, time_limit, executor) -> Point
     )
 
 
-def _box(ranges: dict[str, tuple[float, float]]) -> Box:
+def box_of(ranges: dict[str, tuple[float, float]]) -> Box:
+    """The box of ranges by name of input."""
     return Box([lower for lower, _ in ranges.values()], [upper for _, upper in ranges.values()], tuple(ranges))
 
 
