@@ -172,7 +172,7 @@ class SearchConfig(Table):
 
     tolerance: ToleranceConfig | None = None
     max_parameters: Count | None = None
-    samples: Annotated[int, Field(ge=16)] = 65_536
+    samples: Annotated[int, Field(ge=8)] = 65_536
     training: TrainingConfig = TrainingConfig(optimiser=LevenbergMarquardtConfig(kind="levenberg-marquardt"))
 
     @model_validator(mode="after")
@@ -197,7 +197,7 @@ class RunConfig(Table):
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
-    samples: Annotated[int, Field(ge=16)] = 8192
+    samples: Annotated[int, Field(ge=8)] = 8192
     minutes: Positive = 10.0
     source: SourceConfig = BasketConfig()
     oversized: OversizedConfig = OversizedConfig()

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from .._foundation.files import write_atomically
 from .._foundation.samples import Samples
+from ..searching.cross_validation import FEW_ROWS
 from .builders import key_for
 from .config import (
     AdamConfig,
@@ -167,13 +168,20 @@ def decide(config: RunConfig, source: AbstractSource, found: Pilot) -> tuple[Run
         "small networks have several local minima, and training finds a nearby one",
     )
     noisy = found.noise is None or found.noise > 0
-    rounds = int(noisy and not source.endless and order == 1)
+    few = not source.endless and samples < _FEW_ROWS
+    rounds = int(noisy and not source.endless and order == 1 and not few)
     rounds = choices.of(
         "search.training.noise_rounds",
         "Noise",
         rounds,
         "labels weighed by their estimated noise" if rounds else "labels weighed as they are",
-        "rows are all there are" if rounds else "more samples can be drawn" if noisy else "labels have none",
+        "rows are all there are"
+        if rounds
+        else "too few rows to estimate it"
+        if few
+        else "more samples can be drawn"
+        if noisy
+        else "labels have none",
     )
     training = _with(
         search.training,
@@ -183,7 +191,7 @@ def decide(config: RunConfig, source: AbstractSource, found: Pilot) -> tuple[Run
         optimiser=LevenbergMarquardtConfig(kind="levenberg-marquardt"),
         starts=starts,
         noise_rounds=rounds,
-        held_out=0.0 if source.endless else 0.125,
+        held_out=0.0 if source.endless or samples < FEW_ROWS else 0.125,
     )
     large = _with(config.oversized.training, order=min(order, 1), scaled=scaled, optimiser=optimiser)
     oversized = OversizedConfig(hidden=hidden, activation=config.oversized.activation, training=large)

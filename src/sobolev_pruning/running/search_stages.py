@@ -8,6 +8,7 @@ from .._foundation.samples import Samples
 from ..certificates import digest
 from ..searching import Candidate, Shrink, Tolerance, shrink
 from ..searching.candidates import ITERATIONS, STEPS
+from ..searching.cross_validation import FEW_ROWS, cross_validated
 from ..surrogate import Surrogate
 from ..training import LevenbergMarquardt
 from ..training.choice import suitable_optimiser
@@ -53,12 +54,24 @@ def searched(
     `seconds` are for all trainings: half of them for the search, the others for the last training and its controls,
     which have fewer starts, and at last are left out, where the networks tried say that they would take longer.
 
+    Of rows too few to hold a part out, tiny networks are compared by cross-validation.
+
     Where no network holds the tolerance, the smallest one about as good as the oversized network is looked for, and
     where there is none either, the oversized one stays.
     """
     search = config.search
 
     def look(tolerance: ToleranceConfig | None, folder: str, seconds: float) -> Shrink:
+        if source.reference is None and len(samples) < FEW_ROWS:
+            return cross_validated(
+                samples,
+                tolerance=None if tolerance is None else Tolerance(**tolerance.model_dump()),
+                max_parameters=search.max_parameters,
+                activation=config.oversized.activation,
+                order=search.training.order,
+                scaled=search.training.scaled,
+                key=key_for(config, "cross-validation"),
+            )
         return shrink(
             oversized,
             samples if source.reference is None else source.reference,

@@ -1,7 +1,11 @@
 """What the run comes down to: the stages it starts and ends with, and its result in one sentence."""
 
 from ..drawing.numbers import count_text, error_text, r2_text, stage_label
+from ..searching.cross_validation import AGAINST as CROSS_VALIDATION
 from .records import ReportRecord, StageRecord, Timings
+
+_MANY_POINTS = 30
+"""Fewer than that tell little, so they are counted."""
 
 CONTROLS = ("plain", "scratch", "oracle")
 """Stages to compare with, which are not on the way from the oversized network to the final one."""
@@ -30,7 +34,20 @@ def verdict(record: ReportRecord) -> tuple[str, ...]:
     if record.search is None:
         return ()
     cut = ("Time was over before the search was: a smaller network may do.",) if record.search.cut_short else ()
-    return (_goal(record), *cut, *_better_peers(record))
+    return (_goal(record), *cut, *_by_cross_validation(record), *_better_peers(record))
+
+
+def _by_cross_validation(record: ReportRecord) -> tuple[str, ...]:
+    """Errors of the final network's shape with their standard errors, where rows were too few for a test to tell."""
+    search, final = record.search, networks(record)[-1]
+    same = [one for one in search.path if one.widths == final.widths]
+    if search.against != CROSS_VALIDATION or search.figure != "r2" or not same:
+        return ()
+    told = ", ".join(
+        f"{r2_text(1.0 - error)} ± {error_text(same[0].stderr[name])} in {error_words(name, record)}"
+        for name, error in same[0].errors.items()
+    )
+    return (f"By cross-validation of {count_text(same[0].pairs)} rows R² is {told} (one standard error).",)
 
 
 def _better_peers(record: ReportRecord) -> tuple[str, ...]:
@@ -58,9 +75,11 @@ def _goal(record: ReportRecord) -> str:
     if not shares:
         return f"{said}."
     worst, name = max(shares)
+    n = final.evaluation.n_points
+    points = "points" if n >= _MANY_POINTS else f"the {n} points"
     if worst > 1.0:
-        return f"{said}, but on points never used its error in {name} is {error_text(worst)} times the limit."
-    return f"{said}; on points never used its errors are at most {error_text(worst)} times their limits."
+        return f"{said}, but on {points} never used its error in {name} is {error_text(worst)} times the limit."
+    return f"{said}; on {points} never used its errors are at most {error_text(worst)} times their limits."
 
 
 def error_words(name: str, record: ReportRecord) -> str:

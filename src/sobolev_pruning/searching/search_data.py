@@ -28,9 +28,9 @@ network, which have no noise: few samples of their own would show noise and not 
 see all samples. On the 33,631 rows of the airfoil data, 3 x 16 nodes have 1 - R2 of 6.0e-4 in value and 2.7e-3 in
 slopes after 500 iterations on such labels in 2 s, and 9.8e-4 and 4.7e-3 after 200 on all rows in 12 s.
 """
-_HELD_OUT = 0.25
+HELD_OUT = 0.25
 """Of samples that are also to measure errors by, so large a part is kept from training."""
-_FEWEST = 10
+LEAST_MEASURED = 10
 """Samples that errors are measured on."""
 _TAUGHT = 16_384
 """Labels of a network have no noise, so few are enough."""
@@ -62,12 +62,12 @@ class SearchData:
         _expect_truth(against, data)
         sample_key, part_key = jax.random.fold_in(key, 1), jax.random.fold_in(key, 2)
         if isinstance(data, Samples) and isinstance(against, str) and against == "held-out":
-            if _HELD_OUT * len(data) < 2 * _FEWEST:
+            if HELD_OUT * len(data) < 2 * LEAST_MEASURED:
                 raise InputError(
                     f"There are {len(data)} samples, too few rows to search with: a quarter of them measures errors, "
-                    f"half in the search and half in the end; give at least {round(2 * _FEWEST / _HELD_OUT)}."
+                    f"half in the search and half in the end; give at least {round(2 * LEAST_MEASURED / HELD_OUT)}."
                 )
-            training, held_out = split(data, _HELD_OUT, sample_key)
+            training, held_out = split(data, HELD_OUT, sample_key)
             noise = noise_level(start, data)
             search, verification = (ExcessEvaluator(start, part, noise) for part in split(held_out, 0.5, part_key))
             return SearchData(_few_of(start, training, order), training, search, lambda: verification)

@@ -1,0 +1,149 @@
+"""A small network for few rows: shapes are compared by cross-validation, as no row can be spared to measure errors."""
+
+import time
+from collections.abc import Iterable
+from dataclasses import replace
+
+import numpy as np
+
+from .._foundation.arrays import PRNGKey
+from .._foundation.errors import InputError
+from .._foundation.samples import Samples
+from ..evaluation import Evaluation
+from ..evaluation.scores import Scores, score, worst_of
+from ..surrogate import Surrogate, operation_count, parameter_count
+from ..training import LevenbergMarquardt, fit
+from .candidates import Candidate
+from .search_data import HELD_OUT, LEAST_MEASURED
+from .shrink import Shrink, front_of
+from .tolerance import Tolerance, measure_of_all
+
+FEW_ROWS = round(2 * LEAST_MEASURED / HELD_OUT)
+"""Below so many rows `shrink` cannot hold a part of them out."""
+
+AGAINST = "rows left out in turn (5-fold cross-validation)"
+_FOLDS = 5
+_HIDDEN = ((1,), (2,), (3,), (4,), (6,), (8,), (2, 2), (3, 3), (4, 4))
+_STARTS = 4
+_RESAMPLED = 200
+
+
+def cross_validated(
+    samples: Samples,
+    *,
+    tolerance: Tolerance | None,
+    max_parameters: int | None,
+    activation: str,
+    order: int,
+    scaled: bool,
+    key: PRNGKey,
+) -> Shrink:
+    """The smallest of some tiny networks that is within `tolerance`, or without one the best; of those, where it is
+    given, that have at most `max_parameters`.
+
+    Every shape is trained five times from random weights, on four fifths of the rows, and its errors are those at the
+    fifth that was left out, of all five together; their standard errors are from resampled rows. No network has more
+    parameters than there are values and derivatives to learn from. The one chosen is trained on all rows.
+
+    Raises `InputError` where no network is as small as asked.
+    """
+    d, k = samples.n_inputs, samples.n_outputs
+    told = samples.y.size + (0 if order == 0 or samples.dydx is None else int((~np.isnan(samples.dydx)).sum()))
+    shapes = [(d, *hidden, k) for hidden in _HIDDEN]
+    shapes = [one for one in shapes if parameter_count(one) <= max(told, parameter_count(shapes[0]))]
+    if max_parameters is not None:
+        shapes = [one for one in shapes if parameter_count(one) <= max_parameters]
+        if not shapes:
+            raise InputError(
+                f"max_parameters is {max_parameters}; the smallest network of this model has "
+                f"{parameter_count((d, 1, k))}."
+            )
+    settings = {"order": order, "scaled": scaled, "starts": _STARTS, "optimiser": LevenbergMarquardt(), "held_out": 0.0}
+
+    def trained(widths: tuple[int, ...], rows: Samples) -> Surrogate:
+        start = Surrogate.create(widths, rows, activation, key=key)
+        return fit(start, rows, key=key, **settings).surrogate
+
+    parts = np.array_split(np.random.default_rng(0).permutation(len(samples)), _FOLDS)
+    found, seconds = {}, {}
+    for widths in shapes:
+        start = time.perf_counter()
+        networks = [trained(widths, samples[np.setdiff1d(np.arange(len(samples)), part)]) for part in parts]
+        found[widths] = _evaluation(samples, parts, networks, order)
+        seconds[widths] = time.perf_counter() - start
+    first = found[shapes[0]]
+    measure = measure_of_all(first) if tolerance is None else tolerance.measure(first)
+    errors = {widths: measure(evaluation) for widths, evaluation in found.items()}
+    for each in errors.values():
+        measure = measure.after(each)
+    compared = tuple(measure.limits) if tolerance is not None and tolerance.relative else ()
+    held = [widths for widths in shapes if errors[widths].within(measure.limits, compared)]
+    path = tuple(
+        Candidate(
+            widths,
+            tuple(range(d)),
+            parameter_count(widths),
+            operation_count(widths),
+            errors[widths].size,
+            errors[widths].stderr,
+            {},
+            widths in held,
+            len(samples),
+            seconds[widths],
+        )
+        for widths in shapes
+    )
+    if tolerance is None:
+        chosen = min(shapes, key=lambda widths: errors[widths].product())
+    else:
+        chosen = min(held, key=parameter_count, default=None)
+    network = None if chosen is None else trained(chosen, samples)
+    inputs = () if network is None else tuple(range(d))
+    return Shrink(network, inputs, path, front_of(path), measure.limits, measure.figure, AGAINST, None, False)
+
+
+def _evaluation(samples: Samples, parts: list[np.ndarray], networks: Iterable[Surrogate], order: int) -> Evaluation:
+    """The errors of networks, each at the rows that it was not trained on."""
+    value, gradient, k = np.full(samples.y.shape, np.nan), None, samples.n_outputs
+    if order > 0 and samples.dydx is not None:
+        gradient = np.full(samples.dydx.shape, np.nan)
+    for part, network in zip(parts, networks, strict=True):
+        value[part] = network.value(samples.x[part])
+        if gradient is not None:
+            gradient[part] = network.gradient(samples.x[part])
+    delta = scaled = None
+    if gradient is not None:
+        spread = np.asarray(samples.x).std(axis=0)
+        delta = _scores(gradient, np.asarray(samples.dydx), k)
+        scaled = _scores(gradient * spread, np.asarray(samples.dydx) * spread, k)
+    return Evaluation(
+        value=_scores(value, np.asarray(samples.y), k),
+        delta=delta,
+        delta_scaled=scaled,
+        gamma=None,
+        hessian=None,
+        n_points=len(samples),
+        against=AGAINST,
+    )
+
+
+def _scores(predicted: np.ndarray, true: np.ndarray, outputs: int) -> Scores:
+    """Of every output, with the standard error of its R2 by resampling rows."""
+    columns = [array.reshape(len(true), outputs, -1) for array in (predicted, true)]
+    return worst_of([_of_output(*(array[:, j] for array in columns)) for j in range(outputs)])
+
+
+def _of_output(predicted: np.ndarray, true: np.ndarray) -> Scores | None:
+    known = ~np.isnan(true)
+    if not known.any():
+        return None
+    found = score(predicted, true, known=known)
+    if found.r2 is None:
+        return found
+    random = np.random.default_rng(0)
+    drawn = random.integers(len(true), size=(_RESAMPLED, len(true)))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        squares = np.where(known, (predicted - true) ** 2, 0.0).sum(axis=1)
+        about = np.where(known, (true - true[known].mean()) ** 2, 0.0).sum(axis=1)
+        shares = squares[drawn].sum(axis=1) / about[drawn].sum(axis=1)
+    return replace(found, r2_stderr=float(np.std(shares[np.isfinite(shares)])))
