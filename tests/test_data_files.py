@@ -151,6 +151,17 @@ def test_a_table_as_european_programs_write_it(tmp_path, encoding, delimiter):
         read_samples(tmp_path / "a.csv")
 
 
+def test_many_columns_are_proposed_and_read_as_patterns(tmp_path):
+    names = [f"mode {i}" for i in range(1, 13)] + ["mach", "drag"]
+    (tmp_path / "a.csv").write_text(",".join(names) + "\n" + "\n".join(",".join([f"{i}.5"] * 14) for i in range(3)))
+    with pytest.raises(InputError, match=r'name them, such as x="mode \*",mach and y=drag'):
+        read_samples(tmp_path / "a.csv")
+    samples = read_samples(tmp_path / "a.csv", x=["mode *", "mach"], y=["drag"]).samples
+    assert [variable.name for variable in samples.inputs] == names[:-1]
+    with pytest.raises(InputError, match="names the columns"):
+        read_samples(tmp_path / "a.csv", x=["mode *", "mode 1"], y=["drag"])
+
+
 def test_the_split_is_a_partition_that_depends_on_the_seed(tmp_path):
     np.savez(tmp_path / "run.npz", x=X, y=Y[:, 0])
     data = read_samples(tmp_path / "run.npz")

@@ -124,4 +124,4 @@ _READERS = {
 
 def _names(text: str) -> str | tuple[str, ...]:
     names = tuple(unquoted(name) for name in split_list(text))
-    return text if len(names) == 1 and "*" in text else names
+    return names[0] if len(names) == 1 and "*" in text else names

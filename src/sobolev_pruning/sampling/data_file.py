@@ -90,7 +90,7 @@ def read_samples(
 ) -> DataFile:
     """Samples from a CSV, NPZ, HDF5 or Parquet file.
 
-    - `x`, `y`: names of columns, or one pattern such as `"x*"`, which takes all columns that match in the file's order.
+    - `x`, `y`: names of columns, or patterns such as `"x*"`, which take all columns that match in the file's order.
       A unit in square brackets behind a name, as in `spot [USD]`, is read as such and is no part of the name.
     - `dydx`: the names of the partial derivatives, output by output; or a template with `{y}` and `{x}` for the names
       of the output and the input, or `{j}` and `{i}` for their numbers from 0. By default `d{y}/d{x}`, `d{y}_d{x}` and
@@ -197,19 +197,27 @@ def _columns(path: Path) -> tuple[Table, dict[str, str | None]]:
 
 def _choose(path: Path, table: Table, wanted: str | Sequence[str], what: str) -> tuple[str, ...]:
     if isinstance(wanted, str):
-        chosen = tuple(name for name in table if fnmatch.fnmatchcase(name, wanted))
+        chosen = tuple(_matching(wanted, table))
         if not chosen:
             raise InputError(
                 f"In {path} no column matches {what}={wanted!r}; there are {_some(table)}{_proposal(table)}."
             )
         return chosen
-    chosen = tuple(wanted)
+    chosen = tuple(
+        column
+        for name in wanted
+        for column in (_matching(name, table) if "*" in name and name not in table else [name])
+    )
     for name in chosen:
         if name not in table:
             raise InputError(f"In {path} there is no column {name!r} for {what}; there are {_some(table)}.")
     if len(set(chosen)) != len(chosen) or not chosen:
         raise InputError(f"{what} names the columns {list(chosen)}; name each once, and at least one.")
     return chosen
+
+
+def _matching(pattern: str, table: Table) -> list[str]:
+    return [name for name in table if fnmatch.fnmatchcase(name, pattern)]
 
 
 def _partials(path: Path, table: Table, x_names, y_names, dydx) -> list[list[tuple[str, bool]]]:
@@ -277,7 +285,22 @@ def _proposal(table: Table) -> str:
     columns = [name for name in columns if name and "/d" not in name and not _counts(table[name])]
     if len(columns) < 2:
         return ""
-    return f"; name them, such as x={','.join(map(spelled, columns[:-1][:8]))} and y={spelled(columns[-1])}"
+    return f"; name them, such as x={','.join(_in_patterns(columns[:-1], table))} and y={spelled(columns[-1])}"
+
+
+def _in_patterns(names: Sequence[str], table: Table) -> list[str]:
+    """`names` as they have to be typed, those that differ in their last digits alone as one pattern."""
+    alike: dict[str, list[str]] = {}
+    for name in names:
+        alike.setdefault(name.rstrip("0123456789"), []).append(name)
+    told = []
+    for start, group in alike.items():
+        pattern = f"{start}*"
+        if len(group) > 2 and _matching(pattern, table) == group:
+            told.append(spelled(pattern))
+        else:
+            told += map(spelled, group)
+    return told
 
 
 def _counts(column: np.ndarray) -> bool:
