@@ -8,7 +8,10 @@ import pytest
 DOCS = Path(__file__).parent.parent / "docs"
 PAGES = [
     DOCS / name
-    for name in ("bring-your-own-simulator.md", "how-to-choose-an-enclosure.md", "models.md", "real-data.md")
+    for name in (
+        *("bring-your-own-simulator.md", "how-to-choose-an-enclosure.md", "models.md", "real-data.md"),
+        "scikit-learn.md",
+    )
 ]
 
 
@@ -23,3 +26,9 @@ def test_the_examples_of_the_page_run_and_print_what_they_say(page, tmp_path, mo
         printed = capsys.readouterr().out.splitlines()
         for stated in re.findall(r"^print\(.*\)  # (.*)$", block, re.MULTILINE):
             assert stated in printed
+
+
+def test_the_example_for_scikit_learn_is_that_of_its_page():
+    example = (DOCS.parent / "examples" / "sklearn_engine.py").read_text()
+    _, _, code = example.partition('"""\n\n')
+    assert len(code) > 500 and f"```python\n{code}```" in (DOCS / "scikit-learn.md").read_text()
