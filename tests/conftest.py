@@ -40,9 +40,11 @@ Rounding differs where a product is contracted into a sum. What other files chec
 programs that are not optimised compile in two thirds of the time.
 """
 
-LONGEST = ("searching_shrink", "certificates_claims", "enclosure_programs", "enclosure_soundness", "models_library")
-LONGEST += ("running_run", "decorations", "house_package", "models_documents", "certificates_documents")
-"""Files that take longest: they start first, so that no worker is left alone with one of them at the end."""
+LONGEST = ("enclosure_soundness", "running_run", "searching_shrink", "house_package", "models_library")
+LONGEST += ("certificates_claims", "models_documents", "running_sources", "interchange_c_out", "reference_quiet")
+LONGEST += ("enclosure_programs", "decorations", "sklearn", "enclosure_softmax", "training_losses", "certificates_file")
+LONGEST += ("studying_run", "training_fit", "models_sde", "certificates_documents", "user_rules", "training_label_noise")
+"""Files that take longest, in this order: they start first, so that no worker is left alone with one at the end."""
 
 _ROOMS = ["_foundation", "storage", "drawing", "reference", "sampling", "surrogate", "training", "enclosure"]
 _ROOMS += ["scoring", "pruning", "evaluation", "certificates", "interchange", "searching", "running", "studying"]
@@ -84,7 +86,8 @@ if version("jax").startswith("0.10."):
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The files that take longest come first, the others stay in their order."""
-    items.sort(key=lambda item: item.path.stem.removeprefix("test_") not in LONGEST)
+    place = {name: number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.path.stem.removeprefix("test_"), len(place)))
 
 
 @pytest.fixture

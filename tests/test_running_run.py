@@ -67,10 +67,7 @@ def config_path(tmp_path_factory) -> Path:
 def start(config_path: Path, out: Path, *more: str) -> subprocess.Popen:
     """The command line in a process of its own, as a user starts it."""
     command = [sys.executable, "-m", "sobolev_pruning.cli", "run", str(config_path), "--out", str(out), *more]
-    # Programs compiled by one of these runs are kept for the others: what they compute is the same.
-    cache = {"JAX_COMPILATION_CACHE_DIR": str(config_path.parent), "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
-    pipe = subprocess.PIPE
-    return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=os.environ | cache)
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 @pytest.fixture(scope="module")
