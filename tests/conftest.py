@@ -43,7 +43,7 @@ programs that are not optimised compile in two thirds of the time.
 LONGEST = ("enclosure_soundness", "running_run", "searching_shrink", "house_package", "models_library")
 LONGEST += ("certificates_claims", "models_documents", "running_sources", "interchange_c_out", "reference_quiet")
 LONGEST += ("enclosure_programs", "decorations", "sklearn", "enclosure_softmax", "training_losses", "certificates_file")
-LONGEST += ("studying_run", "training_fit", "models_sde", "certificates_documents", "user_rules", "training_label_noise")
+LONGEST += ("studying_run", "training_fit", "models_sde", "certificates_documents", "user_rules")
 """Files that take longest, in this order: they start first, so that no worker is left alone with one at the end."""
 
 _ROOMS = ["_foundation", "storage", "drawing", "reference", "sampling", "surrogate", "training", "enclosure"]
