@@ -18,8 +18,11 @@ _MOST_FEATURES = 1000
 _MOST_RIDGE_ROWS = 8192
 """Of a polynomial: with a thousand features 33,631 rows take minutes."""
 
-_MOST_ROWS = 1000
-"""Of a Gaussian process, whose time grows with their cube."""
+_MOST_ROWS, _MOST_PRODUCTS = 1000, 5 * 10**6
+"""Of a Gaussian process: its rows, and their square times the inputs, which is what a step of its fit costs."""
+
+_STEPS = 60
+"""Of that fit. With 16 inputs scikit-learn goes on for minutes, along lengths that hardly matter."""
 
 _MOST_POINTS = 512
 
@@ -72,10 +75,20 @@ def _gaussian_process(x: np.ndarray, y: np.ndarray) -> tuple[str, Callable]:
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    rows = np.random.default_rng(0).permutation(len(x))[:_MOST_ROWS]
+    most = min(_MOST_ROWS, int(math.sqrt(_MOST_PRODUCTS / x.shape[1])))
+    rows = np.random.default_rng(0).permutation(len(x))[:most]
     kernel = ConstantKernel(1.0) * RBF(np.ones(x.shape[1])) + WhiteKernel(1e-4, (1e-12, 1e2))
-    model = make_pipeline(StandardScaler(), GaussianProcessRegressor(kernel, normalize_y=True))
+    process = GaussianProcessRegressor(kernel, normalize_y=True, optimizer=_few_steps)
+    model = make_pipeline(StandardScaler(), process)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         model.fit(x[rows], y[rows])
     return f"Gaussian kernel with a length for each input, {len(rows):,} rows", model.predict
+
+
+def _few_steps(objective: Callable, start: np.ndarray, bounds: np.ndarray) -> tuple[np.ndarray, float]:
+    """L-BFGS-B, as scikit-learn has it, with fewer steps at most."""
+    from scipy.optimize import minimize
+
+    found = minimize(objective, start, method="L-BFGS-B", jac=True, bounds=bounds, options={"maxiter": _STEPS})
+    return found.x, found.fun
