@@ -19,7 +19,13 @@ def _relu(x: Number, order: int, f: AbstractFunctions) -> Number:
 
 
 RELU = Activation(
-    "relu", _relu, smoothness=0, breakpoints=(Breakpoint(0.0, 0.0, 1.0),), codomain={1: (0.0, 1.0)}, is_exact=True
+    "relu",
+    _relu,
+    smoothness=0,
+    breakpoints=(Breakpoint(0.0, 0.0, 1.0),),
+    codomain={1: (0.0, 1.0)},
+    in_straight_pieces=True,
+    is_exact=True,
 )
 
 
@@ -36,7 +42,14 @@ def leaky_relu(slope: float) -> Activation:
     # With a falling side, 0 is the minimum.
     extremes = (((0.0, 0.0),), *NO_EXTREMES[1:])
     breakpoints = (Breakpoint(0.0, slope, 1.0),)
-    return Activation(f"leaky_relu({slope!r})", derivative, smoothness=0, breakpoints=breakpoints, extremes=extremes)
+    return Activation(
+        f"leaky_relu({slope!r})",
+        derivative,
+        smoothness=0,
+        breakpoints=breakpoints,
+        extremes=extremes,
+        in_straight_pieces=True,
+    )
 
 
 def clip(lowest: float, highest: float) -> Activation:
@@ -56,7 +69,9 @@ def _clip(name: str, lowest: float, highest: float) -> Activation:
         return f.constant(x, 0.0)
 
     breakpoints = (Breakpoint(lowest, 0.0, 1.0), Breakpoint(highest, 1.0, 0.0))
-    return Activation(name, derivative, smoothness=0, breakpoints=breakpoints, codomain={1: (0.0, 1.0)})
+    return Activation(
+        name, derivative, smoothness=0, breakpoints=breakpoints, codomain={1: (0.0, 1.0)}, in_straight_pieces=True
+    )
 
 
 RELU6 = _clip("relu6", 0.0, 6.0)

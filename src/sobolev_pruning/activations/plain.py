@@ -17,6 +17,6 @@ def _sin(x: Number, order: int, f: AbstractFunctions) -> Number:
     return value if order % 4 < 2 else -1.0 * value
 
 
-IDENTITY = Activation("identity", _identity, is_plain=True, is_exact=True)
+IDENTITY = Activation("identity", _identity, in_straight_pieces=True, is_plain=True, is_exact=True)
 EXP = Activation("exp", _exp, is_plain=True)
 SIN = Activation("sin", _sin, is_plain=True)

@@ -47,6 +47,7 @@ class Activation:
       or falling, with its value, to the last digit of float64. Between these and the breakpoints it must be monotone:
       exact ranges rest on it.
     - `codomain`: for some orders, bounds that no value passes.
+    - `in_straight_pieces`: `f` is affine between its breakpoints, with no other corner.
     - `is_exact`: its formula never rounds. `fades`: all derivatives from the second on vanish at infinity.
     - `is_steep_in_powers`: the formula holds powers of x that overflow far out, where `f` is 0 on the left and x on the
       right, closer than the smallest normal number.
@@ -65,6 +66,7 @@ class Activation:
     smoothness: float = math.inf
     breakpoints: tuple[Breakpoint, ...] = ()
     codomain: Mapping[int, tuple[float, float]] = field(default_factory=dict)
+    in_straight_pieces: bool = False
     is_exact: bool = False
     fades: bool = False
     is_steep_in_powers: bool = False

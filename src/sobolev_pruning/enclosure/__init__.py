@@ -1,3 +1,4 @@
+from .backward.optimised import enclose_layers as enclose_layers
 from .enclose import enclose as enclose
 from .interval import Interval as Interval
 from .registry import EnclosureError as EnclosureError
