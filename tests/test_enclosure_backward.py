@@ -117,3 +117,10 @@ def test_what_does_not_fit_is_said():
         enclose_layers(layers, ["relu"], Interval([0.0, 0.0], [1.0, 1.0]))
     with pytest.raises(InputError, match="layer 1 has a weight"):
         enclose_layers(layers, ["relu"] * 3, Interval([0.0], [1.0]))
+
+
+def test_a_sum_that_overflows_bounds_nothing():
+    """The real values lie beyond the largest float, so neither end may be an infinity of their own sign."""
+    weight, box = jnp.full((1, 2), 1.0), Interval(jnp.full(2, 1.5e308), jnp.full(2, 1.6e308))
+    value, _ = enclose_layers([(weight, jnp.zeros(1))], ["identity"], box, steps=0)
+    assert value.lower[0] < np.inf and value.upper[0] == np.inf

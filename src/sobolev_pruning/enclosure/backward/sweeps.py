@@ -135,7 +135,9 @@ def natural_map(weight: Array, error: Array, bias: Array, bias_error: Array, v: 
     slack = slack + 4 * (jnp.abs(weight) @ (gamma * reach + smallest)) + (weight.shape[-1] + 4) * smallest
     center, spread = weight @ middle + bias, (jnp.abs(weight) @ radius) * (1 + 2 * gamma) + slack * (1 + 4 * gamma)
     lower, upper = center - spread, center + spread
-    return Interval.unchecked(jnp.where(jnp.isnan(lower), -jnp.inf, lower), jnp.where(jnp.isnan(upper), jnp.inf, upper))
+    # A sum that overflowed is no bound on its far side.
+    finite_lower, finite_upper = jnp.isfinite(lower), jnp.isfinite(upper)
+    return Interval.unchecked(jnp.where(finite_lower, lower, -jnp.inf), jnp.where(finite_upper, upper, jnp.inf))
 
 
 def met(a: Interval, lower: Array, upper: Array) -> Interval:
