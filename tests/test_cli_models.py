@@ -122,7 +122,9 @@ def test_shrink_writes_the_network_found_or_says_that_there_is_none(capsys, tmp_
         asked.update(arguments, data=data)
         errors_of_it = {"value": asked.get("error", 1e-5)}, {"value": asked.get("stderr", 0.0)}, asked.get("noisy", {})
         tried = (Candidate(small.widths, (1,), small.n_parameters, 40, *errors_of_it, True, 16, 0.1),)
-        return sp.Shrink(asked.get("gives"), (1,), tried, tried, {"value": 2e-5}, "r2", "the start network", errors)
+        return sp.Shrink(
+            asked.get("gives"), (1,), tried, tried, {"value": 2e-5}, "r2", "the start network", errors, False
+        )
 
     monkeypatch.setattr(model_shrinking, "shrink", search)
     out = tmp_path / "small.safetensors"

@@ -39,6 +39,14 @@ number = 3
 BOX = "0.5:1.5,0.1:0.4"
 
 
+class Threads(ThreadPoolExecutor):
+    """Threads in place of processes, which take a second to start."""
+
+    def __init__(self, workers, time_limit):
+        super().__init__(2)
+        self.time_limit = time_limit
+
+
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     (tmp_path / "mine.py").write_text(SIMULATORS)
@@ -50,7 +58,7 @@ def folder(tmp_path, monkeypatch):
 @pytest.fixture
 def threads(folder, monkeypatch):
     """In place of processes, whose start takes seconds."""
-    monkeypatch.setattr(black_box, "ProcessExecutor", lambda workers, time_limit: ThreadPoolExecutor(2))
+    monkeypatch.setattr(black_box, "ProcessExecutor", Threads)
     return folder
 
 
