@@ -160,6 +160,8 @@ def test_many_columns_are_proposed_and_read_as_patterns(tmp_path):
     assert [variable.name for variable in samples.inputs] == names[:-1]
     with pytest.raises(InputError, match="names the columns"):
         read_samples(tmp_path / "a.csv", x=["mode *", "mode 1"], y=["drag"])
+    with pytest.raises(InputError, match=r"no column 'mdoe \*' for x"):
+        read_samples(tmp_path / "a.csv", x=["mdoe *", "mach"], y=["drag"])
 
 
 def test_the_split_is_a_partition_that_depends_on_the_seed(tmp_path):

@@ -16,10 +16,11 @@ from sobolev_pruning.running.plan import decide, pilot
 from sobolev_pruning.running.plan_file import commented
 from sobolev_pruning.running.records import SearchRecord
 from sobolev_pruning.running.run_directory import free_directory
-from sobolev_pruning.running.search_stages import within
+from sobolev_pruning.running.search_stages import seconds_of_one, within
 from sobolev_pruning.running.sources import Workers, opened
 from sobolev_pruning.running.summary import networks, verdict
 from sobolev_pruning.searching import Candidate
+from surrogates import surrogate_of_shape
 
 MODEL = """
 import jax.numpy as jnp
@@ -199,3 +200,18 @@ def test_a_run_has_phases_or_a_search():
         config_of(RunConfig, SMALL | {"pruning": [{"keep": [3]}]})
     with pytest.raises(InputError, match=r"\[finetuning\] follows phases"):
         config_of(RunConfig, SMALL | {"finetuning": {"fixed": {}}})
+
+
+def test_the_time_of_a_training_is_foretold_for_every_optimiser(record):
+    """From a network tried for a second: its passes over the samples, whatever the optimiser calls a step."""
+    network = networks(record)[-1]
+    tried = Candidate(network.widths, (0,), 9, 99, {}, {}, {}, True, 1000, 1.0)
+    surrogate = surrogate_of_shape(list(network.widths), "silu", True)
+
+    def seconds(**optimiser) -> float:
+        settings = TrainingConfig.model_validate({"optimiser": optimiser})
+        return seconds_of_one((tried,), surrogate, settings, 2000)
+
+    assert seconds(kind="levenberg-marquardt", iterations=50) == 4.0
+    assert seconds(kind="lbfgs", iterations=1000) == 4.0
+    assert seconds(kind="adam", steps=4000, batch_size=500) == 4.0

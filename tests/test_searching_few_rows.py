@@ -23,8 +23,13 @@ def rows(n: int, noise: float = 0.0, seed: int = 0) -> Samples:
 
 
 @pytest.fixture(scope="module")
-def found():
-    return cross_validated(rows(20), tolerance=None, max_parameters=9, **SETTINGS)
+def directory(tmp_path_factory):
+    return tmp_path_factory.mktemp("cross-validation")
+
+
+@pytest.fixture(scope="module")
+def found(directory):
+    return cross_validated(rows(20), tolerance=None, max_parameters=9, **SETTINGS, checkpoints=directory)
 
 
 def test_the_error_of_rows_left_out_is_that_of_new_points(found):
@@ -34,7 +39,14 @@ def test_the_error_of_rows_left_out_is_that_of_new_points(found):
     assert error < 1e-6 and all(one.errors["value"] < 1e-3 and one.stderr["value"] > 0.0 for one in found.path)
 
 
-def test_the_smallest_shape_within_the_tolerance_is_chosen(found):
+def test_a_search_started_again_goes_on_from_its_checkpoints(found, directory):
+    again = cross_validated(rows(20), tolerance=None, max_parameters=9, **SETTINGS, checkpoints=directory)
+    assert again.path == found.path  # seconds included: nothing was trained again
+    other = cross_validated(rows(20, seed=3), tolerance=None, max_parameters=5, **SETTINGS, checkpoints=directory)
+    assert other.path[0].seconds != found.path[0].seconds
+
+
+def test_the_smallest_shape_within_the_tolerance_is_chosen():
     tolerance = Tolerance(value=0.99, delta=0.9)
     chosen = cross_validated(rows(20), tolerance=tolerance, max_parameters=9, **SETTINGS)
     assert chosen.surrogate.n_parameters == 5 and all(one.accepted for one in chosen.path)

@@ -1,5 +1,6 @@
 """The record of samples that travels from the simulator to the training."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
@@ -146,3 +147,12 @@ def _finite_array(given: ArrayOrList, name: str, may_be_unknown: bool) -> Array:
             "remove or recompute these samples" + (", or state missing=True." if name in ("dydx", "hvp") else ".")
         )
     return jnp.asarray(array)
+
+
+def digest_of(samples: Samples) -> str:
+    """SHA-256 of all arrays of `samples`."""
+    found = hashlib.sha256()
+    for name in ARRAYS:
+        array = getattr(samples, name)
+        found.update(name.encode() + (b"none" if array is None else np.asarray(array).tobytes()))
+    return found.hexdigest()

@@ -39,6 +39,9 @@ NETWORK_TOLERANCE = (0.9999, 0.999)
 _SIMULATOR_SHARE, _PILOT_SHARE = 0.5, 0.1
 """The part of the time that a simulator may take, half of it for test points, and that of the pilot."""
 
+_LEAST_TRAINING = 0.25
+"""The part of the time that is for training even where so many samples were asked for that they take all of it."""
+
 _FEWEST, _MOST = 64, 16_384
 _MOST_SEARCHED = 131_072
 _MIXED = 4.0
@@ -103,9 +106,12 @@ def planned(config: RunConfig, source: AbstractSource, path: Path) -> Plan:
 
 
 def seconds_for_training(plan: Plan, source: AbstractSource) -> float:
-    """What is left of the minutes of a plan for training, once samples, and test points of a simulator, are drawn."""
+    """What is left of the minutes of a plan for training, once samples, and test points of a simulator, are drawn; a
+    part of them in any case.
+    """
     drawings = 1 if source.reference is not None else 2
-    return 60.0 * plan.config.minutes - drawings * plan.seconds_per_sample * plan.config.samples
+    minutes = 60.0 * plan.config.minutes
+    return max(_LEAST_TRAINING * minutes, minutes - drawings * plan.seconds_per_sample * plan.config.samples)
 
 
 def _kept(path: Path, config: RunConfig) -> tuple[Plan | None, float | None]:

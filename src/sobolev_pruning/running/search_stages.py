@@ -14,7 +14,7 @@ from ..training import LevenbergMarquardt
 from ..training.choice import suitable_optimiser
 from ..training.stage_store import Stage, StageStore
 from .builders import key_for
-from .config import LBFGSConfig, RunConfig, ToleranceConfig, TrainingConfig
+from .config import AdamConfig, LBFGSConfig, RunConfig, ToleranceConfig, TrainingConfig
 from .plan import DEFAULT_FACTOR
 from .records import Decision, SearchRecord
 from .sources import AbstractSource
@@ -71,6 +71,7 @@ def searched(
                 order=search.training.order,
                 scaled=search.training.scaled,
                 key=key_for(config, "cross-validation"),
+                checkpoints=kept / "cross-validation",
             )
         return shrink(
             oversized,
@@ -109,7 +110,7 @@ def searched(
         return Searched({"found": first}, record, None, False, tuple(cuts))
     labels = search_samples(config, source, samples)
     settings = training_for(network, labels, config.search.training)
-    one = _seconds_of_one(path, network, settings, len(labels))
+    one = seconds_of_one(path, network, settings, len(labels))
     settings, controls, less = within(settings, one, seconds - first.seconds, config)
     stages.depend_on(f"{digest(network)} {settings.model_dump_json()}")
 
@@ -124,14 +125,21 @@ def _seconds_of(path: Sequence[Candidate]) -> float:
     return sum(candidate.seconds for candidate in path)
 
 
-def _seconds_of_one(path: Sequence[Candidate], network: Surrogate, settings: TrainingConfig, n: int) -> float:
-    """What one training of `network` on `n` samples may take: as its dearest one in the search, per sample and step."""
+def seconds_of_one(path: Sequence[Candidate], network: Surrogate, settings: TrainingConfig, n: int) -> float:
+    """What one training of `network` on `n` samples may take: as its dearest one in the search, per pass over them."""
     dearest = max(
         (one for one in path if one.widths[1:-1] == network.widths[1:-1]),
         key=lambda one: one.seconds / one.pairs,
     )
-    steps = settings.optimiser.iterations / (ITERATIONS if settings.optimiser.kind == "levenberg-marquardt" else STEPS)
-    return dearest.seconds * n / dearest.pairs * steps
+    optimiser = settings.optimiser
+    match optimiser:
+        case AdamConfig():
+            passes = optimiser.steps * optimiser.batch_size / n / STEPS
+        case LBFGSConfig():
+            passes = optimiser.iterations / STEPS
+        case _:
+            passes = optimiser.iterations / ITERATIONS
+    return dearest.seconds * n / dearest.pairs * passes
 
 
 def within(

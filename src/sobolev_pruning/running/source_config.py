@@ -111,7 +111,20 @@ class RandomMediumConfig(Table):
     paths: Count = 4096
 
 
-class FunctionConfig(Table):
+class CalledTable(Table):
+    """What has to be said of a function over a box, whether a file holds it or not; see `FunctionConfig`."""
+
+    kind: str
+    box: Inputs | None = None
+    outputs: Names | None = None
+    noise: Count | Annotated[tuple[Count, ...], Field(strict=False)] | None = None
+    law: Literal["normal", "uniform"] = "normal"
+    derivatives: Derivatives | None = None
+    time_limit: Positive | None = None
+    rows: bool | None = None
+
+
+class FunctionConfig(CalledTable):
     """`module:function` or `file.py:function` of the user's own.
 
     It is a reference, or a function without arguments that returns one; or a simulator over `box`, by name of input its
@@ -124,13 +137,6 @@ class FunctionConfig(Table):
 
     kind: Literal["function"]
     function: str
-    box: Inputs | None = None
-    outputs: Names | None = None
-    noise: Count | Annotated[tuple[Count, ...], Field(strict=False)] | None = None
-    law: Literal["normal", "uniform"] = "normal"
-    derivatives: Derivatives | None = None
-    time_limit: Positive | None = None
-    rows: bool | None = None
 
 
 class ProgramConfig(Table):
@@ -192,18 +198,11 @@ def _kind_of(given: Any) -> Any:
     return given.get("kind", "gaussian-basket") if isinstance(given, dict) else getattr(given, "kind", given)
 
 
-class ObjectConfig(Table):
+class ObjectConfig(CalledTable):
     """An object of Python that was given to `sobolev_pruning.run`: the table says what it was; no file holds it."""
 
     kind: Literal["object"]
     object: str
-    box: Inputs | None = None
-    outputs: Names | None = None
-    noise: Count | Annotated[tuple[Count, ...], Field(strict=False)] | None = None
-    law: Literal["normal", "uniform"] = "normal"
-    derivatives: Derivatives | None = None
-    time_limit: Positive | None = None
-    rows: bool | None = None
 
 
 SourceConfig = Annotated[

@@ -206,7 +206,7 @@ def _choose(path: Path, table: Table, wanted: str | Sequence[str], what: str) ->
     chosen = tuple(
         column
         for name in wanted
-        for column in (_matching(name, table) if "*" in name and name not in table else [name])
+        for column in (_matching(name, table) if "*" in name and name not in table else [name]) or [name]
     )
     for name in chosen:
         if name not in table:

@@ -9,7 +9,7 @@ import jax
 import numpy as np
 
 from .._foundation.errors import InputError
-from .._foundation.samples import ARRAYS, Samples
+from .._foundation.samples import Samples, digest_of
 from .._foundation.versions import with_versions
 from ..evaluation import Evaluation
 from ..pruning import Masked, compact, input_effects, pad, prune, remove_inputs
@@ -256,11 +256,12 @@ class Candidates:
 
     def _fingerprint(self, of_start: Evaluation, pairs: int, seed: int, size: str) -> str:
         tensors, header = to_tensors(self.start)
-        settings = f"{self.measure} {of_start} {size} {pairs} {seed} {self.training} {header}"
+        settings = (
+            f"{self.measure} {of_start} {size} {pairs} {seed} {self.training} {header} {digest_of(self.data.all)}"
+        )
         digest = hashlib.sha256(settings.encode())
-        samples = [getattr(self.data.all, name) for name in ARRAYS]
-        for array in (*tensors.values(), self.box.lower, self.box.upper, *samples):
-            digest.update(b"none" if array is None else np.asarray(array).tobytes())
+        for array in (*tensors.values(), self.box.lower, self.box.upper):
+            digest.update(np.asarray(array).tobytes())
         return with_versions(digest.hexdigest())
 
 

@@ -1,18 +1,21 @@
 """A small network for few rows: shapes are compared by cross-validation, as no row can be spared to measure errors."""
 
 import time
-from collections.abc import Iterable
 from dataclasses import replace
+from pathlib import Path
 
+import jax
 import numpy as np
 
 from .._foundation.arrays import PRNGKey
 from .._foundation.errors import InputError
-from .._foundation.samples import Samples
+from .._foundation.samples import Samples, digest_of
+from .._foundation.versions import with_versions
 from ..evaluation import Evaluation
 from ..evaluation.scores import Scores, score, worst_of
 from ..surrogate import Surrogate, operation_count, parameter_count
 from ..training import LevenbergMarquardt, fit
+from ..training.stage_store import Stage, StageStore
 from .candidates import Candidate
 from .search_data import HELD_OUT, LEAST_MEASURED
 from .shrink import Shrink, front_of
@@ -37,13 +40,15 @@ def cross_validated(
     order: int,
     scaled: bool,
     key: PRNGKey,
+    checkpoints: Path | None = None,
 ) -> Shrink:
     """The smallest of some tiny networks that is within `tolerance`, or without one the best; of those, where it is
     given, that have at most `max_parameters`.
 
     Every shape is trained five times from random weights, on four fifths of the rows, and its errors are those at the
     fifth that was left out, of all five together; their standard errors are from resampled rows. No network has more
-    parameters than there are values and derivatives to learn from. The one chosen is trained on all rows.
+    parameters than there are values and derivatives to learn from. What is given is trained on all rows. A search
+    started again with the same arguments and the directory `checkpoints` goes on from there.
 
     Raises `InputError` where no network is as small as asked.
     """
@@ -59,18 +64,22 @@ def cross_validated(
                 f"{parameter_count((d, 1, k))}."
             )
     settings = {"order": order, "scaled": scaled, "starts": _STARTS, "optimiser": LevenbergMarquardt(), "held_out": 0.0}
+    parts = np.array_split(np.random.default_rng(0).permutation(len(samples)), _FOLDS)
 
     def trained(widths: tuple[int, ...], rows: Samples) -> Surrogate:
         start = Surrogate.create(widths, rows, activation, key=key)
         return fit(start, rows, key=key, **settings).surrogate
 
-    parts = np.array_split(np.random.default_rng(0).permutation(len(samples)), _FOLDS)
-    found, seconds = {}, {}
-    for widths in shapes:
+    def tried(widths: tuple[int, ...]) -> Stage:
         start = time.perf_counter()
         networks = [trained(widths, samples[np.setdiff1d(np.arange(len(samples)), part)]) for part in parts]
-        found[widths] = _evaluation(samples, parts, networks, order)
-        seconds[widths] = time.perf_counter() - start
+        said = _left_out(samples, parts, networks)
+        return Stage(trained(widths, samples), said, time.perf_counter() - start)
+
+    fingerprint = f"{settings} {activation} {jax.random.key_data(key)} {digest_of(samples)}"
+    store = StageStore(checkpoints, with_versions(fingerprint))
+    stages = {widths: store.stage("-".join(map(str, widths)), lambda _, w=widths: tried(w)) for widths in shapes}
+    found = {widths: _evaluation(samples, stage.arrays, order) for widths, stage in stages.items()}
     first = found[shapes[0]]
     measure = measure_of_all(first) if tolerance is None else tolerance.measure(first)
     errors = {widths: measure(evaluation) for widths, evaluation in found.items()}
@@ -89,7 +98,7 @@ def cross_validated(
             {},
             widths in held,
             len(samples),
-            seconds[widths],
+            stages[widths].seconds,
         )
         for widths in shapes
     )
@@ -97,20 +106,24 @@ def cross_validated(
         chosen = min(shapes, key=lambda widths: errors[widths].product())
     else:
         chosen = min(held, key=parameter_count, default=None)
-    network = None if chosen is None else trained(chosen, samples)
+    network = None if chosen is None else stages[chosen].surrogate
     inputs = () if network is None else tuple(range(d))
     return Shrink(network, inputs, path, front_of(path), measure.limits, measure.figure, AGAINST, None, False)
 
 
-def _evaluation(samples: Samples, parts: list[np.ndarray], networks: Iterable[Surrogate], order: int) -> Evaluation:
-    """The errors of networks, each at the rows that it was not trained on."""
-    value, gradient, k = np.full(samples.y.shape, np.nan), None, samples.n_outputs
-    if order > 0 and samples.dydx is not None:
-        gradient = np.full(samples.dydx.shape, np.nan)
+def _left_out(samples: Samples, parts: list[np.ndarray], networks: list[Surrogate]) -> dict[str, np.ndarray]:
+    """Values and slopes at every row, by the network that was not trained on it."""
+    value, gradient = np.empty(samples.y.shape), np.empty((*samples.y.shape, samples.n_inputs))
     for part, network in zip(parts, networks, strict=True):
-        value[part] = network.value(samples.x[part])
-        if gradient is not None:
-            gradient[part] = network.gradient(samples.x[part])
+        value[part] = np.reshape(network.value(samples.x[part]), value[part].shape)
+        gradient[part] = np.reshape(network.gradient(samples.x[part]), gradient[part].shape)
+    return {"left_out.value": value, "left_out.gradient": gradient}
+
+
+def _evaluation(samples: Samples, said: dict[str, np.ndarray], order: int) -> Evaluation:
+    """The errors of what was said of rows that were left out."""
+    k, value = samples.n_outputs, said["left_out.value"]
+    gradient = said["left_out.gradient"] if order > 0 and samples.dydx is not None else None
     delta = scaled = None
     if gradient is not None:
         spread = np.asarray(samples.x).std(axis=0)

@@ -1,6 +1,5 @@
 """Files of results as sources: their rows are all the samples there are, a part of them the truth."""
 
-import hashlib
 from pathlib import Path
 
 import jax
@@ -8,7 +7,7 @@ import numpy as np
 
 from ..._foundation.arrays import Points, PRNGKey
 from ..._foundation.errors import InputError
-from ..._foundation.samples import Samples
+from ..._foundation.samples import Samples, digest_of
 from ..._foundation.variables import in_short, position_of
 from ...evaluation import Evaluator
 from ...sampling import DataFile, split
@@ -44,7 +43,7 @@ class DataSource(AbstractSource):
             lower[place], upper[place] = ends
         self.box = lower, upper
         self._training, self._test = split(data.samples, TEST_SHARE, key)
-        self._digest = _digest_of(data.samples)
+        self._digest = digest_of(data.samples)
         self.order = int(data.samples.dydx is not None and not data.doubts.wrong_slopes)
         self.measured = ("value", "delta") if self.order else ("value",)
         self.remarks = (*data.doubts.warnings, *data.doubts.noise)
@@ -81,10 +80,3 @@ class DataSource(AbstractSource):
 
     def state(self) -> str:
         return self._digest
-
-
-def _digest_of(samples: Samples) -> str:
-    found = hashlib.sha256()
-    for array in (samples.x, samples.y, samples.dydx):
-        found.update(b"none" if array is None else np.asarray(array).tobytes())
-    return found.hexdigest()

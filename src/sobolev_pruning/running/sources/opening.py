@@ -15,6 +15,7 @@ from ...sampling.user_function import user_function
 from ...surrogate import Surrogate
 from ..source_config import (
     BridgeConfig,
+    CalledTable,
     DataConfig,
     FunctionConfig,
     LibraryConfig,
@@ -156,7 +157,7 @@ def network_source(network: Surrogate, name: str, box: Box | None) -> ReferenceS
 
 @contextmanager
 def function_source(
-    function, name: str, box: Box | None, config: FunctionConfig | ObjectConfig, workers: Workers
+    function, name: str, box: Box | None, config: CalledTable, workers: Workers
 ) -> Iterator[AbstractSource]:
     """A function of the user's own, called `name`, over `box`, as long as the context lasts."""
     kind = kind_of(function, name, box, config.noise, config.law, config.outputs)
