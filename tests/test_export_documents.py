@@ -59,7 +59,7 @@ def test_headers_are_named_by_their_file_or_by_the_option(ranged, tmp_path, caps
         capsys, "export", tmp_path / "net.safetensors", "--to", "numpy", "-o", tmp_path / "p.py", "--name", "p"
     )
     assert (answer.status, (tmp_path / "p.py").exists()) == (2, False)
-    assert "only a C header has one" in answer.errors
+    assert "NumPy code has no name" in answer.errors
 
 
 @needs_gcc

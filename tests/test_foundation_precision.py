@@ -3,7 +3,8 @@
 import jax
 import pytest
 
-from sobolev_pruning import InputError, evaluate, save_c, save_numpy, save_onnx
+from sobolev_pruning import InputError, evaluate
+from sobolev_pruning.interchange import EXPORTERS
 
 
 @pytest.fixture
@@ -18,9 +19,7 @@ CALLS = {
     "value": lambda surrogate, samples, path: surrogate.value([[1.0, 1.0, 1.0]]),
     "gradient": lambda surrogate, samples, path: surrogate.gradient([[1.0, 1.0, 1.0]]),
     "hessian": lambda surrogate, samples, path: surrogate.hessian([[1.0, 1.0, 1.0]]),
-    "onnx": lambda surrogate, samples, path: save_onnx(surrogate, path, derivatives=2),
-    "c": lambda surrogate, samples, path: save_c(surrogate, path),
-    "numpy": lambda surrogate, samples, path: save_numpy(surrogate, path),
+    **{name: lambda surrogate, samples, path, way=way: way.write(surrogate, path) for name, way in EXPORTERS.items()},
 }
 
 

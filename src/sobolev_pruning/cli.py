@@ -455,7 +455,7 @@ def check(
 @app.command()
 def export(
     model: Model,
-    to: Annotated[str, typer.Option(help="onnx, c or numpy.")],
+    to: Annotated[str, typer.Option(help="onnx, c, numpy, or a function of yours, as module:function.")],
     out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="File to write.")],
     box: Annotated[
         str | None,
@@ -464,14 +464,16 @@ def export(
     name: Annotated[
         str | None, typer.Option(help="What the functions of a C header begin with. (Default: the name of the file.)")
     ] = None,
+    derivatives: Annotated[
+        int | None, typer.Option(help="0 writes values, 1 gradients too, 2 Hessians too, where there is a choice.")
+    ] = None,
+    dtype: Annotated[str | None, typer.Option(help="float64 or float32, where there is a choice.")] = None,
     x: InputColumns = None,
 ) -> None:
-    """Write a network with its derivatives to where it is used: ONNX, a C header, or NumPy code."""
+    """Write a network with its derivatives to where it is used."""
     from .commands import export
 
-    if to not in ("onnx", "c", "numpy"):
-        raise InputError(f"--to is {to!r}; choose onnx, c or numpy.")
-    _warn(export(model, to, out, box=box, name=name, columns=x))
+    _warn(export(model, to, out, box=box, name=name, derivatives=derivatives, dtype=dtype, columns=x))
     Console().print(f"Wrote [bold]{out}[/bold].", soft_wrap=True)
 
 

@@ -5,7 +5,6 @@ from .certify import check_model as check_model
 from .compare import compare_models as compare_models
 from .domain import DataOptions as DataOptions
 from .evaluate import evaluate_models as evaluate_models
-from .models import ExportFormat as ExportFormat
 from .models import export as export
 from .prune import prune_model as prune_model
 from .run import RunOptions as RunOptions

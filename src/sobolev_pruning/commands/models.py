@@ -1,17 +1,17 @@
 """Networks in files: read whichever kind it is, written to where surrogates are used."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
 
 from .._foundation.errors import InputError
 from .._foundation.files import expect_place
-from ..interchange import read_network, save_c, save_numpy, save_onnx
+from ..interchange import EXPORTERS, Exporter, read_network, save_onnx
 from ..interchange.read.network_file import ENDINGS
+from ..sampling.user_function import user_function
 from ..surrogate import Surrogate
 from .boxes import read_box
 from .records import NetworkRecord
-
-ExportFormat = Literal["onnx", "c", "numpy"]
 
 
 def write_model(surrogate: Surrogate, path: str | Path) -> NetworkRecord:
@@ -41,31 +41,44 @@ def describe(surrogate: Surrogate, path: str | Path) -> NetworkRecord:
 
 def export(
     model: str | Path,
-    to: ExportFormat,
+    to: str,
     out: str | Path,
     *,
     box: str | None = None,
     name: str | None = None,
+    derivatives: int | None = None,
+    dtype: str | None = None,
     columns: str | None = None,
 ) -> tuple[str, ...]:
-    """Writes the network in the file `model` to `out`: ONNX with gradient and Hessian, a C header, or NumPy code.
+    """Writes the network in the file `model` to `out`, in the form `to`: a name of `EXPORTERS`, or a function of your
+    own, as `module:function`, that is called with the surrogate, the path, and `box`, the corners of its range.
 
     `box`, as `read_box` takes it, is the range that the written code checks its inputs against; by default the range
-    that the network was trained on. Where its file does not know that, the sentence given back says so. `name` is what
-    the functions of a C header begin with, by default the name of its file.
+    that the network was trained on. Where its file does not know that, the sentence given back says so. `name`,
+    `derivatives` and `dtype` are for the forms that have them; by default all derivatives are written.
     """
-    if name is not None and to != "c":
-        raise InputError(f"name is {name!r}, but only a C header has one; leave it out.")
-    expect_place(out)
-    surrogate = read_network(model)
-    asked = None if box is None else read_box(box, surrogate, columns)
-    known = None if asked is None else (asked.lower, asked.upper)
-    if to == "onnx":
-        save_onnx(surrogate, out, derivatives=2, box=known)
-    elif to == "c":
-        save_c(surrogate, out, name=name, box=known)
-    else:
-        save_numpy(surrogate, out, box=known)
+    with _exporter(to) as way:
+        options = way.options({"name": name, "derivatives": derivatives, "dtype": dtype})
+        expect_place(out)
+        surrogate = read_network(model)
+        asked = None if box is None else read_box(box, surrogate, columns)
+        known = None if asked is None else (asked.lower, asked.upper)
+        if "derivatives" in way.taken:
+            options.setdefault("derivatives", 2)
+        way.write(surrogate, out, box=known, **options)
     if asked is None and surrogate.training_range is None:
         return (f"{model} holds no training range, so {out} cannot check its inputs; give it by --box LOWER:UPPER.",)
     return ()
+
+
+@contextmanager
+def _exporter(to: str) -> Iterator[Exporter]:
+    if ":" in to:
+        with user_function(to, "--to") as write:
+            yield Exporter(write, to)
+    elif to in EXPORTERS:
+        yield EXPORTERS[to]
+    else:
+        raise InputError(
+            f"--to is {to!r}; choose {', '.join(EXPORTERS)}, or give a function of yours as module:function."
+        )

@@ -1,3 +1,5 @@
+from .exporters import EXPORTERS as EXPORTERS
+from .exporters import Exporter as Exporter
 from .read.equinox import from_equinox as from_equinox
 from .read.network_file import read_network as read_network
 from .read.onnx import load_onnx as load_onnx
