@@ -94,3 +94,12 @@ def test_the_networks_of_the_page_are_made(tmp_path):
         name, value = line.rsplit(" ", 1)
         assert name == expected.rsplit(" ", 1)[0]
         assert float(value) == pytest.approx(float(expected.rsplit(" ", 1)[1]), rel=1e-5)
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="Node is not installed")
+def test_the_javascript_of_the_page_runs(ranged, tmp_path):
+    sp.save_javascript(ranged, tmp_path / "price.mjs")
+    (code,) = blocks("export-javascript.md", "js")
+    (tmp_path / "page.mjs").write_text(code)
+    found = printed("node", "page.mjs", folder=tmp_path).splitlines()
+    assert found[1] == "true" and float(found[2]) == pytest.approx(float(ranged.value(POINT)[0]), rel=1e-12)

@@ -455,7 +455,7 @@ def check(
 @app.command()
 def export(
     model: Model,
-    to: Annotated[str, typer.Option(help="onnx, c, numpy, or a function of yours, as module:function.")],
+    to: Annotated[str, typer.Option(help="onnx, c, numpy, javascript, or a function of yours, as module:function.")],
     out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="File to write.")],
     box: Annotated[
         str | None,

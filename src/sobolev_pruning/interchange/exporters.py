@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from .._foundation.errors import InputError
 from .write.c import save_c
+from .write.javascript import save_javascript
 from .write.numpy import save_numpy
 from .write.onnx import save_onnx
 
@@ -43,4 +44,5 @@ EXPORTERS: dict[str, Exporter] = {
     "onnx": Exporter(save_onnx, "an ONNX model"),
     "c": Exporter(save_c, "a C header"),
     "numpy": Exporter(save_numpy, "NumPy code"),
+    "javascript": Exporter(save_javascript, "a JavaScript module"),
 }
