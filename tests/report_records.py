@@ -98,6 +98,7 @@ def small_record(points: int = 60) -> ReportRecord:
         errors=(),
         peers=(),
         certificate=None,
+        explorer='<div id="explorer">A part of its own</div>',
         calls=(("C", "f(x) < g(x);"),),
         stages=stages,
         removals=removals(),

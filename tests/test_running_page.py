@@ -185,7 +185,7 @@ def test_what_is_missing_is_left_out_or_shown_as_missing(record):
     never_trained = replace(stage("pruned", (3, 2, 1), 0.1, 1), history=History.empty())
     constant = replace(bare.evaluation, value=replace(bare.evaluation.value, r2=None, r2_by_component=None))
     stages = (bare, replace(never_trained, evaluation=constant, exposure=constant))
-    page = render_report(replace(record, stages=stages, removals=(), published={}))
+    page = render_report(replace(record, stages=stages, removals=(), published={}, explorer=None))
     outline = Outline(page)
     sections = [attributes["id"] for attributes in outline.all("section")]
     assert sections == ["results", "predictions", "network", "cost", "use", "configuration"]

@@ -97,6 +97,8 @@ def test_a_run_leaves_all_its_files(finished):
         "surrogate.onnx",
         "surrogate.h",
         "surrogate.py",
+        "surrogate.mjs",
+        "explorer.html",
         "certificate.json",
         "checkpoints",
     }

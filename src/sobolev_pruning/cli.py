@@ -477,6 +477,28 @@ def export(
     Console().print(f"Wrote [bold]{out}[/bold].", soft_wrap=True)
 
 
+@app.command()
+def explore(
+    model: Model,
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="The page to write.")] = Path(
+        "explorer.html"
+    ),
+    against: Annotated[
+        Path | None,
+        typer.Option(metavar="MODEL", help="A second network of the same inputs and outputs, drawn beside."),
+    ] = None,
+    box: Annotated[
+        str | None, typer.Option(metavar="BOX", help="The range to explore. (Default: the training range.)")
+    ] = None,
+    x: InputColumns = None,
+) -> None:
+    """Write a page on which the inputs of a network are moved by hand: value, slopes, slices, a map."""
+    from .commands import explore
+
+    _warn(explore(model, out, box=box, against=against, columns=x))
+    Console().print(f"Wrote [bold]{out}[/bold]; open it in a browser.", soft_wrap=True)
+
+
 def _data(path: Path | None, x: str | None, y: str | None):
     from .commands import DataOptions
 

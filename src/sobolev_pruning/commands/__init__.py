@@ -5,6 +5,7 @@ from .certify import check_model as check_model
 from .compare import compare_models as compare_models
 from .domain import DataOptions as DataOptions
 from .evaluate import evaluate_models as evaluate_models
+from .explore import explore as explore
 from .models import export as export
 from .prune import prune_model as prune_model
 from .run import RunOptions as RunOptions

@@ -163,7 +163,8 @@ class ReportRecord:
     `source` is its title, `box` where errors are measured, `(d,)` each end; `remarks` are what the reader should know
     before trusting labels. `decisions` are those of the plan, and `search` what was searched, where there was one. Of
     the final network: `slices` through the box, `errors` of each output, `peers` on the same samples, the `certificate`
-    over the box, and `calls`, how its files are called. `published` holds the R2 of the paper's stages by stage name,
+    over the box, the `explorer` as a part of a page (None where it would be too large), and `calls`, how its files are
+    called. `published` holds the R2 of the paper's stages by stage name,
     to stand beside ours; it is empty for other models.
     """
 
@@ -180,6 +181,7 @@ class ReportRecord:
     errors: tuple[ErrorRecord, ...]
     peers: tuple[PeerRecord, ...]
     certificate: Certificate | None
+    explorer: str | None
     calls: tuple[tuple[str, str], ...]
     stages: tuple[StageRecord, ...]
     removals: tuple[RemovalRecord, ...]

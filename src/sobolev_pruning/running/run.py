@@ -11,7 +11,8 @@ from .._foundation.precision import require_float64
 from .._foundation.samples import Samples
 from .._foundation.versions import versions
 from ..certificates import Certificate
-from ..interchange import save_c, save_numpy, save_onnx
+from ..exploring import page_around
+from ..interchange import save_c, save_javascript, save_numpy, save_onnx
 from ..searching import Tolerance
 from ..surrogate import Surrogate
 from ..training.stage_store import Stage, StageStore
@@ -20,6 +21,7 @@ from .builders import key_for
 from .certifying import certificate_of
 from .config import RunConfig
 from .config_file import to_toml
+from .explorer import explorer_of
 from .outputs import history_csv, metrics_json, significance_csv
 from .page import render_report
 from .peers import peers_of
@@ -220,6 +222,7 @@ def _record(
         final=seconds_per_call(final, source.box),
         total=sum(stage.seconds for stage in way.stages.values()),
     )
+    slices, errors = slices_of(final, source), errors_of(final, recorder.on_box)
     return ReportRecord(
         name=config.name,
         seed=config.seed,
@@ -230,10 +233,11 @@ def _record(
         remarks=source.remarks,
         decisions=decisions,
         search=way.search,
-        slices=slices_of(final, source),
-        errors=errors_of(final, recorder.on_box),
+        slices=slices,
+        errors=errors,
         peers=peers_of(samples, recorder.on_box) if config.controls and way.search is not None else (),
         certificate=certificate_of(final, source),
+        explorer=explorer_of(final, source, slices, errors),
         calls=calls(source.inputs, source.outputs, (0.5 * (source.box[0] + source.box[1])).tolist()),
         stages=tuple(records),
         removals=way.removals,
@@ -249,6 +253,11 @@ def _write(out: Path, record: ReportRecord, final: Surrogate, seconds: float) ->
     save_onnx(final, out / "surrogate.onnx")
     save_c(final, out / "surrogate.h", name="surrogate")
     save_numpy(final, out / "surrogate.py")
+    save_javascript(final, out / "surrogate.mjs")
+    if record.explorer is not None:
+        write_atomically(
+            out / "explorer.html", page_around(record.explorer, final, f"{record.name}, seed {record.seed}")
+        )
     if record.certificate is not None:
         record.certificate.save(out / "certificate.json")
     write_atomically(out / "metrics.json", metrics_json(record, seconds))

@@ -10,7 +10,7 @@ _SHOWN = 8
 def calls(
     inputs: Sequence[Variable], outputs: Sequence[Variable], middle: Sequence[float]
 ) -> tuple[tuple[str, str], ...]:
-    """A title and code for each way: this package, NumPy alone, C, ONNX."""
+    """A title and code for each way: this package, NumPy alone, C, JavaScript, ONNX."""
     names = in_short([variable.name for variable in inputs], _SHOWN)
     numbers = ", ".join(f"{number:.6g}" for number in middle[:_SHOWN]) + (", ..." if len(inputs) > _SHOWN else "")
     told = in_short([str(variable) for variable in outputs], _SHOWN)
@@ -31,6 +31,11 @@ def calls(
             f'#include "surrogate.h"\n\ndouble x[{len(inputs)}] = {{{numbers}}};  /* {names} */\n'
             f"double y[{len(outputs)}], slopes[{len(outputs) * len(inputs)}];\n"
             "surrogate_gradient(x, y, slopes);",
+        ),
+        (
+            "JavaScript",
+            'import { value, gradient } from "./surrogate.mjs";\n\n'
+            f"const x = [{numbers}];  // {names}\nvalue(x); gradient(x);",
         ),
         (
             "ONNX",

@@ -55,7 +55,7 @@ function {name}(z, slopes, bends) {{
 }}
 """
 
-NAMES = ("INPUTS", "OUTPUTS", "BOX", "value", "gradient", "hessian", "hvp", "inRange")
+MODULE_NAMES = ("INPUTS", "OUTPUTS", "BOX", "value", "gradient", "hessian", "hvp", "inRange")
 """What the module exports."""
 
 
@@ -78,7 +78,7 @@ def save_javascript(surrogate: Surrogate, path: str | Path, *, box: Sequence[Arr
     ...     Path(f"{folder}/price.mjs").read_text().splitlines()[-1]
     'export { INPUTS, OUTPUTS, BOX, value, gradient, hessian, hvp, inRange };'
     """
-    write_result(path, f"{javascript(surrogate, box)}\nexport {{ {', '.join(NAMES)} }};\n")
+    write_result(path, f"{javascript(surrogate, box)}\nexport {{ {', '.join(MODULE_NAMES)} }};\n")
 
 
 def javascript(surrogate: Surrogate, box: Sequence[ArrayOrList] | None = None) -> str:
