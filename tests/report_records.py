@@ -99,6 +99,7 @@ def small_record(points: int = 60) -> ReportRecord:
         peers=(),
         certificate=None,
         explorer='<div id="explorer">A part of its own</div>',
+        error_bars=None,
         calls=(("C", "f(x) < g(x);"),),
         stages=stages,
         removals=removals(),

@@ -7,12 +7,15 @@ from ._foundation.samples import Samples as Samples
 from .surrogate import Surrogate as Surrogate
 from .surrogate import load as load
 from .surrogate import guarded as guarded
+from .surrogate import ErrorBars as ErrorBars
+from .surrogate import load_error_bars as load_error_bars
 from .training import Adam as Adam
 from .training import LBFGS as LBFGS
 from .training import LevenbergMarquardt as LevenbergMarquardt
 from .training import Fit as Fit
 from .training import fit as fit
 from .training import label_noise as label_noise
+from .training import error_bars as error_bars
 from .enclosure import Interval as Interval
 from .enclosure import EnclosureError as EnclosureError
 from .enclosure import enclose as enclose
@@ -21,6 +24,7 @@ from .scoring import significance as significance
 from .pruning import prune as prune
 from .evaluation import Evaluation as Evaluation
 from .evaluation import evaluate as evaluate
+from .evaluation import calibrated as calibrated
 from .evaluation import propagate as propagate
 from .evaluation import sensitivity as sensitivity
 from . import certificates as certificates

@@ -1,3 +1,4 @@
+from .calibration import calibrated as calibrated
 from .entries import EntryScores as EntryScores
 from .evaluate import Evaluation as Evaluation
 from .evaluate import Evaluator as Evaluator

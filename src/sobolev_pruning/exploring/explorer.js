@@ -33,6 +33,16 @@ function quantity(shown, model, output = state.output) {
   return (x) => ofOutput(model.value(x), output);
 }
 
+const WITHIN = 1.6449; // standard errors on either side of a normal law that hold 90%
+
+/** Half the width of the error bars of `shown` at `x`; null where there are none for it. */
+function barOf(shown, x) {
+  const [kind, i] = shown.split(" ");
+  if (!network.standardErrors || (kind !== "value" && kind !== "slope")) return null;
+  const { value, gradient } = network.standardErrors(x), k = state.output;
+  return WITHIN * (kind === "value" ? ofOutput(value, k) : ofOutput(gradient, k)[i]);
+}
+
 const moved = (x, i, entry) => x.map((other, j) => (j === i ? entry : other));
 const between = (i, share) => (share === 1 ? upper[i] : lower[i] + share * (upper[i] - lower[i]));
 
@@ -175,6 +185,8 @@ function tell() {
   element("name").textContent = name;
   element("value").textContent = written(value);
   const beside = [];
+  const bars = network.standardErrors?.(x);
+  if (bars) beside.push(`within \u00b1${short(WITHIN * ofOutput(bars.value, output))} in nine of ten such cases`);
   if (proved) beside.push(`proved: between ${written(proved.low.value, 4)} and ${written(proved.high.value, 4)} in this part of the box`);
   if (content.errors) beside.push(`typical error ${short(content.errors[output])}, measured on points never used`);
   if (rival) {
@@ -187,6 +199,7 @@ function tell() {
   element("slopes").replaceChildren(...foremost.map((i) => made("tr", {},
     made("th", { scope: "row" }, inputs[i].name),
     made("td", {}, written(gradient[i])),
+    ...(bars ? [made("td", {}, short(WITHIN * ofOutput(bars.gradient, output)[i]))] : []),
     ...(content.proved ? [made("td", {}, proved ? `${short(proved.low.gradient[i])} to ${short(proved.high.gradient[i])}` : "\u2013")] : []),
     made("td", {}, written(bends[i][i], 4)),
     ...(rival ? [made("td", {}, written(compared[i]))] : []))));
@@ -214,7 +227,7 @@ function say() {
 
 const WIDE = 220, HIGH = 120;
 const slices = foremost.map((i) => {
-  const parts = Object.fromEntries(["proved", "truth", "rival", "line"].map((name) => [name, made("svg:path", { class: name })]));
+  const parts = Object.fromEntries(["proved", "bars", "truth", "rival", "line"].map((name) => [name, made("svg:path", { class: name })]));
   const mark = made("svg:line", { class: "mark", y1: 0, y2: HIGH }), dot = made("svg:circle", { class: "mark", r: 3.5 });
   const drawing = made("svg:svg", { class: "figure", viewBox: `0 0 ${WIDE} ${HIGH}`, preserveAspectRatio: "none" },
     ...Object.values(parts), mark);
@@ -234,7 +247,7 @@ const slices = foremost.map((i) => {
   return { i, ...parts, mark, dot, drawing, high, low };
 });
 
-function drawSlices(points) {
+function drawSlices(points, barPoints) {
   const [low, high] = rangeShown();
   const down = (y) => HIGH * (1 - (y - low) / (high - low));
   const shares = Array.from({ length: points }, (_, n) => n / (points - 1));
@@ -245,6 +258,7 @@ function drawSlices(points) {
     slice.line.setAttribute("d", path(along.map(ours)));
     slice.rival.setAttribute("d", theirs ? path(along.map(theirs)) : "");
     slice.proved.setAttribute("d", provedBand(i, down));
+    slice.bars.setAttribute("d", barBand(i, down, barPoints, ours));
     slice.truth.setAttribute("d", truthDots(i, down));
     const at = (state.x[i] - lower[i]) / (upper[i] - lower[i]), here = ours(state.x);
     slice.mark.setAttribute("x1", WIDE * at);
@@ -255,6 +269,17 @@ function drawSlices(points) {
     slice.low.textContent = short(low);
     slice.drawing.setAttribute("aria-label", `${element("shown").selectedOptions[0].text} over ${inputs[i].name}: ${short(here)} at ${short(state.x[i])}`);
   }
+}
+
+/** The band of the error bars, by its upper edge and back by its lower. */
+function barBand(i, down, points, ours) {
+  if (points < 5 || barOf(state.shown, state.x) === null) return "";
+  const edges = Array.from({ length: points }, (_, n) => {
+    const there = moved(state.x, i, between(i, n / (points - 1))), y = ours(there), bar = barOf(state.shown, there);
+    return [(WIDE * n) / (points - 1), down(y + bar), down(y - bar)].map((entry) => entry.toFixed(2));
+  });
+  const high = edges.map(([x, top]) => `${x} ${top}`), low = edges.map(([x, , bottom]) => `${x} ${bottom}`).reverse();
+  return `M${[...high, ...low].join("L")}Z`;
 }
 
 /** The band that is proved, part by part of the box. */
@@ -360,11 +385,9 @@ canvas.addEventListener("keydown", (event) => {
 
 const IN_A_FRAME = 9; // milliseconds of the 16 that a frame has at 60 a second
 const costs = new Map();
-/** Milliseconds of one evaluation of what is shown, measured once for each kind. */
-function costShown() {
-  const [kind] = state.shown.split(" ");
+/** Milliseconds of one call of `one`, measured once under the name `kind`. */
+function cost(kind, one) {
   if (!costs.has(kind)) {
-    const one = quantity(state.shown, network);
     for (let n = 0; n < 2; ++n) { // the first time while the browser still compiles
       const start = performance.now();
       let times = 0;
@@ -372,18 +395,22 @@ function costShown() {
       costs.set(kind, (performance.now() - start) / times);
     }
   }
-  return costs.get(kind) * (rival ? 2 : 1);
+  return costs.get(kind);
 }
 
 function draw(coarse = false) {
-  const affordable = IN_A_FRAME / costShown();
+  const [kind] = state.shown.split(" ");
+  const affordable = IN_A_FRAME / (cost(kind, quantity(state.shown, network)) * (rival ? 2 : 1));
+  const bars = network.standardErrors ? IN_A_FRAME / cost("bars", network.standardErrors) : 0;
   fields.forEach(({ slider, field }, i) => {
     slider.value = Math.round((1000 * (state.x[i] - lower[i])) / (upper[i] - lower[i]));
     if (field !== typed) field.value = String(Number(state.x[i].toPrecision(6)));
   });
   tell();
-  drawSlices(coarse ? Math.round(Math.min(81, Math.max(9, (0.6 * affordable) / slices.length))) : 121);
-  drawMap(coarse ? Math.round(Math.min(48, Math.max(8, Math.sqrt(0.4 * affordable)))) : 64);
+  const most = (share, number, least, finest) => Math.round(Math.min(finest, Math.max(least, share * number)));
+  const points = coarse ? most(0.4 / slices.length, affordable, 9, 81) : 121;
+  drawSlices(points, bars ? (coarse ? most(0.3 / slices.length, bars, 0, 41) : 61) : 0);
+  drawMap(coarse ? most(1, Math.sqrt(0.3 * affordable), 8, 48) : 64);
 }
 
 let waiting = false, resting;

@@ -12,9 +12,9 @@ from .._foundation.errors import InputError
 from .._foundation.variables import expect_same, in_short
 from ..drawing.numbers import count_text
 from ..drawing.templates import read_beside, render
-from ..interchange import MODULE_NAMES, javascript
+from ..interchange import javascript
 from ..interchange.box import exported_range
-from ..surrogate import Surrogate
+from ..surrogate import ErrorBars, Surrogate
 from .proved import ProvedParts, proved_parts
 
 MOST_BYTES = 300_000
@@ -33,7 +33,7 @@ class TrueSlice:
 
 
 def explorer_page(
-    surrogate: Surrogate,
+    surrogate: Surrogate | ErrorBars,
     title: str,
     *,
     box: Sequence[ArrayOrList] | None = None,
@@ -42,14 +42,15 @@ def explorer_page(
     """A page of HTML, complete in itself, on which the inputs of `surrogate` are moved by hand.
 
     It shows the value and every sensitivity at a point of the box, slices along every input, a map over two inputs, and
-    what is proved in the part of the box where the point lies. `title` names the network; `box` is lower and upper
-    corner of the inputs, by default the surrogate's training range; `rival` is another network of the same inputs and
-    outputs with its name, drawn beside it.
+    what is proved in the part of the box where the point lies; of `ErrorBars` also these. `title` names the network;
+    `box` is lower and upper corner of the inputs, by default the surrogate's training range; `rival` is another network
+    of the same inputs and outputs with its name, drawn beside it.
 
     Raises `InputError` where no box is known, where the rival's inputs or outputs differ, and where the page would
     exceed 300 kB.
     """
-    return page_around(explorer_part(surrogate, box=box, rival=rival), surrogate, title)
+    network = surrogate.surrogate if isinstance(surrogate, ErrorBars) else surrogate
+    return page_around(explorer_part(surrogate, box=box, rival=rival), network, title)
 
 
 def page_around(part: str, surrogate: Surrogate, title: str) -> str:
@@ -75,7 +76,7 @@ def page_around(part: str, surrogate: Surrogate, title: str) -> str:
 
 
 def explorer_part(
-    surrogate: Surrogate,
+    surrogate: Surrogate | ErrorBars,
     *,
     box: Sequence[ArrayOrList] | None = None,
     rival: tuple[str, Surrogate] | None = None,
@@ -86,6 +87,8 @@ def explorer_part(
 
     `errors` are measured ones, the root mean square for each output in its unit; `truth` is its name and slices of it.
     """
+    written = surrogate
+    surrogate = written.surrogate if isinstance(written, ErrorBars) else written
     corners = exported_range(surrogate, box)
     if corners is None:
         raise InputError(
@@ -111,7 +114,7 @@ def explorer_part(
         "truth": None if truth is None else [vars(one) for one in truth[1]],
     }
     script = [
-        f"const network = {_module(surrogate, corners)};",
+        f"const network = {_module(written, corners)};",
         f"const rival = {'null' if rival is None else _module(rival[1], corners)};",
         f"const content = {json.dumps(content).replace('<', chr(92) + 'u003c')};",
         read_beside(__package__, "explorer.js"),
@@ -122,13 +125,15 @@ def explorer_part(
         own_style=read_beside(__package__, "explorer.css"),
         script="\n".join(script),
         proved=proved is not None,
+        error_bars=written is not surrogate,
         rival=None if rival is None else rival[0],
         truth=None if truth is None else truth[0],
     )
 
 
-def _module(surrogate: Surrogate, corners: list[list[float]]) -> str:
-    return f"(() => {{\n{javascript(surrogate, corners)}\nreturn {{ {', '.join(MODULE_NAMES)} }};\n}})()"
+def _module(surrogate: Surrogate | ErrorBars, corners: list[list[float]]) -> str:
+    text, names = javascript(surrogate, corners)
+    return f"(() => {{\n{text}\nreturn {{ {', '.join(names)} }};\n}})()"
 
 
 def _as_json(parts: ProvedParts) -> dict:

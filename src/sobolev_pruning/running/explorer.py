@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from .._foundation.errors import InputError
 from ..exploring import TrueSlice, explorer_part, page_around
-from ..surrogate import Surrogate
+from ..surrogate import ErrorBars, Surrogate
 from .records import ErrorRecord, SliceRecord
 from .sources import AbstractSource
 
@@ -13,7 +13,11 @@ _MOST_RIVAL_PARAMETERS = 2000
 
 
 def explorer_of(
-    network: Surrogate, source: AbstractSource, slices: Sequence[SliceRecord], errors: Sequence[ErrorRecord]
+    network: Surrogate,
+    bars: ErrorBars | None,
+    source: AbstractSource,
+    slices: Sequence[SliceRecord],
+    errors: Sequence[ErrorRecord],
 ) -> str | None:
     """The explorer as a part of the report, with the truth along the `slices`, and the network that was the source.
 
@@ -24,7 +28,7 @@ def explorer_of(
         rival = "the network given", source.teacher
     try:
         part = explorer_part(
-            network,
+            network if bars is None else bars,
             box=source.box,
             rival=rival,
             errors=[error.rmse for error in errors],

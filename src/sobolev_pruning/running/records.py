@@ -8,6 +8,7 @@ from .._foundation.variables import Variable
 from ..certificates import Certificate
 from ..evaluation import Evaluation
 from ..searching import Candidate
+from ..surrogate import ErrorBars
 from ..training import History
 
 
@@ -163,9 +164,9 @@ class ReportRecord:
     `source` is its title, `box` where errors are measured, `(d,)` each end; `remarks` are what the reader should know
     before trusting labels. `decisions` are those of the plan, and `search` what was searched, where there was one. Of
     the final network: `slices` through the box, `errors` of each output, `peers` on the same samples, the `certificate`
-    over the box, the `explorer` as a part of a page (None where it would be too large), and `calls`, how its files are
-    called. `published` holds the R2 of the paper's stages by stage name,
-    to stand beside ours; it is empty for other models.
+    over the box, the `explorer` as a part of a page (None where it would be too large), its `error_bars`, and `calls`,
+    how its files are called. `published` holds the R2 of the paper's stages by stage name, to stand beside ours; it is
+    empty for other models.
     """
 
     name: str
@@ -182,6 +183,7 @@ class ReportRecord:
     peers: tuple[PeerRecord, ...]
     certificate: Certificate | None
     explorer: str | None
+    error_bars: ErrorBars | None
     calls: tuple[tuple[str, str], ...]
     stages: tuple[StageRecord, ...]
     removals: tuple[RemovalRecord, ...]

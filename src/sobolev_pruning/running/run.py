@@ -17,6 +17,7 @@ from ..searching import Tolerance
 from ..surrogate import Surrogate
 from ..training.stage_store import Stage, StageStore
 from .asked import Ranges, asked
+from .bars import error_bars_of
 from .builders import key_for
 from .certifying import certificate_of
 from .config import RunConfig
@@ -223,6 +224,8 @@ def _record(
         total=sum(stage.seconds for stage in way.stages.values()),
     )
     slices, errors = slices_of(final, source), errors_of(final, recorder.on_box)
+    training = config.oversized.training if config.search is None else config.search.training
+    bars = error_bars_of(final, samples, source, recorder.on_box, training.scaled)
     return ReportRecord(
         name=config.name,
         seed=config.seed,
@@ -237,7 +240,8 @@ def _record(
         errors=errors,
         peers=peers_of(samples, recorder.on_box) if config.controls and way.search is not None else (),
         certificate=certificate_of(final, source),
-        explorer=explorer_of(final, source, slices, errors),
+        explorer=explorer_of(final, bars, source, slices, errors),
+        error_bars=bars,
         calls=calls(source.inputs, source.outputs, (0.5 * (source.box[0] + source.box[1])).tolist()),
         stages=tuple(records),
         removals=way.removals,
@@ -249,11 +253,12 @@ def _record(
 
 
 def _write(out: Path, record: ReportRecord, final: Surrogate, seconds: float) -> None:
-    final.save(out / "surrogate.safetensors")
+    written = final if record.error_bars is None else record.error_bars
+    written.save(out / "surrogate.safetensors")
     save_onnx(final, out / "surrogate.onnx")
     save_c(final, out / "surrogate.h", name="surrogate")
-    save_numpy(final, out / "surrogate.py")
-    save_javascript(final, out / "surrogate.mjs")
+    save_numpy(written, out / "surrogate.py")
+    save_javascript(written, out / "surrogate.mjs")
     if record.explorer is not None:
         write_atomically(
             out / "explorer.html", page_around(record.explorer, final, f"{record.name}, seed {record.seed}")

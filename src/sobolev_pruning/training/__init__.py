@@ -1,4 +1,5 @@
 from .adam import Adam as Adam
+from .error_bars import error_bars as error_bars
 from .history import History as History
 from .label_noise import LabelNoise as LabelNoise
 from .label_noise import label_noise as label_noise

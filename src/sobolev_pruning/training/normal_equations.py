@@ -34,23 +34,52 @@ def normal_equations(
     `r` are the weighted residuals of one sample, whose squares sum to its share of the loss, and `J` their
     derivatives in the parameters, in the order of `jax.flatten_util.ravel_pytree(surrogate.layers)`.
     """
-    residuals = sum(label[0].size for label, _, _ in labels_of(data))
-    # A megabyte of derivatives at a time, so that they stay in the cache until they are multiplied.
-    chunk = min(4096, max(128, 2**17 // (surrogate.n_parameters * residuals)))
 
     def products(batch: Batch):
-        predictions, jacobians = _predictions_and_jacobians(surrogate, batch, loss.order)
-        errors = [
-            sample_last(predicted - label, axis) for (label, _, axis), predicted in zip(labels_of(batch), predictions)
-        ]
+        predictions, rows = _residuals_and_jacobians(loss, surrogate, batch)
         matrix, vector = 0.0, 0.0
-        for residual, jacobian in zip(loss.weighted(errors, batch), loss.weighted(jacobians, batch)):
+        for residual, jacobian in rows:
             jacobian = jacobian.reshape(jacobian.shape[0], residual.size)
             matrix = matrix + jacobian @ jacobian.T
             vector = vector + jacobian @ residual.ravel()
         return matrix / len(batch), vector / len(batch), loss.terms(predictions, batch)
 
-    return mean_over_chunks(products, data, chunk)
+    return mean_over_chunks(products, data, _chunk_size(surrogate, data))
+
+
+def score_moments(
+    loss: SobolevLoss, surrogate: Surrogate, data: Batch
+) -> tuple[Float[Array, "p p"], Float[Array, "p p"], Float[Array, ""]]:
+    """Means over the samples of `J'J`, of `(J'r)(J'r)'`, and of `r'r`; see `normal_equations`."""
+
+    def products(batch: Batch):
+        n, (_, rows) = len(batch), _residuals_and_jacobians(loss, surrogate, batch)
+        matrix, scores, total = 0.0, 0.0, 0.0
+        for residual, jacobian in rows:
+            flat = jacobian.reshape(jacobian.shape[0], residual.size)
+            matrix = matrix + flat @ flat.T
+            each = jacobian.reshape(jacobian.shape[0], -1, n) * residual.reshape(1, -1, n)
+            scores, total = scores + each.sum(axis=1), total + jnp.sum(residual**2)
+        return matrix / n, scores @ scores.T / n, total / n
+
+    return mean_over_chunks(products, data, _chunk_size(surrogate, data))
+
+
+def _chunk_size(surrogate: Surrogate, data: Batch) -> int:
+    # A megabyte of derivatives at a time, so that they stay in the cache until they are multiplied.
+    residuals = sum(label[0].size for label, _, _ in labels_of(data))
+    return min(4096, max(128, 2**17 // (surrogate.n_parameters * residuals)))
+
+
+def _residuals_and_jacobians(
+    loss: SobolevLoss, surrogate: Surrogate, batch: Batch
+) -> tuple[tuple[Array, ...], list[tuple[Array, Array]]]:
+    """Predictions; and weighted residuals with their derivatives in the parameters, samples along the last axis."""
+    predictions, jacobians = _predictions_and_jacobians(surrogate, batch, loss.order)
+    errors = [
+        sample_last(predicted - label, axis) for (label, _, axis), predicted in zip(labels_of(batch), predictions)
+    ]
+    return predictions, list(zip(loss.weighted(errors, batch), loss.weighted(jacobians, batch)))
 
 
 def _predictions_and_jacobians(surrogate: Surrogate, batch: Batch, order: int) -> tuple[tuple, tuple]:

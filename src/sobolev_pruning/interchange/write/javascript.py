@@ -11,10 +11,10 @@ import numpy as np
 
 from ..._foundation.arrays import ArrayOrList
 from ..._foundation.files import write_result
-from ...surrogate import Surrogate
+from ...surrogate import ErrorBars, Surrogate
 from ..box import exported_range
 from ..formulas import formulas
-from .layers import written_layers
+from .layers import short_numbers, written_directions, written_layers
 from .representable import expect_representable
 from .text import assignments
 
@@ -55,18 +55,20 @@ function {name}(z, slopes, bends) {{
 }}
 """
 
-MODULE_NAMES = ("INPUTS", "OUTPUTS", "BOX", "value", "gradient", "hessian", "hvp", "inRange")
-"""What the module exports."""
+_NAMES = ("INPUTS", "OUTPUTS", "BOX", "value", "gradient", "hessian", "hvp", "inRange")
 
 
-def save_javascript(surrogate: Surrogate, path: str | Path, *, box: Sequence[ArrayOrList] | None = None) -> None:
+def save_javascript(
+    surrogate: Surrogate | ErrorBars, path: str | Path, *, box: Sequence[ArrayOrList] | None = None
+) -> None:
     """Writes `surrogate` to `path` as an ECMAScript module (ES2022) without dependencies, float64.
 
     For a point `x`, an array of d numbers, the module exports `value(x)`, a number or for several outputs an array
     `[k]`; `gradient(x)`, `[d]` or `[k][d]`; `hessian(x)`, `[d][d]` or `[k][d][d]`; `hvp(x, direction)`, the Hessian
     times a direction, shaped as the gradient; and `inRange(x)`: whether it lies in the training range `box`, lower and
     upper corner, by default the surrogate's own, null where neither is known. `INPUTS` and `OUTPUTS` hold the `name`
-    and `unit` of each, `BOX` the range. A point of another length throws a `RangeError`.
+    and `unit` of each, `BOX` the range. Of `ErrorBars` there is also `standardErrors(x)`, with those of `value` and
+    `gradient`. A point of another length throws a `RangeError`.
 
     Raises `InputError` for a box of another shape, numbers that overflow, and where `path` cannot be written.
 
@@ -78,11 +80,16 @@ def save_javascript(surrogate: Surrogate, path: str | Path, *, box: Sequence[Arr
     ...     Path(f"{folder}/price.mjs").read_text().splitlines()[-1]
     'export { INPUTS, OUTPUTS, BOX, value, gradient, hessian, hvp, inRange };'
     """
-    write_result(path, f"{javascript(surrogate, box)}\nexport {{ {', '.join(MODULE_NAMES)} }};\n")
+    text, names = javascript(surrogate, box)
+    write_result(path, f"{text}\nexport {{ {', '.join(names)} }};\n")
 
 
-def javascript(surrogate: Surrogate, box: Sequence[ArrayOrList] | None = None) -> str:
-    """The module's text but for its exports; nothing in it ends a `<script>` that it stands in."""
+def javascript(
+    surrogate: Surrogate | ErrorBars, box: Sequence[ArrayOrList] | None = None
+) -> tuple[str, tuple[str, ...]]:
+    """The module's text but for its exports, and the names to export; nothing in it ends a `<script>` that holds it."""
+    errors = surrogate if isinstance(surrogate, ErrorBars) else None
+    surrogate = surrogate if errors is None else errors.surrogate
     corners = exported_range(surrogate, box)
     layers = written_layers(surrogate)
     activations = {name: f"activation{number}" for number, name in enumerate(dict.fromkeys(layers.activations))}
@@ -107,8 +114,27 @@ def javascript(surrogate: Surrogate, box: Sequence[ArrayOrList] | None = None) -
     declared = [f"const {name} = {_literal(name, content)};" for name, content in constants.items()]
     declared.append(f"const ACTIVATIONS = [{', '.join(activations[name] for name in layers.activations)}];")
     functions = [_function(name, activation) for activation, name in activations.items()]
-    body = resources.files(__package__).joinpath("javascript.js").read_text(encoding="utf-8")
-    return "\n".join([head, *declared, "", body, *functions])
+    names, parts = _NAMES, [_beside("javascript.js")]
+    if errors is not None:
+        declared += [f"const {name} = {_literal(name, content)};" for name, content in _of_errors(errors).items()]
+        names, parts = (*names, "standardErrors"), [*parts, _beside("javascript_errors.js")]
+    return "\n".join([head, *declared, "", *parts, *functions]), names
+
+
+def _of_errors(errors: ErrorBars) -> dict[str, list]:
+    directions = [
+        {
+            "weights": [short_numbers(weight) for weight, _ in change.layers],
+            "biases": [short_numbers(bias) for _, bias in change.layers],
+            "skip": None if change.skip is None else short_numbers(change.skip),
+        }
+        for change in written_directions(errors)
+    ]
+    return {"DIRECTIONS": directions, "FACTORS": np.asarray(errors.factors)}
+
+
+def _beside(name: str) -> str:
+    return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
 
 
 def _literal(name: str, content) -> str:

@@ -1,10 +1,12 @@
 """A surrogate as the writers of programs see it: affine layers with an activation between any two."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import jax.numpy as jnp
 import numpy as np
+from jax.flatten_util import ravel_pytree
 
-from ...surrogate import Surrogate, numpy_layers, numpy_skip
+from ...surrogate import ErrorBars, Surrogate, numpy_layers, numpy_skip
 
 
 @dataclass(frozen=True)
@@ -44,3 +46,24 @@ def written_layers(surrogate: Surrogate) -> WrittenLayers:
             layers.append((np.diag(y_scale), y_shift))
             activations.append(last)
     return WrittenLayers(tuple(layers), tuple(activations), skip, skip_layer)
+
+
+def written_directions(errors: ErrorBars) -> tuple[WrittenLayers, ...]:
+    """The directions in which the parameters are uncertain, as changes of the `written_layers` of the surrogate."""
+    surrogate = errors.surrogate
+    _, unravel = ravel_pytree(surrogate.layers)
+    no_shift = replace(surrogate.scaling, y_shift=jnp.zeros_like(surrogate.scaling.y_shift))
+    changes = [
+        written_layers(replace(surrogate, layers=unravel(direction), scaling=no_shift))
+        for direction in errors.directions
+    ]
+    if surrogate.activations[-1] == "identity":
+        return tuple(changes)
+    # The scales behind an activation of the outputs are no parameters.
+    still = [tuple(map(np.zeros_like, change.layers[-1])) for change in changes]
+    return tuple(replace(change, layers=(*change.layers[:-1], last)) for change, last in zip(changes, still))
+
+
+def short_numbers(array: np.ndarray) -> np.ndarray:
+    """The numbers with six digits: error bars are not known better, and take less place."""
+    return np.array([float(f"{number:.6g}") for number in array.ravel()]).reshape(array.shape)

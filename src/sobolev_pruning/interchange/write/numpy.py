@@ -9,10 +9,10 @@ import numpy as np
 from ..._foundation.arrays import ArrayOrList
 from ..._foundation.files import write_result
 from ..._foundation.variables import Variable
-from ...surrogate import Surrogate
+from ...surrogate import ErrorBars, Surrogate
 from ..box import exported_range
 from ..formulas import formulas
-from .layers import written_layers
+from .layers import short_numbers, written_directions, written_layers
 from .text import assignments
 
 _WORDS = {
@@ -37,7 +37,7 @@ _TEMPLATE = '''\
 """A surrogate with {d} inputs and {k} outputs, written by sobolev-pruning {version}. Needs NumPy alone.
 
 Network {widths}, activation {activation}. Points are the rows of an array of shape (n, {d}):
-value(points), gradient(points), hessian(points), hvp(points, directions), in_range(points).
+value(points), gradient(points), hessian(points), hvp(points, directions), in_range(points){with_errors}.
 """
 
 import numpy as np
@@ -166,6 +166,46 @@ def _sigmoid(x):
 
 ACTIVATIONS = [{names}]
 """Of every layer but the last, each with its first two derivatives."""
+{errors}'''
+
+_ERRORS = '''
+DIRECTIONS = [
+{directions}
+]
+"""Changes of all weights, biases and SKIP, along which they are uncertain by one standard error."""
+
+FACTORS = np.array({factors})
+"""Of the standard errors of the value and of the gradient, for each output."""
+
+
+def value_stderr(points):
+    """The standard error of the value at each point, (n,) or (n, k)."""
+    return _squeezed(FACTORS[0] * np.sqrt(sum(value**2 for value, _ in _changes(_checked(points)))))
+
+
+def gradient_stderr(points):
+    """Those of the first derivatives at each point, (n, d) or (n, k, d)."""
+    return _squeezed(FACTORS[1][:, None] * np.sqrt(sum(slopes**2 for _, slopes in _changes(_checked(points)))))
+
+
+def _changes(points):
+    """How value, (n, k), and first derivatives, (n, k, d), change along each of the DIRECTIONS."""
+    inputs, d = points - X_SHIFT, len(X_SHIFT)
+    for weights, biases, skip in DIRECTIONS:
+        nodes, tangents = inputs, np.broadcast_to(np.eye(d), (len(points), d, d))
+        moved, bent = np.zeros_like(nodes), np.zeros_like(tangents)
+        for number, (weight, bias) in enumerate(zip(WEIGHTS, BIASES)):
+            moved = nodes @ weights[number].T + biases[number] + moved @ weight.T
+            bent = weights[number] @ tangents + weight @ bent
+            nodes, tangents = nodes @ weight.T + bias, weight @ tangents
+            if SKIP is not None and number == SKIP_LAYER:
+                moved, bent = moved + inputs @ skip.T, bent + skip
+                nodes, tangents = nodes + inputs @ SKIP.T, tangents + SKIP
+            if number < len(ACTIVATIONS):
+                nodes, slope, bend = ACTIVATIONS[number](nodes)
+                bent = slope[:, :, None] * bent + (bend * moved)[:, :, None] * tangents
+                moved, tangents = slope * moved, slope[:, :, None] * tangents
+        yield moved, bent
 '''
 
 _FUNCTION = '''
@@ -182,13 +222,14 @@ def _names(variables: Sequence[Variable]) -> str:
     return "\n".join(["(", *lines, ")"])
 
 
-def save_numpy(surrogate: Surrogate, path: str | Path, *, box: Sequence[ArrayOrList] | None = None) -> None:
+def save_numpy(surrogate: Surrogate | ErrorBars, path: str | Path, *, box: Sequence[ArrayOrList] | None = None) -> None:
     """Writes `surrogate` to `path` as a Python module that needs NumPy alone, float64.
 
     The module offers `value(points)`, `gradient(points)`, `hessian(points)` and `hvp(points, directions)` for points
     `(n, d)`, shaped as `Surrogate.value` and so on, and `in_range(points)`: whether each lies in the training range
     `box`, lower and upper corner, by default the surrogate's own where it is known. `INPUTS` and `OUTPUTS` are their
-    names, with the units in comments.
+    names, with the units in comments. Of `ErrorBars` there are also `value_stderr(points)` and
+    `gradient_stderr(points)`.
 
     Raises `InputError` for a box of another shape, and where `path` cannot be written.
 
@@ -201,6 +242,8 @@ def save_numpy(surrogate: Surrogate, path: str | Path, *, box: Sequence[ArrayOrL
     >>> price["hessian"]([[0.5], [1.0]]).shape
     (2, 1, 1)
     """
+    errors = surrogate if isinstance(surrogate, ErrorBars) else None
+    surrogate = surrogate if errors is None else errors.surrogate
     corners = exported_range(surrogate, box)
     layers = written_layers(surrogate)
     names = {activation: f"_activation_{number}" for number, activation in enumerate(dict.fromkeys(layers.activations))}
@@ -221,6 +264,8 @@ def save_numpy(surrogate: Surrogate, path: str | Path, *, box: Sequence[ArrayOrL
         scalar=surrogate.scalar_output,
         functions="\n".join(_function(name, activation) for activation, name in names.items()),
         names=", ".join(names[activation] for activation in layers.activations),
+        with_errors="" if errors is None else ",\nvalue_stderr(points), gradient_stderr(points)",
+        errors="" if errors is None else _errors(errors),
     )
     write_result(path, text)
 
@@ -229,3 +274,15 @@ def _function(name: str, activation: str) -> str:
     lines, results = assignments(formulas(activation), "x", _WORDS, repr)
     body = "\n".join(f"    {name} = {formula}" for name, formula in lines)
     return _FUNCTION.format(name=name, activation=activation, formulas=body, results=", ".join(results))
+
+
+def _errors(errors: ErrorBars) -> str:
+    lines = []
+    for change in written_directions(errors):
+        weights, biases = (", ".join(map(_array, part)) for part in zip(*change.layers))
+        lines.append(f"    ([{weights}], [{biases}], {None if change.skip is None else _array(change.skip)}),")
+    return _ERRORS.format(directions="\n".join(lines), factors=np.asarray(errors.factors).tolist())
+
+
+def _array(numbers: np.ndarray) -> str:
+    return f"np.array({short_numbers(numbers).tolist()})"
