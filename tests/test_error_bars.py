@@ -1,7 +1,9 @@
 """Error bars: their formulas by a second way, their size by repeated fits, and the files and exports that hold them."""
 
+import ctypes
 import json
 import runpy
+import subprocess
 from dataclasses import replace
 
 import jax
@@ -12,9 +14,11 @@ from jax.flatten_util import ravel_pytree
 
 import sobolev_pruning as sp
 from sobolev_pruning import InputError, Samples, Surrogate
-from sobolev_pruning.interchange import save_javascript, save_numpy
+from sobolev_pruning.commands import export
+from sobolev_pruning.interchange import save_c, save_javascript, save_numpy
 from sobolev_pruning.surrogate import ErrorBars
 from surrogates import LAYERED, layered_surrogate, surrogate_of_shape
+from test_interchange_c_out import STRICT, needs_gcc
 from test_interchange_javascript_out import in_node, needs_node
 
 NETWORKS = {
@@ -61,12 +65,15 @@ def test_bars_are_norms_of_changes_along_the_directions(name):
 def test_the_mean_knows_that_errors_at_points_go_together():
     bars = with_bars("plain")
     x = points_for(bars.surrogate, 50)
-    single = np.array([float(bars.mean_value(point[None])) for point in x[:3]])
+    single = np.array([float(bars.statistic(jnp.mean, point[None])) for point in x[:3]])
     np.testing.assert_allclose(single, bars.value(x[:3]), rtol=1e-12)
-    together, apart = float(bars.mean_value(x)), np.sqrt(np.mean(np.asarray(bars.value(x)) ** 2))
+    together, apart = float(bars.statistic(jnp.mean, x)), np.sqrt(np.mean(np.asarray(bars.value(x)) ** 2))
     assert apart / np.sqrt(50) < together < apart
     two = with_bars("two outputs")
-    np.testing.assert_allclose(two.mean_value(points_for(two.surrogate, 1)), two.value(points_for(two.surrogate, 1))[0])
+    np.testing.assert_allclose(
+        two.statistic(lambda values: values.mean(axis=0), points_for(two.surrogate, 1)),
+        two.value(points_for(two.surrogate, 1))[0],
+    )
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -79,6 +86,42 @@ def test_numpy_code_has_the_same_bars(name, tmp_path):
         assert np.shape(found) == np.shape(expected)
         np.testing.assert_allclose(found, expected, rtol=DIGITS)
     np.testing.assert_allclose(net["value"](x), bars.surrogate.value(x), rtol=1e-12)
+
+
+@needs_gcc
+@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_c_has_the_same_bars(name, dtype, tmp_path):
+    bars = with_bars(name)
+    x = np.ascontiguousarray(points_for(bars.surrogate), dtype)
+    save_c(bars, tmp_path / "net.h", dtype=dtype, derivatives=1)
+    number = "double" if dtype == "float64" else "float"
+    (tmp_path / "net.c").write_text(
+        f'#include "net.h"\nvoid stderrs(long n, const {number} *x, {number} *v, {number} *g)\n'
+        "{ net_stderr_batch(n, x, v, g); }\n"
+    )
+    command = ["gcc", "-std=c99", *STRICT, "-shared", "-fPIC", "net.c", "-o", "net.so", "-lm"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    expected = np.asarray(bars.value(x)), np.asarray(bars.gradient(x))
+    found = [np.full(array.shape, np.nan, dtype) for array in expected]
+    pointers = (ctypes.c_void_p(array.ctypes.data) for array in (x, *found))
+    ctypes.CDLL(str(tmp_path / "net.so")).stderrs(ctypes.c_long(len(x)), *pointers)
+    for ours, theirs in zip(found, expected):
+        np.testing.assert_allclose(ours, theirs, rtol=DIGITS if dtype == "float64" else 1e-3)
+
+
+def test_the_command_writes_bars_where_it_is_asked(tmp_path):
+    bars = with_bars("plain")
+    bars.save(tmp_path / "net.safetensors")
+    export(tmp_path / "net.safetensors", "numpy", tmp_path / "plain.py")
+    export(tmp_path / "net.safetensors", "numpy", tmp_path / "bars.py", errors=True)
+    x = points_for(bars.surrogate)
+    assert "value_stderr" not in runpy.run_path(str(tmp_path / "plain.py"))
+    found = runpy.run_path(str(tmp_path / "bars.py"))["value_stderr"](x)
+    np.testing.assert_allclose(found, bars.value(x), rtol=DIGITS)
+    with pytest.raises(InputError, match="--to onnx writes no standard errors; leave out --errors, or take one of c, "):
+        export(tmp_path / "net.safetensors", "onnx", tmp_path / "net.onnx", errors=True)
 
 
 @needs_node
@@ -206,11 +249,41 @@ def test_files_hold_both(tmp_path):
             sp.load_error_bars(tmp_path / "wrong.safetensors")
 
 
-@pytest.mark.parametrize(
-    ("widths", "n", "sentence"),
-    [([1, 9, 1], 10, "20 labels leave no room to tell how certain 28 parameters"), ([1, 60, 60, 1], 9, "3000 at most")],
-)
-def test_what_has_no_bars_is_told(widths, n, sentence):
-    samples = noisy_line(0, n)
-    with pytest.raises(InputError, match=sentence):
-        sp.error_bars(Surrogate.create(widths, samples, key=jax.random.key(0)), samples)
+def test_labels_that_are_used_up_or_too_many_parameters_are_told():
+    samples = noisy_line(0, 3)
+    network = Surrogate.create([1, 6, 1], samples, "tanh", key=jax.random.key(0))
+    network = sp.fit(
+        network, samples, 0, key=jax.random.key(1), held_out=0, optimiser=sp.LevenbergMarquardt(200)
+    ).surrogate
+    with pytest.raises(InputError, match="3 labels leave no room to tell how certain the 19 parameters"):
+        sp.error_bars(network, samples, 0)
+    with pytest.raises(InputError, match="3000 at most"):
+        sp.error_bars(Surrogate.create([1, 60, 60, 1], samples, key=jax.random.key(0)), samples)
+
+
+def test_labels_that_are_met_exactly_leave_no_bars():
+    network, x = fitted_line(noisy_line(0)), np.linspace(0, 1, 20)[:, None]
+    samples = Samples(x, network.value(x), network.gradient(x))
+    assert float(np.max(sp.error_bars(network, samples).value(x))) < 1e-6
+
+
+def test_means_over_points_have_the_bars_of_their_own_changes():
+    bars = with_bars("two outputs")
+    inputs = sp.reference.Gaussian([3.0, 3.0, 3.0], [0.1, 0.2, 0.3])
+    found = sp.propagate(bars, inputs, key=jax.random.key(0), draws=256, pieces=1)
+    plain = sp.propagate(bars.surrogate, inputs, key=jax.random.key(0), draws=256, pieces=1)
+    assert plain.surrogate_stderr is None
+    np.testing.assert_array_equal(plain.sampled.mean, found.sampled.mean)
+    points = np.asarray(inputs.sample(jax.random.key(0), 256))
+    parameters, unravel = ravel_pytree(bars.surrogate.layers)
+    step, means, deviations = 1e-5, 0.0, 0.0
+    for direction in bars.directions:
+        high, low = (
+            np.asarray(replace(bars.surrogate, layers=unravel(parameters + sign * step * direction)).value(points))
+            for sign in (1, -1)
+        )
+        means = means + ((high.mean(axis=0) - low.mean(axis=0)) / (2 * step)) ** 2
+        deviations = deviations + ((high.std(axis=0, ddof=1) - low.std(axis=0, ddof=1)) / (2 * step)) ** 2
+    factors = np.asarray(bars.factors[0])
+    np.testing.assert_allclose(found.surrogate_stderr.mean, factors * np.sqrt(means), rtol=1e-6)
+    np.testing.assert_allclose(found.surrogate_stderr.std, factors * np.sqrt(deviations), rtol=1e-6)

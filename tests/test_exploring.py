@@ -15,6 +15,7 @@ from sobolev_pruning import InputError, Samples, Surrogate
 from sobolev_pruning._foundation.variables import Variable
 from sobolev_pruning.exploring import TrueSlice, explorer_page, explorer_part, page_around
 from sobolev_pruning.exploring.proved import proved_parts
+from sobolev_pruning.surrogate import ErrorBars
 from tolerances import EXPORT_FLOAT64
 
 LOWER, UPPER = np.array([0.5, -1.0, 2.0]), np.array([1.5, 1.0, 2.5])
@@ -43,6 +44,10 @@ NETWORKS = {
     "cut along combinations": network([5, 1, 3, 2], seed=1),
     "one input": network([1, 3, 1], seed=2),
 }
+
+
+_DIRECTIONS = 0.1 * np.random.default_rng(6).standard_normal((4, NETWORKS["cut along inputs"].n_parameters))
+BARS = ErrorBars(NETWORKS["cut along inputs"], jnp.asarray(_DIRECTIONS), jnp.ones((2, 1)))
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -116,6 +121,7 @@ def pages(tmp_path_factory):
         errors=[0.01],
         truth=("the truth", [TrueSlice(0, 0, tuple(places.tolist()), heights, heights)]),
     )
+    (folder / "bars.html").write_text(explorer_page(BARS, "bars"), encoding="utf-8")
     (folder / "full.html").write_text(page_around(full, plain, "<full>"), encoding="utf-8")
     (folder / "one.html").write_text(explorer_page(NETWORKS["one input"], "one"), encoding="utf-8")
     endless = [Variable(f"{'endless' * 9}{i}", "unit" * 12) for i in range(20)]
@@ -126,7 +132,7 @@ def pages(tmp_path_factory):
 
 @needs_browser
 @pytest.mark.parametrize("width", [1280, 390])
-@pytest.mark.parametrize("name", ["full", "one", "many"])
+@pytest.mark.parametrize("name", ["full", "one", "many", "bars"])
 def test_the_page_has_no_fault(driver, pages, name, width):
     assert faults(driver, pages / f"{name}.html", width, dark=width == 390) == []
 
@@ -168,6 +174,24 @@ def test_what_is_shown_is_that_of_the_point(full):
     low, high = (float(end.replace("\u2212", "-")) for end in shown.split("proved: between ")[1].split()[0:3:2])
     assert low <= value <= high
     assert "At the edge" not in shown and "Outside" not in shown
+
+
+@needs_browser
+def test_error_bars_are_those_of_python(driver, pages):
+    point = np.array([[0.75, 0.5, 2.25]])
+    driver.get((pages / "bars.html").as_uri())
+    driver.execute_script("explorer.set(arguments[0])", point[0].tolist())
+    cells = settled(
+        driver,
+        "return [...document.querySelectorAll('#explorer table')].map(table => [...table.rows].map(row =>"
+        " [...row.cells].map(cell => cell.innerText)))",
+    )
+    (slopes,) = (table for table in cells if table[0][:2] == ["Input", "Slope"])
+    place = next(i for i, head in enumerate(slopes[0]) if head.startswith("±"))
+    shown = [float(row[place].lstrip("±").strip()) for row in slopes[1:4]]
+    np.testing.assert_allclose(shown, 1.645 * np.asarray(BARS.gradient(point))[0], rtol=2e-2)
+    drawn = driver.execute_script("return document.querySelectorAll('#explorer svg path[opacity]').length")
+    assert drawn > 0 and "error bars, 90%" in driver.execute_script("return document.body.innerText")
 
 
 @needs_browser

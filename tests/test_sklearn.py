@@ -69,6 +69,14 @@ def test_slopes_are_learnt_and_are_those_of_the_prediction(fitted):
     assert errors[1] < 0.5 * errors[0]
 
 
+def test_standard_errors_are_those_of_error_bars_and_survive_pickling(fitted):
+    value, found = fitted.predict(X[:5], return_std=True)
+    samples = sp.Samples(X, wave(X), slopes(X))
+    np.testing.assert_allclose(found, sp.error_bars(fitted.surrogate_, samples).value(X[:5]), rtol=ALGEBRAIC)
+    np.testing.assert_array_equal(value, fitted.predict(X[:5]))
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(fitted)).predict(X[:5], return_std=True)[1], found)
+
+
 def test_several_outputs_and_slopes_that_are_not_known():
     values, derivatives = both(X)
     derivatives[::3, 0, 1] = np.nan

@@ -468,12 +468,15 @@ def export(
         int | None, typer.Option(help="0 writes values, 1 gradients too, 2 Hessians too, where there is a choice.")
     ] = None,
     dtype: Annotated[str | None, typer.Option(help="float64 or float32, where there is a choice.")] = None,
+    errors: Annotated[
+        bool, typer.Option("--errors", help="Write the standard errors in the file of a run, too.")
+    ] = False,
     x: InputColumns = None,
 ) -> None:
     """Write a network with its derivatives to where it is used."""
     from .commands import export
 
-    _warn(export(model, to, out, box=box, name=name, derivatives=derivatives, dtype=dtype, columns=x))
+    _warn(export(model, to, out, box=box, name=name, derivatives=derivatives, dtype=dtype, columns=x, errors=errors))
     Console().print(f"Wrote [bold]{out}[/bold].", soft_wrap=True)
 
 

@@ -17,8 +17,11 @@ except ImportError as error:
 from ._foundation.errors import InputError
 from ._foundation.samples import Samples
 from .searching import Tolerance, shrink
-from .surrogate import Surrogate
-from .training import AbstractOptimiser, fit
+from .surrogate import ErrorBars, Surrogate
+from .training import AbstractOptimiser, error_bars, fit
+
+_NETWORKS = ("surrogate_", "error_bars_")
+"""Attributes that hold arrays of JAX."""
 
 _FEWEST_HELD_OUT = 64
 """Rows from which on an eighth of them is held out to choose the weights; of fewer every row is learnt from."""
@@ -70,14 +73,12 @@ class SobolevRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
     def __getstate__(self):
         state = super().__getstate__()
-        if "surrogate_" in state:  # JAX's own arrays become float32 where they are read with float64 off
-            state = state | {"surrogate_": jax.tree.map(np.asarray, state["surrogate_"])}
-        return state
+        # JAX's own arrays become float32 where they are read with float64 off.
+        return state | {name: jax.tree.map(np.asarray, state[name]) for name in _NETWORKS if name in state}
 
     def __setstate__(self, state):
-        if "surrogate_" in state:
-            with jax.enable_x64(True):
-                state = state | {"surrogate_": jax.tree.map(jax.device_put, state["surrogate_"])}
+        with jax.enable_x64(True):
+            state = state | {name: jax.tree.map(jax.device_put, state[name]) for name in _NETWORKS if name in state}
         super().__setstate__(state)
 
     def fit(self, X, y, dydx=None):
@@ -88,10 +89,8 @@ class SobolevRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         """
         X, y = validate_data(self, X, y, dtype=np.float64, y_numeric=True, multi_output=True, ensure_min_samples=2)
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        order = 0 if dydx is None else 1
         with jax.enable_x64(True):
-            names = getattr(self, "feature_names_in_", None)
-            samples = Samples(X, y, dydx, missing=order > 0, inputs=None if names is None else names.tolist())
+            order, samples = self._samples(X, y, dydx)
             create, train = jax.random.split(jax.random.key(seed))
             widths = [samples.n_inputs, *self.hidden, samples.n_outputs]
             start = Surrogate.create(widths, samples, self.activation, key=create)
@@ -106,16 +105,37 @@ class SobolevRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             ).surrogate
             if self.tolerance is not None or self.max_parameters is not None:
                 network = self._shrunk(network, samples, order, seed)
-        self.surrogate_ = network
+        self.surrogate_, self.error_bars_ = network, None
+        self._rows = (X, y, dydx)
         return self
 
-    def predict(self, X):
-        """Values at rows `X`, shaped as the `y` of `fit`."""
-        return self._evaluated("value", X)
+    def predict(self, X, return_std: bool = False):
+        """Values at rows `X`, shaped as the `y` of `fit`; with `return_std` also their standard errors, as a pair.
+
+        These are errors of the network (see `sobolev_pruning.error_bars`), without the noise of a new `y`. The first
+        call computes what later ones use, from the rows of `fit`, which are kept for it. Raises `ValueError`
+        (`InputError`) for a network of more than 3,000 parameters, and where it has used up all that the rows tell.
+        """
+        values = self._evaluated("value", X)
+        if not return_std:
+            return values
+        with jax.enable_x64(True):
+            return values, np.array(self._error_bars().value(X))
 
     def predict_gradient(self, X):
         """Derivatives of the values by the inputs at rows `X`: `(n, d)`, or `(n, k, d)` for `y` of shape `(n, k)`."""
         return self._evaluated("gradient", X)
+
+    def _error_bars(self) -> ErrorBars:
+        if self.error_bars_ is None:
+            order, samples = self._samples(*self._rows)
+            self.error_bars_ = error_bars(self.surrogate_, samples, order, scaled=self.scaled)
+        return self.error_bars_
+
+    def _samples(self, X, y, dydx) -> tuple[int, Samples]:
+        """The order of their derivatives, and the rows."""
+        order, names = 0 if dydx is None else 1, getattr(self, "feature_names_in_", None)
+        return order, Samples(X, y, dydx, missing=order > 0, inputs=None if names is None else names.tolist())
 
     def _shrunk(self, network: Surrogate, samples: Samples, order: int, seed: int) -> Surrogate:
         tolerance = self.tolerance

@@ -14,7 +14,7 @@ from ..enclosure import Interval, enclose
 from ..reference import AbstractInputs, Box, Gaussian
 from ..reference.inputs import InputsLike
 from ..scoring import as_box
-from ..surrogate import Surrogate, outside_training_range
+from ..surrogate import ErrorBars, Surrogate, outside_training_range
 from .uncertain_inputs import UncertainInputs
 
 LEVELS = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
@@ -43,18 +43,21 @@ class Propagation:
     - `sampled`: over draws of the inputs, with standard errors; `quantiles` gives the output's by level.
     - `delta_gamma`: from value, gradient and Hessian at the mean of the inputs alone; right where the output is close
       to quadratic over their spread, which `sampled` shows.
+    - `surrogate_stderr`: standard errors of mean and standard deviation because the network is itself uncertain; None
+      where it came without error bars.
     - `bounds`: contains the output at every input in `box`, rounding included.
     """
 
     sampled: Moments
     quantiles: dict[float, Float[np.ndarray, "..."]]
     delta_gamma: Moments
+    surrogate_stderr: Moments | None
     bounds: Interval
     box: Interval
 
 
 def propagate(
-    surrogate: Surrogate,
+    surrogate: Surrogate | ErrorBars,
     inputs: InputsLike,
     *,
     key: PRNGKey,
@@ -62,7 +65,7 @@ def propagate(
     box: Interval | tuple | None = None,
     pieces: int = 512,
 ) -> Propagation:
-    """How the uncertainty of `inputs` goes through `surrogate`.
+    """How the uncertainty of `inputs` goes through `surrogate`, a network or `ErrorBars` around it.
 
     - `inputs`: `reference.Gaussian(mean, covariance)`; a box, `(lower, upper)` or ranges by name, for a uniform law; or
       a sampler `(key, n) -> (n, d)`. By name they may come in any order, and a number in place of a
@@ -91,6 +94,8 @@ def propagate(
     True
     """
     require_float64("propagate")
+    bars = surrogate if isinstance(surrogate, ErrorBars) else None
+    surrogate = surrogate if bars is None else bars.surrogate
     uncertain = UncertainInputs.matched(inputs, surrogate.inputs)
     if draws < 2:
         raise InputError(f"draws is {draws}; give at least 2, or there is no standard error.")
@@ -111,9 +116,22 @@ def propagate(
         sampled=_sampled(values),
         quantiles={level: np.asarray(np.quantile(values, level, axis=0)) for level in LEVELS},
         delta_gamma=delta_gamma(*map(np.asarray, at_mean), covariance),
+        surrogate_stderr=None
+        if bars is None
+        else Moments.of(*(bars.statistic(moment, points) for moment in (_mean, _deviation))),
         bounds=enclose(surrogate, method="split", pieces=pieces)(over),
         box=over,
     )
+
+
+def _mean(values: Array) -> Array:
+    return jnp.mean(values, axis=0)
+
+
+def _deviation(values: Array) -> Array:
+    # An output that never changes has no derivative of its spread, and no error of it.
+    variance = jnp.var(values, axis=0, ddof=1)
+    return jnp.where(variance > 0, jnp.sqrt(jnp.where(variance > 0, variance, 1.0)), 0.0)
 
 
 def delta_gamma(

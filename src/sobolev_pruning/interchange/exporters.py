@@ -16,11 +16,12 @@ class Exporter:
     """A way out: `write(surrogate, path, *, box=None)` writes a surrogate, and a check of its range, to a file.
 
     Of the options `name`, `derivatives` and `dtype` it takes those that are among the arguments of `write`. `meaning`
-    says what is written.
+    says what is written; `errors` whether `write` takes `ErrorBars`, too.
     """
 
     write: Callable[..., None]
     meaning: str
+    errors: bool = False
 
     @property
     def taken(self) -> tuple[str, ...]:
@@ -42,7 +43,7 @@ class Exporter:
 
 EXPORTERS: dict[str, Exporter] = {
     "onnx": Exporter(save_onnx, "an ONNX model"),
-    "c": Exporter(save_c, "a C header"),
-    "numpy": Exporter(save_numpy, "NumPy code"),
-    "javascript": Exporter(save_javascript, "a JavaScript module"),
+    "c": Exporter(save_c, "a C header", errors=True),
+    "numpy": Exporter(save_numpy, "NumPy code", errors=True),
+    "javascript": Exporter(save_javascript, "a JavaScript module", errors=True),
 }

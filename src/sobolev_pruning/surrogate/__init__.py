@@ -1,4 +1,5 @@
 from .error_bars import ErrorBars as ErrorBars
+from .error_bars import find_error_bars as find_error_bars
 from .error_bars import load_error_bars as load_error_bars
 from .files import from_tensors as from_tensors
 from .files import load as load

@@ -1,6 +1,7 @@
 """A surrogate with the uncertainty of its parameters: standard errors of value and derivatives at every point."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -61,10 +62,14 @@ class ErrorBars(eqx.Module):
             return factor[0] * found
         return factor.reshape(1, -1, *[1] * order) * found
 
-    def mean_value(self, points: ArrayOrList) -> Array:
-        """Of the mean of the value over the points `(n, d)`: `()` or `(k,)`; errors at points are not independent."""
-        found = _of_mean(self.surrogate, self.directions, as_points(points, self.surrogate.widths[0]))
-        return self.factors[0, 0] * found if self.surrogate.scalar_output else self.factors[0] * found
+    def statistic(self, function: Callable[[Array], Array], points: ArrayOrList) -> Array:
+        """Of `function(values)`, such as a mean, with the values `(n,)` or `(n, k)` at the points `(n, d)`.
+
+        Errors at points near each other are nearly the same, so that of a mean is not that of a point over the root of
+        n. For several outputs the last axis of what the function returns stands for them.
+        """
+        found = _of_statistic(self.surrogate, self.directions, as_points(points, self.surrogate.widths[0]), function)
+        return (self.factors[0, 0] if self.surrogate.scalar_output else self.factors[0]) * found
 
     def save(self, path: str | Path) -> None:
         """Writes surrogate and error bars to one safetensors file.
@@ -99,14 +104,21 @@ def _deviations(surrogate: Surrogate, directions: Float[Array, "r p"], points: F
 
 
 @eqx.filter_jit
-def _of_mean(surrogate: Surrogate, directions: Float[Array, "r p"], points: Float[Array, "n d"]):
+def _of_statistic(
+    surrogate: Surrogate,
+    directions: Float[Array, "r p"],
+    points: Float[Array, "n d"],
+    function: Callable[[Array], Array],
+):
     parameters, unravel = ravel_pytree(surrogate.layers)
 
-    def mean(entries):
-        network = replace(surrogate, layers=unravel(entries))
-        return jnp.mean(jax.lax.map(network, points, batch_size=4096), axis=0)
+    def of(entries):
+        return function(jax.vmap(replace(surrogate, layers=unravel(entries)))(points))
 
-    return jnp.linalg.norm(directions @ jnp.moveaxis(jax.jacrev(mean)(parameters), -1, 0), axis=0)
+    # One direction after the other: changes of all values along all of them may not fit into memory.
+    return jnp.linalg.norm(
+        jax.lax.map(lambda direction: jax.jvp(of, (parameters,), (direction,))[1], directions), axis=0
+    )
 
 
 def load_error_bars(path: str | Path) -> ErrorBars:
@@ -114,6 +126,14 @@ def load_error_bars(path: str | Path) -> ErrorBars:
 
     Raises `InputError` where the file is damaged, of another kind, or holds a network without error bars.
     """
+    bars = find_error_bars(path)
+    if bars is None:
+        raise InputError(f"{path} holds a network without error bars; make them by error_bars, and save those.")
+    return bars
+
+
+def find_error_bars(path: str | Path) -> ErrorBars | None:
+    """As `load_error_bars`; None for a network without error bars."""
     surrogate = load(path)
     try:
         with safe_open(path, framework="numpy") as file:
@@ -121,7 +141,7 @@ def load_error_bars(path: str | Path) -> ErrorBars:
     except (SafetensorError, OSError, TypeError, AttributeError) as error:
         raise InputError(f"{path} is not a readable safetensors file ({error}); save it again.") from None
     if len(held) < 2:
-        raise InputError(f"{path} holds a network without error bars; make them by error_bars, and save those.")
+        return None
     directions, factors = held[_DIRECTIONS], held[_FACTORS]
     sound = (
         directions.ndim == 2

@@ -20,6 +20,9 @@ PRIOR = 3.0
 MOST_PARAMETERS = 3000
 """Of a network whose covariance is computed: its matrices take a quarter of a gigabyte then."""
 
+_LEFT = 0.1
+"""Of the labels, the share that must not be used up by parameters: of fewer the noise is not known."""
+
 _KEPT = 0.999
 """Of the variance of all predictions, the share that the directions kept have."""
 
@@ -37,21 +40,22 @@ def error_bars(
     """Standard errors of `surrogate` at every point, from the noise of the `samples` that it was trained on.
 
     The other arguments are those that it was trained with, see `fit`. With the weighted residuals `r_i` of sample i,
-    their derivatives `J_i` in the parameters, `N` labels in `n` samples, `q` parameters and the loss `L`, the
-    covariance of the parameters is
+    their derivatives `J_i` in the parameters, `N` labels in `n` samples and the loss `L`, the covariance of the
+    parameters is
 
-        (A + alpha)^-1 (B / n + alpha^2 s^2) (A + alpha)^-1,    alpha = L / (n s^2),    s = 3,
-        A = mean_i J_i' J_i,    B = N / (N - q) mean_i (J_i' r_i)(J_i' r_i)',
+        (A + alpha)^-1 (c B / n + alpha^2 s^2) (A + alpha)^-1,    alpha = c L / (n s^2),    s = 3,
+        A = mean_i J_i' J_i,    B = mean_i (J_i' r_i)(J_i' r_i)',    c = N / (N - q),
 
     the sandwich of Huber (1967) and White (1982) with the prior `N(0, s^2)` of each parameter, which decides where
     labels say nothing: with noise that has the covariance by which `noise` weighs, it is the linearised Laplace
     approximation (MacKay 1992) `(A + alpha)^-1 L / n`; with other noise, and with labels that err together, it stays
-    right. Directions that hardly move any prediction are left out.
+    right. `q`, the sum of `a / (a + alpha)` over the eigenvalues `a` of A, counts the parameters that labels decide.
+    Directions that hardly move any prediction are left out.
 
     What the network cannot fit counts as noise here; a bias that is the same at all points near each other is seen by
     `calibrated` alone. Derivation: docs/derivations/error-bars.md.
 
-    Raises `InputError` where there are no more labels than parameters, and above 3,000 parameters.
+    Raises `InputError` where labels are hardly more than the parameters that they decide, and above 3,000 parameters.
 
     >>> import jax
     >>> from sobolev_pruning import LevenbergMarquardt, fit
@@ -73,14 +77,19 @@ def error_bars(
     loss = SobolevLoss.of(samples, order, balance, weight, scaled, noise)
     data = Batch.of(samples, order, noise=noise)
     labels = _count(data)
-    if labels <= parameters:
+    matrix, scores, total = map(np.asarray, _moments(loss, surrogate, data))
+    curvature = np.linalg.eigvalsh(matrix).clip(0)
+    # Of labels that are met exactly nothing but rounding is left.
+    alpha = max(total / (n * PRIOR**2), np.finfo(float).eps * curvature[-1], np.finfo(float).tiny)
+    decided = np.sum(curvature / (curvature + alpha))
+    if labels - decided < _LEFT * labels:
         raise InputError(
-            f"{labels} labels leave no room to tell how certain {parameters} parameters are; give more samples, or "
+            f"{labels} labels leave no room to tell how certain the {parameters} parameters are; give more samples, or "
             "take a smaller network."
         )
-    matrix, scores, total = map(np.asarray, _moments(loss, surrogate, data))
-    alpha = total / (n * PRIOR**2)
-    middle = labels / (labels - parameters) * scores / n + alpha**2 * PRIOR**2 * np.eye(parameters)
+    correction = labels / (labels - decided)
+    alpha = correction * alpha
+    middle = correction * scores / n + alpha**2 * PRIOR**2 * np.eye(parameters)
     root = np.linalg.solve(matrix + alpha * np.eye(parameters), _square_root(middle))
     # Turned so that directions stand by how much they move the predictions.
     moved, turn = np.linalg.eigh(root.T @ matrix @ root)

@@ -11,22 +11,23 @@ import numpy as np
 from ..._foundation.arrays import ArrayOrList
 from ..._foundation.errors import InputError
 from ..._foundation.files import write_result
-from ...surrogate import Surrogate
+from ...surrogate import ErrorBars, Surrogate
 from ..box import exported_range
 from ..expression import in_order
 from ..formulas import formulas
 from .c_elementary import FORMATS, elementary_functions
+from .c_errors import standard_errors
 from .c_kernels import functions
 from .c_text import HEAD, IN_RANGE
 from .c_variables import enumerations
-from .layers import WrittenLayers, written_layers
+from .layers import WrittenLayers, short_numbers, written_directions, written_layers
 from .representable import expect_representable
 
 KINDS = {0: ("value",), 1: ("value", "gradient"), 2: ("value", "gradient", "curvature", "hvp", "hessian")}
 
 
 def save_c(
-    surrogate: Surrogate,
+    surrogate: Surrogate | ErrorBars,
     path: str | Path,
     *,
     name: str | None = None,
@@ -48,6 +49,8 @@ def save_c(
     - each again as `NAME_value_batch(n, x, value)` and so on, the arrays holding `n` points one after the other, but
       for the one direction of `NAME_curvature_batch`; batches are several times faster, most of all when compiled for
       the machine they run on (`gcc -O3 -march=native`);
+    - of `ErrorBars`, `NAME_stderr(x, value_stderr, gradient_stderr)`: the standard errors of the value, `[k]`, and of
+      the gradient, `[k][d]`, also as `NAME_stderr_batch`;
     - where the training range is known, `box` or by default that of the surrogate, `int NAME_in_range(const T *x)`,
       1 inside and 0 outside;
     - `enum NAME_input` and `enum NAME_output`, an entry for each by name, such as `NAME_input_spot`, its place in `x`,
@@ -73,6 +76,8 @@ def save_c(
         raise InputError(f"derivatives is {derivatives!r}; choose 0 (values), 1 (gradients too) or 2 (Hessians too).")
     if dtype not in ("float64", "float32"):
         raise InputError(f'dtype is {dtype!r}; choose "float64" or "float32".')
+    errors = surrogate if isinstance(surrogate, ErrorBars) else None
+    surrogate = surrogate if errors is None else errors.surrogate
     corners = exported_range(surrogate, box)
     number_type = "double" if dtype == "float64" else "float"
 
@@ -82,13 +87,17 @@ def save_c(
     pieces += elementary_functions(operations, number_type)
     for kind in KINDS[derivatives]:
         pieces.append(functions(layers, kind, lambda number: constant(number, number_type)))
+    if errors is not None:
+        pieces += _uncertain(errors, number_type)
+        pieces.append(standard_errors(layers, len(errors.directions), lambda number: constant(number, number_type)))
     if corners is not None:
         pieces.append(IN_RANGE.format(**vars(FORMATS[number_type])))
     pieces.append("#endif\n")
     meant = {"NAME": name, "CAPITALS": name.upper(), "TYPE": number_type}
     meant["VARIABLES"] = enumerations(name, surrogate.inputs, surrogate.outputs)
     meant |= {
-        word.upper(): word + ("" if number_type == "double" else "f") for word in ("fabs", "copysign", "sin", "cos")
+        word.upper(): word + ("" if number_type == "double" else "f")
+        for word in ("fabs", "copysign", "sin", "cos", "sqrt")
     }
     text = re.sub("|".join(meant), lambda word: meant[word[0]], "\n".join(pieces))
     write_result(path, text)
@@ -120,6 +129,21 @@ def _constants(
         arrays["skip"] = layers.skip
     if corners is not None:
         arrays |= {"lower": np.asarray(corners[0]), "upper": np.asarray(corners[1])}
+    return _arrays(arrays, number_type)
+
+
+def _uncertain(errors: ErrorBars, number_type: str) -> list[str]:
+    """The directions as changes of the weights, `e`, and of the biases, `f`, of every layer."""
+    changes = written_directions(errors)
+    arrays = {"factors": np.asarray(errors.factors)}
+    for number, parts in enumerate(zip(*(change.layers for change in changes)), start=1):
+        arrays |= {f"{letter}{number}": short_numbers(np.stack(part)) for letter, part in zip("ef", zip(*parts))}
+    if changes[0].skip is not None:
+        arrays["eskip"] = short_numbers(np.stack([change.skip for change in changes]))
+    return _arrays(arrays, number_type)
+
+
+def _arrays(arrays: dict[str, np.ndarray], number_type: str) -> list[str]:
     for key, array in arrays.items():
         expect_representable(array, f"{key} of the header", np.float64 if number_type == "double" else np.float32)
     return [c_array(f"NAME_{key}", array, number_type) for key, array in arrays.items()]
@@ -128,9 +152,13 @@ def _constants(
 def c_array(name: str, array: np.ndarray, number_type: str) -> str:
     """An array of constants."""
     sizes = "".join(f"[{size}]" for size in array.shape)
-    rows = ["{" + ", ".join(constant(number, number_type) for number in row) + "}" for row in np.atleast_2d(array)]
-    entries = rows[0] if array.ndim == 1 else "{\n    " + ",\n    ".join(rows) + "}"
-    return f"static const {number_type} {name}{sizes} = {entries};"
+    return f"static const {number_type} {name}{sizes} = {_entries(array, number_type)};"
+
+
+def _entries(array: np.ndarray, number_type: str) -> str:
+    if array.ndim == 1:
+        return "{" + ", ".join(constant(number, number_type) for number in array) + "}"
+    return "{\n    " + ",\n    ".join(_entries(row, number_type) for row in array) + "}"
 
 
 def constant(number: float, number_type: str) -> str:
