@@ -93,12 +93,13 @@ def test_two_far_clumps_are_told_and_levels_are_not():
     assert warned(levels, y, dydx) == ()
 
 
-@pytest.mark.parametrize(("d", "n"), [(2, 200), (3, 512), (7, 2000)])
+@pytest.mark.parametrize(("d", "n"), [(2, 1000), (3, 1000), (7, 2000)])
 def test_the_noise_of_simulated_paths_is_no_jump(d, n):
-    """Values and slopes of a payoff along single paths: most are 0, a few are large."""
-    for seed in range(5):
-        labels = GaussianBasket.random(n_assets=d, seed=seed).sample(jax.random.key(seed + 100), n)
-        assert doubts_about(labels).warnings == ()
+    """Values and slopes of a payoff along single paths: most are 0, a few are large; or with less noise, in a part."""
+    for conditional in (False, True):
+        for seed in range(5):
+            basket = GaussianBasket.random(n_assets=d, seed=seed, conditional=conditional)
+            assert doubts_about(basket.sample(jax.random.key(seed + 100), n)).warnings == ()
 
 
 def test_clumps_of_many_samples_are_counted_in_full():

@@ -69,12 +69,6 @@ class TrainingConfig(Table):
     held_out: Fraction = 0.125
     patience: Count | None = None
 
-    @model_validator(mode="after")
-    def _noise_is_of_values_and_gradients(self):
-        if self.noise_rounds and self.order == 2:
-            raise ValueError("noise_rounds is for training of order 0 or 1: leave it out, or lower order")
-        return self
-
 
 def _known_activation(name: str) -> str:
     try:

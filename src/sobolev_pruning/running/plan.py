@@ -175,7 +175,7 @@ def decide(config: RunConfig, source: AbstractSource, found: Pilot) -> tuple[Run
     )
     noisy = found.noise is None or found.noise > 0
     few = not source.endless and samples < _FEW_ROWS
-    rounds = int(noisy and not source.endless and order == 1 and not few)
+    rounds = int(noisy and not source.endless and order > 0 and not few)
     rounds = choices.of(
         "search.training.noise_rounds",
         "Noise",

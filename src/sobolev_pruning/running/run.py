@@ -224,8 +224,7 @@ def _record(
         total=sum(stage.seconds for stage in way.stages.values()),
     )
     slices, errors = slices_of(final, source), errors_of(final, recorder.on_box)
-    training = config.oversized.training if config.search is None else config.search.training
-    bars = error_bars_of(final, samples, source, recorder.on_box, training.scaled)
+    bars = error_bars_of(final, way.final, config, source, samples, recorder.on_box)
     return ReportRecord(
         name=config.name,
         seed=config.seed,

@@ -156,16 +156,21 @@ def _noise_shares(near: _Neighbours, slopes: Float[np.ndarray, "n d"]) -> Float[
     Half the mean square of differences, extrapolated along a line in the distance to distance 0, is the variance of
     the noise: curvature and kinks give nothing there.
     """
-    first, last = near.of[:, 0], near.of[:, -1]
-    distances = [np.linalg.norm(near.scaled[other] - near.scaled, axis=1) for other in (first, last)]
-    squares = [0.5 * (slopes[other] - slopes) ** 2 for other in (first, last)]
+    ends = near.of[:, [0, -1]]
+    distances = np.linalg.norm(near.scaled[ends] - near.scaled[:, None], axis=2)
+    squares = 0.5 * (slopes[ends] - slopes[:, None]) ** 2
     shares = np.zeros((GROUPS, slopes.shape[1]))
     with np.errstate(invalid="ignore", divide="ignore"):
         for group in range(GROUPS):
             rows = near.group == group
-            (h, wide), (v, far) = ([array[rows].mean(axis=0) for array in pair] for pair in (distances, squares))
-            shares[group] = (v - (far - v) * h / (wide - h)) / slopes.var(axis=0)
+            shares[group] = _at_distance_0(distances[rows], squares[rows]) / slopes.var(axis=0)
     return shares
+
+
+def _at_distance_0(distances: Float[np.ndarray, "n 2"], squares: Float[np.ndarray, "n 2 c"]) -> Float[np.ndarray, "c"]:
+    """The mean of `squares` at distance 0, along a line through those at the nearest and at the farthest neighbour."""
+    (h, wide), (v, far) = distances.mean(axis=0), squares.mean(axis=0)
+    return v - (far - v) * h / (wide - h)
 
 
 def _noise(
@@ -195,14 +200,18 @@ def _jump(near: _Neighbours, y, slopes, names: Sequence[str]) -> list[str]:
 
     Of a kink, or a curve, the change lies between what the two slopes say. A sample at a jump has neighbours on its own
     side and others beyond, all of these off by much the same; one that is wrong, or noisy, is off from all, and those
-    around it from it alone. What curves too fast for the slopes is off by less between nearer samples.
+    around it from it alone. Nothing is told of what the noise of the values may be: however near, they differ by it,
+    while fewer and fewer neighbours lie across a jump. What curves too fast for the slopes is off by less between
+    nearer samples.
     """
     step = near.x[near.of] - near.x[:, None, :]
     here, there = np.sum(slopes[:, None, :] * step, axis=2), np.sum(slopes[near.of] * step, axis=2)
     change = y[near.of] - y[:, None]
     rest = change - 0.5 * (here + there)
     beyond = np.maximum(np.minimum(here, there) - change, change - np.maximum(here, there))
-    large = beyond > np.maximum(_JUMP * y.std(), 10.0 * np.median(np.abs(rest)))
+    distance = np.linalg.norm(near.scaled[near.of] - near.scaled[:, None, :], axis=2)
+    (noise,) = np.sqrt(_at_distance_0(distance[:, [0, -1]], 0.5 * rest[:, [0, -1], None] ** 2).clip(0.0))
+    large = beyond > max(_JUMP * y.std(), 10.0 * np.median(np.abs(rest)), _CLEAR * noise)
     across = np.where(large, rest, np.nan)
     counts = large.sum(axis=1)
     some = (counts >= 2) & (counts <= large.shape[1] - 2)
@@ -210,7 +219,6 @@ def _jump(near: _Neighbours, y, slopes, names: Sequence[str]) -> list[str]:
         lowest, highest = np.fmin.reduce(across, axis=1), np.fmax.reduce(across, axis=1)
         alike = some & (np.sign(lowest) == np.sign(highest)) & (highest - lowest < 0.5 * np.abs(highest + lowest) / 2)
     alike &= _on_the_far_side(near, large)
-    distance = np.linalg.norm(near.scaled[near.of] - near.scaled[:, None, :], axis=2)
     nearer = distance < np.median(distance[large]) if large.any() else large
     tops = [np.sort(beyond[large & part])[-_TOP:].mean() if (large & part).any() else 0.0 for part in (nearer, ~nearer)]
     n, d = near.x.shape
@@ -242,6 +250,9 @@ _SURFACE = 0.2
 
 _JUMP = 0.05
 """Height of a jump that is told, as a part of the spread of the values."""
+
+_CLEAR = 5.0
+"""The same in standard deviations of the noise, which may be larger in parts of the box."""
 
 
 def _clumps(x: Float[np.ndarray, "n d"], some: Float[np.ndarray, "m d"], names: Sequence[str]) -> list[str]:
