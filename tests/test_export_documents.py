@@ -12,6 +12,7 @@ import pytest
 
 import sobolev_pruning as sp
 from command_line import call
+from other_python import PYTHON, needs_torch
 
 DOCS = Path(__file__).parent.parent / "docs"
 POINT = [[1.0, 1.0, 1.0]]
@@ -103,3 +104,15 @@ def test_the_javascript_of_the_page_runs(ranged, tmp_path):
     (tmp_path / "page.mjs").write_text(code)
     found = printed("node", "page.mjs", folder=tmp_path).splitlines()
     assert found[1] == "true" and float(found[2]) == pytest.approx(float(ranged.value(POINT)[0]), rel=1e-12)
+
+
+@needs_torch
+def test_the_torch_of_the_page_runs(ranged, tmp_path):
+    sp.save_torch(ranged, tmp_path / "price.py")
+    (code,) = blocks("export-torch.md", "python")
+    found = printed(PYTHON, "-c", "import torch; torch.set_printoptions(precision=16)\n" + code, folder=tmp_path)
+    inside, value, first, *_ = found.splitlines()
+    assert inside == "tensor(True)"
+    assert float(re.search(r"\((.*?),", value)[1]) == pytest.approx(float(ranged.value(POINT)[0]), rel=1e-12)
+    slopes = [float(number) for number in re.findall(r"-?\d\.\d+(?:e[-+]\d+)?", first)]
+    assert slopes == pytest.approx(ranged.gradient(POINT)[0].tolist(), rel=1e-10)

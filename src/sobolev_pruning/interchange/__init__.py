@@ -10,3 +10,4 @@ from .write.javascript import javascript as javascript
 from .write.javascript import save_javascript as save_javascript
 from .write.numpy import save_numpy as save_numpy
 from .write.onnx import save_onnx as save_onnx
+from .write.torch import save_torch as save_torch

@@ -9,6 +9,7 @@ from .write.c import save_c
 from .write.javascript import save_javascript
 from .write.numpy import save_numpy
 from .write.onnx import save_onnx
+from .write.torch import save_torch
 
 
 @dataclass(frozen=True)
@@ -46,4 +47,5 @@ EXPORTERS: dict[str, Exporter] = {
     "c": Exporter(save_c, "a C header", errors=True),
     "numpy": Exporter(save_numpy, "NumPy code", errors=True),
     "javascript": Exporter(save_javascript, "a JavaScript module", errors=True),
+    "torch": Exporter(save_torch, "a PyTorch module"),
 }

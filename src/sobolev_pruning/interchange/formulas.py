@@ -12,8 +12,8 @@ from ..activations import AbstractFunctions, activation
 from .expression import Term, absolute, cos, exp, log, maximum, minimum, shared, sigmoid, sin, tanh, where_positive
 
 
-class TermFunctions(AbstractFunctions):
-    """Of terms."""
+class AbstractTermFunctions(AbstractFunctions):
+    """Of terms, but for those that targets have in forms of their own: `softplus`, `expm1` and `normal`."""
 
     def sigmoid(self, x):
         s = sigmoid(x)
@@ -26,18 +26,8 @@ class TermFunctions(AbstractFunctions):
         t = tanh(x)
         return t, 1.0 - t * t
 
-    def softplus(self, x):
-        return maximum(x, 0.0) + log(1.0 + exp(-absolute(x)))
-
     def exp(self, x):
         return exp(x)
-
-    def expm1(self, x):
-        return exp(x) - 1.0
-
-    def normal(self, x):
-        bell = exp(-0.5 * x * x)
-        return _normal_cdf(x, bell), (1.0 / math.sqrt(2.0 * math.pi)) * bell
 
     def sin(self, x):
         return sin(x)
@@ -62,6 +52,20 @@ class TermFunctions(AbstractFunctions):
 
     def constant(self, x, value):
         return value + 0.0 * x if value else 0.0 * x
+
+
+class TermFunctions(AbstractTermFunctions):
+    """Of terms, by operations that every target has."""
+
+    def softplus(self, x):
+        return maximum(x, 0.0) + log(1.0 + exp(-absolute(x)))
+
+    def expm1(self, x):
+        return exp(x) - 1.0
+
+    def normal(self, x):
+        bell = exp(-0.5 * x * x)
+        return _normal_cdf(x, bell), (1.0 / math.sqrt(2.0 * math.pi)) * bell
 
 
 @functools.cache

@@ -216,7 +216,7 @@ def {name}(x):
 '''
 
 
-def _names(variables: Sequence[Variable]) -> str:
+def names_with_units(variables: Sequence[Variable]) -> str:
     """A tuple of names, with the unit of each in a comment."""
     lines = [f"    {v.name!r}," + ("" if v.unit is None else f"  # [{v.unit}]") for v in variables]
     return "\n".join(["(", *lines, ")"])
@@ -253,8 +253,8 @@ def save_numpy(surrogate: Surrogate | ErrorBars, path: str | Path, *, box: Seque
         version=version("sobolev-pruning"),
         widths="-".join(map(str, surrogate.widths)),
         activation=surrogate.activation,
-        inputs=_names(surrogate.inputs),
-        outputs=_names(surrogate.outputs),
+        inputs=names_with_units(surrogate.inputs),
+        outputs=names_with_units(surrogate.outputs),
         box=corners,
         x_shift=np.asarray(surrogate.scaling.x_shift).tolist(),
         weights="\n".join(f"    np.array({weight.tolist()})," for weight, _ in layers.layers),
