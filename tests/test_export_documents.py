@@ -116,3 +116,14 @@ def test_the_torch_of_the_page_runs(ranged, tmp_path):
     assert float(re.search(r"\((.*?),", value)[1]) == pytest.approx(float(ranged.value(POINT)[0]), rel=1e-12)
     slopes = [float(number) for number in re.findall(r"-?\d\.\d+(?:e[-+]\d+)?", first)]
     assert slopes == pytest.approx(ranged.gradient(POINT)[0].tolist(), rel=1e-10)
+
+
+@needs_gcc
+def test_the_unit_of_the_page_runs(ranged, tmp_path):
+    pytest.importorskip("fmpy", reason="FMPy is not installed")
+    sp.save_fmu(ranged, tmp_path / "price.fmu")
+    (code,) = blocks("export-fmu.md", "python")
+    simulated, value, slope = printed(sys.executable, "-c", code, folder=tmp_path).splitlines()
+    expected = float(ranged.value(POINT)[0]), float(ranged.gradient(POINT)[0, 0])
+    assert (float(value[1:-1]), float(slope[1:-1])) == pytest.approx(expected, rel=1e-12)
+    assert float(simulated) == pytest.approx(expected[0], rel=1e-12)

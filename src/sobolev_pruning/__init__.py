@@ -35,6 +35,7 @@ from .interchange import from_equinox as from_equinox
 from .interchange import from_torch_state as from_torch_state
 from .interchange import from_keras_weights as from_keras_weights
 from .interchange import save_c as save_c
+from .interchange import save_fmu as save_fmu
 from .interchange import save_javascript as save_javascript
 from .interchange import save_numpy as save_numpy
 from .interchange import save_onnx as save_onnx

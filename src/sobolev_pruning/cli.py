@@ -455,14 +455,18 @@ def check(
 @app.command()
 def export(
     model: Model,
-    to: Annotated[str, typer.Option(help="onnx, c, numpy, javascript, or a function of yours, as module:function.")],
+    to: Annotated[
+        str,
+        typer.Option(help="onnx, c, numpy, javascript, torch, fmu, or a function of yours, as module:function."),
+    ],
     out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="File to write.")],
     box: Annotated[
         str | None,
         typer.Option(metavar="BOX", help="The range that inputs are checked against. (Default: the training range.)"),
     ] = None,
     name: Annotated[
-        str | None, typer.Option(help="What the functions of a C header begin with. (Default: the name of the file.)")
+        str | None,
+        typer.Option(help="What the functions of a C header begin with; of an FMU. (Default: that of the file.)"),
     ] = None,
     derivatives: Annotated[
         int | None, typer.Option(help="0 writes values, 1 gradients too, 2 Hessians too, where there is a choice.")

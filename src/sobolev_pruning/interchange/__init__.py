@@ -6,6 +6,7 @@ from .read.onnx import load_onnx as load_onnx
 from .read.weights import from_keras_weights as from_keras_weights
 from .read.weights import from_torch_state as from_torch_state
 from .write.c import save_c as save_c
+from .write.fmu import save_fmu as save_fmu
 from .write.javascript import javascript as javascript
 from .write.javascript import save_javascript as save_javascript
 from .write.numpy import save_numpy as save_numpy

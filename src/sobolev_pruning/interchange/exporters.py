@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from .._foundation.errors import InputError
 from .write.c import save_c
+from .write.fmu import save_fmu
 from .write.javascript import save_javascript
 from .write.numpy import save_numpy
 from .write.onnx import save_onnx
@@ -48,4 +49,5 @@ EXPORTERS: dict[str, Exporter] = {
     "numpy": Exporter(save_numpy, "NumPy code", errors=True),
     "javascript": Exporter(save_javascript, "a JavaScript module", errors=True),
     "torch": Exporter(save_torch, "a PyTorch module"),
+    "fmu": Exporter(save_fmu, "a functional mock-up unit"),
 }

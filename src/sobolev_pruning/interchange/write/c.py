@@ -69,16 +69,26 @@ def save_c(
     >>> "static inline void price_gradient(const double *x, double *value, double *gradient)" in header
     True
     """
-    name = _name_from(path) if name is None else name
-    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name):
-        raise InputError(f"name is {name!r}; give letters, digits and _ only, starting with a letter.")
+    name = c_name(path) if name is None else name
+    network = surrogate.surrogate if isinstance(surrogate, ErrorBars) else surrogate
+    write_result(path, c_header(surrogate, name, derivatives, dtype, exported_range(network, box)))
+
+
+def c_header(
+    surrogate: Surrogate | ErrorBars,
+    name: str,
+    derivatives: Literal[0, 1, 2],
+    dtype: Literal["float64", "float32"],
+    corners: list[list[float]] | None,
+) -> str:
+    """The text of the header, of which `save_c` says what is in it; `corners` are those of the range."""
+    expect_c_name(name)
     if derivatives not in KINDS:
         raise InputError(f"derivatives is {derivatives!r}; choose 0 (values), 1 (gradients too) or 2 (Hessians too).")
     if dtype not in ("float64", "float32"):
         raise InputError(f'dtype is {dtype!r}; choose "float64" or "float32".')
     errors = surrogate if isinstance(surrogate, ErrorBars) else None
     surrogate = surrogate if errors is None else errors.surrogate
-    corners = exported_range(surrogate, box)
     number_type = "double" if dtype == "float64" else "float"
 
     layers = written_layers(surrogate)
@@ -99,11 +109,21 @@ def save_c(
         word.upper(): word + ("" if number_type == "double" else "f")
         for word in ("fabs", "copysign", "sin", "cos", "sqrt")
     }
-    text = re.sub("|".join(meant), lambda word: meant[word[0]], "\n".join(pieces))
-    write_result(path, text)
+    return re.sub("|".join(meant), lambda word: meant[word[0]], "\n".join(pieces))
 
 
-def _name_from(path: str | Path) -> str:
+def expect_c_name(name: str) -> None:
+    """Raises `InputError` for a name that C does not allow."""
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name):
+        raise InputError(f"name is {name!r}; give letters, digits and _ only, starting with a letter.")
+
+
+def c_name(path: str | Path) -> str:
+    """The name of a file without its ending, with `_` for what C does not allow.
+
+    >>> c_name("out/call-1.h"), c_name("1.h")
+    ('call_1', 'surrogate_1')
+    """
     name = re.sub(r"[^A-Za-z0-9_]", "_", Path(path).stem)
     return name if re.match(r"[A-Za-z]", name) else f"surrogate_{name}"
 
