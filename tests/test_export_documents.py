@@ -1,18 +1,22 @@
 """The calls that the pages about exports show: compiled, run, and right."""
 
+import json
 import re
 import shutil
 import subprocess
 import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
 
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 import sobolev_pruning as sp
 from command_line import call
 from other_python import PYTHON, needs_torch
+from sobolev_pruning.interchange import BridgeServer
 
 DOCS = Path(__file__).parent.parent / "docs"
 POINT = [[1.0, 1.0, 1.0]]
@@ -127,3 +131,17 @@ def test_the_unit_of_the_page_runs(ranged, tmp_path):
     expected = float(ranged.value(POINT)[0]), float(ranged.gradient(POINT)[0, 0])
     assert (float(value[1:-1]), float(slope[1:-1])) == pytest.approx(expected, rel=1e-12)
     assert float(simulated) == pytest.approx(expected[0], rel=1e-12)
+
+
+def test_the_client_of_the_page_asks_the_server(ranged, tmp_path):
+    pytest.importorskip("umbridge", reason="the client of UM-Bridge is not installed")
+    (code,) = blocks("serve.md", "python")
+    with BridgeServer({"price": ranged}, port=0) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        code = code.replace("http://127.0.0.1:4242", server.address)
+        found = [json.loads(line) for line in printed(sys.executable, "-c", code, folder=tmp_path).splitlines()]
+        server.shutdown()
+    value, slopes, bends = (of(POINT)[0] for of in (ranged.value, ranged.gradient, ranged.hessian))
+    expected = [[[value]], slopes, [slopes[0]], bends[0]]
+    for numbers, true in zip(found, expected, strict=True):
+        np.testing.assert_allclose(numbers, np.array(true), rtol=1e-10)

@@ -40,6 +40,7 @@ from .interchange import save_javascript as save_javascript
 from .interchange import save_numpy as save_numpy
 from .interchange import save_onnx as save_onnx
 from .interchange import save_torch as save_torch
+from .interchange import serve as serve
 from .searching import Shrink as Shrink
 from .searching import Tolerance as Tolerance
 from .searching import shrink as shrink

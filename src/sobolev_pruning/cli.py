@@ -506,6 +506,25 @@ def explore(
     Console().print(f"Wrote [bold]{out}[/bold]; open it in a browser.", soft_wrap=True)
 
 
+@app.command()
+def serve(
+    models: Models,
+    host: Annotated[str, typer.Option(help="The address to listen on; 0.0.0.0 lets other machines ask.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="0 takes a free one.")] = 4242,
+    extrapolate: Annotated[
+        bool, typer.Option("--extrapolate", help="Answer outside of the range the network was trained on, too.")
+    ] = False,
+) -> None:
+    """Answer questions about networks over HTTP, by the UM-Bridge protocol, until interrupted."""
+    from .commands import opened_server
+
+    with opened_server(models, host=host, port=port, extrapolate=extrapolate) as server:
+        named = ", ".join(server.models)
+        Console().print(f"Serving [bold]{escape(named)}[/bold] at {server.address}; Ctrl-C ends it.", soft_wrap=True)
+        sys.stdout.flush()
+        server.serve_forever()
+
+
 def _data(path: Path | None, x: str | None, y: str | None):
     from .commands import DataOptions
 

@@ -11,6 +11,7 @@ from .prune import prune_model as prune_model
 from .run import RunOptions as RunOptions
 from .run import configuration as configuration
 from .sample import sample_function as sample_function
+from .serve import opened_server as opened_server
 from .shrink import shrink_model as shrink_model
 from .significance import score_model as score_model
 from .tables import entries_tables as entries_tables

@@ -5,6 +5,8 @@ from .read.network_file import read_network as read_network
 from .read.onnx import load_onnx as load_onnx
 from .read.weights import from_keras_weights as from_keras_weights
 from .read.weights import from_torch_state as from_torch_state
+from .serve.server import BridgeServer as BridgeServer
+from .serve.server import serve as serve
 from .write.c import save_c as save_c
 from .write.fmu import save_fmu as save_fmu
 from .write.javascript import javascript as javascript
