@@ -5,12 +5,16 @@
 
 The basket network is trained first; those of the other activations are as they were drawn, over a tenth of the points.
 `onnx.reference` is slow and sees a hundredth. Points are uniform in the box and exact in float32, so that the inputs of
-the float32 files carry no error of their own. Needs gcc.
+the float32 files carry no error of their own. Needs gcc; and Node, FMPy and, for the system's Python,
+PyTorch, or else leaves these out. The FMU, which is called point by point and has no Hessian, sees a tenth.
 """
 
 import argparse
 import ctypes
+import importlib.util
+import json
 import runpy
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable
@@ -24,7 +28,7 @@ from rich.console import Console
 from rich.table import Table
 
 from sobolev_pruning.activations import ACTIVATIONS
-from sobolev_pruning.interchange import save_c, save_numpy, save_onnx
+from sobolev_pruning.interchange import save_c, save_fmu, save_javascript, save_numpy, save_onnx, save_torch
 from sobolev_pruning.reference import GaussianBasket
 from sobolev_pruning.surrogate import Surrogate
 from sobolev_pruning.training import LevenbergMarquardt, fit
@@ -36,6 +40,25 @@ C_FUNCTION = """
 #include "{dtype}.h"
 void run(long n, const {number} *x, {number} *v, {number} *g, {number} *h) {{ net_hessian_batch(n, x, v, g, h); }}
 """
+IN_TORCH = """
+import numpy, runpy, torch
+net = runpy.run_path("net_torch.py")["Surrogate"]()
+x = torch.tensor(numpy.load("x.npy"), requires_grad=True)
+value = net(x)
+(gradient,) = torch.autograd.grad(value.sum(), x, create_graph=True)
+again = {"retain_graph": True, "allow_unused": True}  # slopes of relu do not change with x
+hessian = [torch.autograd.grad(slopes.sum(), x, **again)[0] for slopes in gradient.T]
+hessian = [numpy.zeros(x.shape) if bends is None else bends.numpy() for bends in hessian]
+numpy.savez("found.npz", value.detach().numpy(), gradient.detach().numpy(), numpy.stack(hessian, axis=1))
+"""
+IN_NODE = """
+import fs from "node:fs";
+import * as net from "./net.mjs";
+const points = JSON.parse(fs.readFileSync("x.json"));
+const found = [net.value, net.gradient, net.hessian].map((of) => points.map((x) => of(x)));
+fs.writeFileSync("found.json", JSON.stringify(found));
+"""
+SYSTEM_PYTHON = "/usr/bin/python3"
 Way = Callable[[np.ndarray], tuple[np.ndarray, ...]]
 
 
@@ -69,6 +92,12 @@ def table_of(title: str, surrogate: Surrogate, box, points: int, folder: Path) -
         "C float32": (compiled(surrogate, folder, "float32"), "float32", points),
         "onnxruntime float32": (runtime(surrogate, folder, "float32"), "float32", points),
     }
+    if shutil.which("node"):
+        ways["JavaScript"] = (in_node(surrogate, folder), "float64", points)
+    if subprocess.run([SYSTEM_PYTHON, "-c", "import torch"], capture_output=True).returncode == 0:
+        ways["PyTorch"] = (in_torch(surrogate, folder), "float64", points)
+    if importlib.util.find_spec("fmpy"):
+        ways["FMU"] = (in_unit(surrogate, folder), "float64", points // 10)
     largest, apart = np.zeros(3), {name: np.zeros(3) for name in ways}
     generator = np.random.default_rng(0)
     for start in range(0, points, CHUNK):
@@ -81,11 +110,13 @@ def table_of(title: str, surrogate: Surrogate, box, points: int, folder: Path) -
                 kept = min(n, wanted - start)
                 found = way(np.ascontiguousarray(x[:kept], dtype))
                 here = [np.max(np.abs(one.reshape(two[:kept].shape) - two[:kept])) for one, two in zip(found, truth)]
-                apart[name] = np.maximum(apart[name], here)
+                apart[name] = np.maximum(apart[name][: len(here)], here)
     table = Table("way out", "points", *NAMES, "asked", title=f"{title}: largest difference over largest entry")
     for name, (_, dtype, wanted) in ways.items():
-        ratios = apart[name] / np.where(largest > 0, largest, 1)  # relu has no second derivative but 0
+        of = np.where(largest > 0, largest, 1)[: len(apart[name])]  # relu has no second derivative but 0
+        ratios = apart[name] / of
         cells = [f"{ratio:.1e}" + ("" if ratio <= bound else " missed") for ratio, bound in zip(ratios, ASKED[dtype])]
+        cells += ["none"] * (len(NAMES) - len(cells))
         table.add_row(name, f"{wanted:,}", *cells, " ".join(f"{bound:.0e}" for bound in ASKED[dtype]))
     return table
 
@@ -126,6 +157,53 @@ def reference_runtime(folder: Path) -> Way:
     """The ONNX file that `runtime` wrote, in the evaluator of the standard."""
     evaluator = onnx.reference.ReferenceEvaluator(str(folder / "float64.onnx"))
     return lambda x: tuple(evaluator.run(None, {"x": x}))
+
+
+def in_node(surrogate: Surrogate, folder: Path) -> Way:
+    """The JavaScript module."""
+    save_javascript(surrogate, folder / "net.mjs")
+    (folder / "run.mjs").write_text(IN_NODE)
+
+    def way(x: np.ndarray) -> tuple[np.ndarray, ...]:
+        (folder / "x.json").write_text(json.dumps(x.tolist()))
+        subprocess.run(["node", "run.mjs"], cwd=folder, check=True)
+        return tuple(np.array(array) for array in json.loads((folder / "found.json").read_text()))
+
+    return way
+
+
+def in_torch(surrogate: Surrogate, folder: Path) -> Way:
+    """The PyTorch module, in the system's Python, differentiated by PyTorch."""
+    save_torch(surrogate, folder / "net_torch.py")
+
+    def way(x: np.ndarray) -> tuple[np.ndarray, ...]:
+        np.save(folder / "x.npy", x)
+        subprocess.run([SYSTEM_PYTHON, "-c", IN_TORCH], cwd=folder, check=True)
+        with np.load(folder / "found.npz") as found:
+            return tuple(found[name] for name in found.files)
+
+    return way
+
+
+def in_unit(surrogate: Surrogate, folder: Path) -> Way:
+    """The functional mock-up unit; its gradient by one directional derivative for each input."""
+    import fmpy
+    from fmpy.fmi2 import FMU2Slave
+
+    save_fmu(surrogate, folder / "net.fmu")
+    description = fmpy.read_model_description(folder / "net.fmu")
+    unzipped = fmpy.extract(folder / "net.fmu", unzipdir=folder / "unit")
+    unit = FMU2Slave(guid=description.guid, unzipDirectory=unzipped, modelIdentifier="net")
+    unit.instantiate()
+    inputs = list(range(surrogate.widths[0]))
+    output = [len(inputs)]
+
+    def at(point: np.ndarray) -> tuple[float, list[float]]:
+        unit.setReal(inputs, point)
+        slopes = [unit.getDirectionalDerivative(output, [i], [1.0])[0] for i in inputs]
+        return unit.getReal(output)[0], slopes
+
+    return lambda x: tuple(np.array(array) for array in zip(*map(at, x)))
 
 
 if __name__ == "__main__":

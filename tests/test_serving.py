@@ -150,6 +150,14 @@ def test_what_is_hardly_http_is_refused_as_json_and_the_connection_closed(addres
     assert capfd.readouterr().err == ""
 
 
+def test_who_asks_first_whether_a_question_may_come_is_told_at_once(address):
+    with socket.create_connection(("127.0.0.1", int(address.rpartition(":")[2])), timeout=20) as connection:
+        connection.sendall(b"POST /Info HTTP/1.1\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n")
+        assert connection.recv(2**16) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        connection.sendall(b"{}")
+        assert connection.recv(2**16).startswith(b"HTTP/1.1 200 ")
+
+
 def test_one_connection_takes_many_questions_and_many_connections_get_their_own_answers(address):
     from http.client import HTTPConnection
 

@@ -82,6 +82,12 @@ class _Connection(BaseHTTPRequestHandler):
 
     server: BridgeServer
 
+    def handle_expect_100(self) -> bool:
+        """Says at once that a large question may come, as who asks whether waits for it."""
+        goes_on = super().handle_expect_100()
+        self.wfile.flush()
+        return goes_on
+
     def do_POST(self) -> None:
         try:
             question = self._question()

@@ -195,12 +195,12 @@ PUBLIC(fmi2Status, fmi2SetReal)(fmi2Component c, const fmi2ValueReference refere
 {
     Instance *instance = c;
     size_t i;
+    instance->has_y = instance->has_slopes = 0;
     for (i = 0; i < n; ++i) {
         if (references[i] >= D)
             return failed_at(instance, references[i], "is no input, so it cannot be set");
         instance->x[references[i]] = values[i];
     }
-    instance->has_y = instance->has_slopes = 0;
     return fmi2OK;
 }
 
