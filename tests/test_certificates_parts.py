@@ -81,15 +81,15 @@ def test_cells_beyond_the_box_are_dropped(widths):
 
 @pytest.mark.parametrize(
     "widths, difference",
-    [([5, 1, 1], False), ([5, 2, 1], True), ([5, 6, 1], False)],
-    ids=["interval", "mean", "affine"],
+    [([5, 1, 1], False), ([5, 2, 1], True), ([5, 2, 1], False), ([5, 6, 1], False)],
+    ids=["interval", "mean", "affine of few coordinates", "affine of all inputs"],
 )
 def test_enclosures_at_points_are_the_values(widths, difference):
     networks = [surrogate_of_shape(widths, "silu", True), surrogate_of_shape([5, 1, 1], "tanh", True, seed=4)]
     models = [mapped(network) for network in networks[: 1 + difference]]
     coordinates = coordinates_for(models, np.full(5, LOWER), np.full(5, UPPER))
     quantities = Quantities(models, coordinates, [Part("value", difference=difference)], order=0)
-    assert quantities.method == {1: "interval", 2: "mean value", 6: "affine"}[widths[1]]
+    assert quantities.method == ("mean value" if difference else "interval" if widths[1] == 1 else "affine")
     points = points_for(coordinates, 20)
     bounds = quantities.enclose_points(points)
     value = np.asarray(networks[0].value(points))

@@ -9,6 +9,7 @@ import numpy as np
 from .._foundation.compilation import quick_compilation
 from ..enclosure import Interval, enclose
 from ..enclosure.decorations import BENT, CUSTOM, JUMPS, KINKED, UNDEFINED, UNPROVED, anywhere, joined
+from ..enclosure.programs.program import written_out
 from ..enclosure.registry import user_rules_in
 from .claims import ORDER
 from .coordinates import Coordinates, Subboxes
@@ -17,6 +18,10 @@ from .semidefinite import Metric, smallest_eigenvalue, smallest_eigenvalue_of
 
 BATCH = 256
 """Cells per call: one compiled shape, small enough to stay in cache."""
+
+MOST_AFFINE = 10_000
+"""Numbers that a program computes, above which affine forms take too long, and too much memory. Below they need a tenth
+of the cells that the mean-value form needs, or decide where it does not (`benchmarks/certificates.py`)."""
 
 
 OBSTACLES = (
@@ -57,9 +62,10 @@ class CellBounds(NamedTuple):
 class Quantities:
     """Encloses `parts` over cells, and evaluates them at points in floats; `columns[part]` says where each stands.
 
-    Three ways of enclosing, by what is needed: natural intervals on one coordinate; where there are two or three, or a
-    difference whose terms cancel, the mean-value form `q(middle) + q'(cell) (cell - middle)`, intersected with the
-    natural one where the models are smooth enough; affine forms where a cell is a box of all inputs.
+    Three ways of enclosing, by what is needed: natural intervals on one coordinate; affine forms where there are two or
+    three, or a cell is a box of all inputs; for a difference, whose terms cancel, and for programs too large for affine
+    forms, the mean-value form `q(middle) + q'(cell) (cell - middle)`, intersected with the natural one, where the
+    models are smooth enough.
 
     How smooth a model is, is derived from its program, over the box and, where that does not suffice, over every cell.
     What an obstacle keeps from being bounded is unbounded. `rules` names the user's rules among those used.
@@ -70,12 +76,8 @@ class Quantities:
         self.metric = _metric(models[0], coordinates)
         self._maps = jax.tree.map(jnp.asarray, (coordinates.along, coordinates.across))
         self._directions = {part.direction: jnp.asarray(part.direction) for part in parts if part.direction}
-        smooth = order <= min(model.smoothness for model in models)
-        if not coordinates.exact:
-            self.method = "affine"
-        else:
-            self.method = "mean value" if smooth and (coordinates.rank > 1 or len(models) > 1) else "interval"
         self._raw = list(dict.fromkeys(part._replace(norm=False) for part in parts))
+        self.method = self._suitable_method(order)
         self._flags, self._watched = self._over_box(order)
         self.rules = user_rules_in(self._at_point, jnp.zeros(len(coordinates.centre)))
         # Traced for one cell first: batching every operation while it is traced takes longer.
@@ -95,6 +97,21 @@ class Quantities:
             self.columns[part] = slice(start, start + size)
             start += size
         self.size = start
+
+    def _suitable_method(self, order: int) -> str:
+        rank, single = self.coordinates.rank, len(self.models) == 1
+        if not self.coordinates.exact:
+            return "affine"
+        if rank == 1 and single:
+            return "interval"
+        if single and self._numbers() <= MOST_AFFINE:
+            return "affine"
+        return "mean value" if order <= min(model.smoothness for model in self.models) else "interval"
+
+    def _numbers(self) -> int:
+        """How many numbers the program of the parts computes."""
+        program = written_out(jax.make_jaxpr(self._at_point)(jnp.zeros(len(self.coordinates.centre))))
+        return sum(variable.aval.size for equation in program.equations for variable in equation.outvars)
 
     def _over_box(self, order: int) -> tuple[int, list[int]]:
         """The decoration of the models' values over the box, and which of them must be watched over every cell."""

@@ -8,7 +8,10 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float, PyTree
 
 from .._foundation.errors import InputError
+from ..surrogate import Surrogate
+from .batches import Batch
 from .full_batch import full_loss
+from .losses import LossTerms, SobolevLoss
 from .normal_equations import normal_equations
 from .optimiser import AbstractOptimiser, Layers, expect_positive, with_layers
 
@@ -55,10 +58,16 @@ class LevenbergMarquardt(AbstractOptimiser):
     def objective(self, total, layers, n):
         return total * jnp.exp(jnp.sum(ravel_pytree(layers)[0] ** 2) / (n * self.prior**2))
 
+    def equations(
+        self, loss: SobolevLoss, surrogate: Surrogate, data: Batch
+    ) -> tuple[Float[Array, "p p"], Float[Array, "p"], LossTerms]:
+        """`A`, `g` and the loss terms."""
+        return normal_equations(loss, surrogate, data)
+
     def epoch(self, surrogate, state, loss, data, mask, key):
         parameters, unravel = ravel_pytree(surrogate.layers)
         trained = ravel_pytree(mask)[0]
-        matrix, gradient, terms = normal_equations(loss, surrogate, data)
+        matrix, gradient, terms = self.equations(loss, surrogate, data)
         alpha = terms.total / (len(data) * self.prior**2)
         matrix = matrix * trained[:, None] * trained[None, :] + alpha * jnp.diag(trained)
         gradient = (gradient + alpha * parameters) * trained
