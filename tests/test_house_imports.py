@@ -24,6 +24,7 @@ MAY_IMPORT = {
     "pruning": ["scoring"],
     "evaluation": ["training", "pruning"],
     "certificates": ["scoring"],
+    "constraining": ["training", "certificates"],
     "interchange": ["surrogate"],
     "exploring": ["enclosure", "interchange", "drawing"],
     "searching": ["evaluation"],

@@ -10,7 +10,7 @@ PAGES = [
     DOCS / name
     for name in (
         *("bring-your-own-simulator.md", "how-to-choose-an-enclosure.md", "models.md", "real-data.md"),
-        *("error-bars.md", "scikit-learn.md"),
+        *("constraints.md", "error-bars.md", "scikit-learn.md"),
     )
 ]
 

@@ -177,13 +177,13 @@ def test_a_missing_file_and_a_folder_are_named(tmp_path):
 def test_an_interrupted_save_leaves_the_old_file(tmp_path, monkeypatch):
     path = tmp_path / "s.safetensors"
     SMALL.save(path)
-    before = path.read_bytes()
+    before, other = path.read_bytes(), surrogate_of_shape([1, 1], "silu", scalar=True)
 
-    def interrupted(*_):
+    def interrupted(*_, **__):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("os.replace", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        surrogate_of_shape([1, 1], "silu", scalar=True).save(path)
+        other.save(path)
     assert path.read_bytes() == before
     assert [entry.name for entry in tmp_path.iterdir()] == ["s.safetensors"]

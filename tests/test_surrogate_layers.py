@@ -121,7 +121,7 @@ def test_the_same_seed_gives_the_same_bits_with_an_output_activation():
     samples = sp.Samples(x=POINTS, y=np.column_stack([POINTS[:, 0], POINTS[:, 1]]))
     made = [sp.Surrogate.create([3, 4, 2], samples, ("relu", "softplus"), key=jax.random.key(0)) for _ in range(2)]
     assert eqx.tree_equal(*made)
-    np.testing.assert_array_equal(made[0].scaling.y_scale, [1.0, 1.0])
+    np.testing.assert_array_equal(made[0].scaling.y_shift, [0.0, 0.0])
     assert np.all(np.asarray(made[0].value(POINTS)) > EXACT)
 
 

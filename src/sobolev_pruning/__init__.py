@@ -30,6 +30,8 @@ from .evaluation import sensitivity as sensitivity
 from . import certificates as certificates
 from .certificates import Certificate as Certificate
 from .certificates import certify as certify
+from .constraining import Constrained as Constrained
+from .constraining import constrain as constrain
 from .interchange import load_onnx as load_onnx
 from .interchange import from_equinox as from_equinox
 from .interchange import from_torch_state as from_torch_state

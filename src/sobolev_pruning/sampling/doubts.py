@@ -131,7 +131,7 @@ def _contradictions(near: _Neighbours, y, slopes, names: Sequence[str]) -> list[
         # Columns of like size, and neighbours far apart count as near ones do.
         weight = 1.0 / np.maximum(np.linalg.norm(near.scaled[b][rows] - near.scaled[rows], axis=1), 1e-12)
         size = np.sqrt(np.mean((q * weight[:, None]) ** 2, axis=0))
-        q = q * weight[:, None] ** 2 / size
+        q = q * weight[:, None] ** 2 / np.where(size > 0, size, 1.0)
         try:
             factors[group, used] = np.linalg.solve(q.T @ p, q.T @ (y[b] - y)[rows])
         except np.linalg.LinAlgError:

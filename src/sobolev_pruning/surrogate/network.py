@@ -25,6 +25,10 @@ from .scaling import Scaling
 TrainingRange: TypeAlias = tuple[Float[Array, "d"], Float[Array, "d"]]
 
 
+_FAR = 1e6
+"""Where an activation that grows without bounds is large."""
+
+
 class Dense(eqx.Module):
     """An affine layer `h -> weight h + bias`; the last of a network may add `skip x` of its scaled inputs x."""
 
@@ -146,8 +150,8 @@ class Surrogate(eqx.Module):
         whose names it takes.
 
         Weights and biases are those of `random_layers`. `activation` is one name for all hidden layers, or one for
-        every layer, the output's last; with one at the outputs these are not scaled, as its values are meant as they
-        are.
+        every layer, the output's last. With one at the outputs these are not shifted, nor scaled where its values are
+        bounded, as those of a sigmoid are meant as they are.
 
         >>> import jax
         >>> samples = Samples(x=[[0.0], [1.0], [2.0]], y=[0.0, 1.0, 4.0])
@@ -167,7 +171,9 @@ class Surrogate(eqx.Module):
         scaling, activations = Scaling.of(samples), _of_every_layer(activation, len(layers))
         if activations[-1] != "identity":
             k = len(scaling.y_shift)
-            scaling = replace(scaling, y_shift=jnp.asarray(np.zeros(k)), y_scale=jnp.asarray(np.ones(k)))
+            scaling = replace(scaling, y_shift=jnp.asarray(np.zeros(k)))
+            if activate(_FAR, activations[-1]) < 0.1 * _FAR:
+                scaling = replace(scaling, y_scale=jnp.asarray(np.ones(k)))
         return Surrogate(layers, scaling, activations, samples.is_scalar, *known)
 
     @property

@@ -1,0 +1,2 @@
+from .constrain import Constrained as Constrained
+from .constrain import constrain as constrain
