@@ -25,7 +25,7 @@ study: $(INSTALLED)
 	$(BIN)/sobolev-pruning study examples/study_basket.toml --out runs/study $(if $(wildcard runs/study/config.toml),--resume)
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest tests --numprocesses 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest tests --numprocesses 2 --dist worksteal
 
 # By the code generator that users' own programs are compiled by; `make test` uses the one that compiles faster.
 test-soundness: $(INSTALLED)

@@ -5,6 +5,7 @@ import os
 import resource
 import tempfile
 from importlib.metadata import version
+from pathlib import Path
 
 # Compiling takes most of the tests' time. XLA's older code generator, which is also the one that enclosures are
 # compiled by, takes a third less, and one thread for each program costs less than several; JAX 0.11 no longer has these
@@ -40,15 +41,8 @@ Rounding differs where a product is contracted into a sum. What other files chec
 programs that are not optimised compile in two thirds of the time.
 """
 
-LONGEST = ("enclosure_soundness", "running_run", "searching_shrink", "house_package", "models_library")
-LONGEST += ("certificates_claims", "models_documents", "running_sources", "interchange_c_out", "reference_quiet")
-LONGEST += ("enclosure_programs", "decorations", "sklearn", "enclosure_softmax", "training_losses", "certificates_file")
-LONGEST += ("studying_run", "training_fit", "models_sde", "certificates_documents", "user_rules")
-"""Files that take longest, in this order: they start first, so that no worker is left alone with one at the end."""
-
-_ROOMS = ["_foundation", "storage", "drawing", "reference", "sampling", "surrogate", "training", "enclosure"]
-_ROOMS += ["scoring", "pruning", "evaluation", "certificates", "interchange", "searching", "running", "studying"]
-_ROOMS += ["commands"]
+PACKAGE = Path(__file__).parent.parent / "src" / "sobolev_pruning"
+_ROOMS = sorted(place.stem for place in PACKAGE.iterdir() if (place / "__init__.py").exists())
 install_import_hook([f"sobolev_pruning.{room}" for room in _ROOMS], "type_checker.check")
 
 from sobolev_pruning._foundation.samples import Samples  # noqa: E402  (the hook must come first)
@@ -82,12 +76,6 @@ def share_contexts() -> None:
 
 if version("jax").startswith("0.10."):
     share_contexts()
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The files that take longest come first, the others stay in their order."""
-    place = {name: number for number, name in enumerate(LONGEST)}
-    items.sort(key=lambda item: place.get(item.path.stem.removeprefix("test_"), len(place)))
 
 
 @pytest.fixture

@@ -172,7 +172,7 @@ class Surrogate(eqx.Module):
         if activations[-1] != "identity":
             k = len(scaling.y_shift)
             scaling = replace(scaling, y_shift=jnp.asarray(np.zeros(k)))
-            if activate(_FAR, activations[-1]) < 0.1 * _FAR:
+            if activate(jnp.asarray(_FAR), activations[-1]) < 0.1 * _FAR:
                 scaling = replace(scaling, y_scale=jnp.asarray(np.ones(k)))
         return Surrogate(layers, scaling, activations, samples.is_scalar, *known)
 
