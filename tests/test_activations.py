@@ -115,7 +115,7 @@ def test_at_a_kink_the_limit_from_the_left_is_taken():
         (None, "choose one of"),
     ],
 )
-def test_an_activation_that_is_none_is_refused_with_advice(name, sentence):
+def test_an_activation_that_is_none_is_refused_with_advice(name, sentence, types_unchecked):
     with pytest.raises(InputError, match=sentence):
         activation(name)
 
