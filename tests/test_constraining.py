@@ -60,6 +60,16 @@ def test_what_is_not_trained_for_is_told(found, claims, network, sentence):
         sp.constrain(network, BENT, claims, key=jax.random.key(0))
 
 
+def test_arguments_that_say_nothing_are_told(found):
+    free = found[0]
+    with pytest.raises(InputError, match="give at least one"):
+        sp.constrain(free, BENT, (), key=jax.random.key(0))
+    with pytest.raises(InputError, match="rounds is 0"):
+        sp.constrain(free, BENT, "increasing", key=jax.random.key(0), rounds=0)
+    with pytest.raises(InputError, match="knows no training range; give the box"):
+        sp.constrain(replace(free, training_range=None), BENT, "increasing", key=jax.random.key(0))
+
+
 @pytest.mark.parametrize("last", ["identity", "softplus"])
 def test_excess_is_measured_in_units_of_the_quantity_and_of_the_outputs_slope(last):
     network = replace(surrogate_of_shape([2, 3, 2], "tanh", False), activations=("tanh", last))

@@ -14,6 +14,7 @@ from .._foundation.precision import require_float64
 from .._foundation.samples import Samples
 from ..certificates import Certificate, Claim, Convex, Monotone, Within, certify, claim_text, read_claims
 from ..certificates.claims import broadcast_bound
+from ..certificates.preparation import check_claims
 from ..scoring import BoxLike, as_box
 from ..surrogate import Surrogate, matching_samples
 from ..training import fit
@@ -99,6 +100,11 @@ def constrain(
     require_float64("constrain")
     samples = matching_samples(surrogate, samples)
     claims = read_claims(claims, surrogate) if isinstance(claims, str) else tuple(claims)
+    check_claims(surrogate, claims, None, pieces)
+    if rounds < 1:
+        raise InputError(f"rounds is {rounds}; allow at least 1 training.")
+    if box is None and surrogate.training_range is None:
+        raise InputError("The network knows no training range; give the box where the claims must hold.")
     interval = as_box(surrogate.training_range if box is None else box, surrogate.widths[0])
     lower, upper = np.asarray(interval.lower), np.asarray(interval.upper)
     if surrogate.n_parameters > MOST_PARAMETERS:
